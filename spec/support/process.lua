@@ -11,10 +11,13 @@ local GRACE = 2        -- seconds between SIGTERM and SIGKILL
 local LIFETIME = 900   -- seconds a child may live
 local PATIENCE = 10    -- seconds a child may take to print its first line
 
-local started = {}     -- running children by number
-local count = 0        -- numbers the files of children and runs
-local directory        -- the temporary directory of this process
-local janitor          -- the pipe whose end makes a shell remove that directory
+-- busted loads modules anew for every spec file, so what belongs to the whole process lives in the registry:
+-- running children by number, `count` of file names given out, `directory` and its `janitor` (the pipe whose end makes a shell
+-- remove it), and the values of `shared`.
+local REGISTRY_KEY = "polytomic.spec.process"
+local registry = debug.getregistry()
+local state = registry[REGISTRY_KEY] or { started = {}, count = 0, shared = {} }
+registry[REGISTRY_KEY] = state
 
 -- Quotes one word for the shell.
 function M.quote(word)
@@ -39,21 +42,22 @@ end
 
 -- A temporary directory of this process, for its owner alone; it goes away when this process ends, however it ends.
 function M.directory()
-  if not directory then
+  if not state.directory then
     local pipe = assert(io.popen("mktemp -d", "r"))
-    directory = assert(pipe:read("*l"), "mktemp made no directory")
+    state.directory = assert(pipe:read("*l"), "mktemp made no directory")
     pipe:close()
-    janitor = assert(io.popen("trap : INT HUP TERM; read line; while ! rm -rf " .. quote(directory) .. "; do :; done 2>/dev/null", "w"))
+    local script = "trap : INT HUP TERM; read line; while ! rm -rf " .. quote(state.directory) .. "; do :; done 2>/dev/null"
+    state.janitor = assert(io.popen(script, "w"))
   end
-  return directory
+  return state.directory
 end
 
 local function next_files(...)
-  count = count + 1
-  local base = M.directory() .. "/" .. count
+  state.count = state.count + 1
+  local base = M.directory() .. "/" .. state.count
   local files = {}
   for _, name in ipairs { ... } do files[name] = base .. "." .. name end
-  return files, count
+  return files, state.count
 end
 
 -- The path of a new temporary file, holding `text` where it is given.
@@ -182,7 +186,7 @@ function child:stop()
     self.pipe:write("stop\n")
     self.pipe:close()
     self.pipe = nil
-    started[self.number] = nil
+    state.started[self.number] = nil
     self.code = self.code or tonumber(contents(self.files.status) or "")
   end
   return self.code
@@ -217,7 +221,7 @@ function M.start(command, options)
   os.execute("mkfifo " .. quote(files.exit) .. " " .. quote(files.ready))
   local self = setmetatable({ files = files, number = number }, child)
   self.pipe = assert(io.popen("exec sh " .. quote(files.sh), "w"))
-  started[number] = self
+  state.started[number] = self
   greet(self, settings)
   return self
 end
@@ -236,18 +240,18 @@ end
 -- Stops every child that still runs.
 function M.stop_all()
   local running = {}
-  for _, one in pairs(started) do running[#running + 1] = one end
+  for _, one in pairs(state.started) do running[#running + 1] = one end
   for _, one in ipairs(running) do one:stop() end
 end
 
--- Removes the temporary directory; the pipe does the same when this process ends.
-function M.clean()
-  M.stop_all()
-  if janitor then
-    janitor:write("clean\n")
-    janitor:close()
-    directory, janitor = nil, nil
+-- One value per process under `key`, made by `make` on first use; `valid(value)`, where given, decides whether it is made again.
+function M.shared(key, make, valid)
+  local value = state.shared[key]
+  if value == nil or valid and not valid(value) then
+    value = make()
+    state.shared[key] = value
   end
+  return value
 end
 
 return M
