@@ -161,10 +161,10 @@ static const char *read_authority(location *where, const char *text, size_t leng
   return NULL;
 }
 
-typedef enum { SCHEME_NONE, SCHEME_HTTP, SCHEME_OTHER } scheme;
+typedef enum { SCHEME_NONE, SCHEME_HTTP, SCHEME_OTHER } scheme_kind;
 
 /* Takes `scheme://` off the text; without one `where->https` stays as it is. */
-static scheme take_scheme(location *where, const char **text, size_t *length) {
+static scheme_kind take_scheme(location *where, const char **text, size_t *length) {
   const char *slash = memchr(*text, '/', *length);
   size_t before = slash == NULL ? 0 : (size_t)(slash - *text);
   if (before == 0 || slash[-1] != ':' || *length - before < 2 || slash[1] != '/')
