@@ -1,0 +1,254 @@
+-- Reads the facts of the API (operations.json, schemas.json, overlay.json) and resolves them into one model.
+local cjson = require "cjson"
+
+local M = {}
+
+local PAGINATION = {
+  page_token = "token",
+  page_token_prose_only = "token",
+  links = "links",
+  cursor = "cursor",
+  time_window = "time_window",
+}
+local SCALARS = { any = true, string = true, integer = true, number = true, boolean = true }
+
+local function read_json(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read "*a"
+  file:close()
+  return cjson.decode(text)
+end
+
+local function set(list)
+  local result = {}
+  for _, item in ipairs(list) do result[item] = true end
+  return result
+end
+
+function M.sorted_keys(map)
+  local keys = {}
+  for key in pairs(map) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
+local function by_name(a, b) return a.name < b.name end
+
+-- A type as a tree: { kind=, format=, name=, element=, schema=, values= }. `kind` is a scalar, "array", "map",
+-- "object" or "union"; for the last two `schema` is the schema's entry, so that recursive schemas stay finite.
+local function parse_type(model, text, format)
+  local wrapper, inner = text:match "^(%a+)<(.+)>$"
+  if wrapper == "array" or wrapper == "map" then
+    return { kind = wrapper, element = parse_type(model, inner, format) }
+  end
+  if wrapper == "enum" then
+    local values = {}
+    for value in inner:gmatch "[^|]+" do values[#values + 1] = value end
+    return { kind = "string", values = values }
+  end
+  if SCALARS[text] then return { kind = text, format = format } end
+  local schema = assert(model.schemas_by_name[text], "unknown type " .. text)
+  if schema.kind == "alias" then return parse_type(model, schema.type, format) end
+  if schema.kind == "enum" then return { kind = "string", name = text, values = schema.values } end
+  if schema.kind == "unresolved" or schema.open then return { kind = "any", name = text, schema = schema } end
+  if schema.kind == "union" then return { kind = "union", name = text, schema = schema } end
+  return { kind = "object", name = text, schema = schema }
+end
+
+-- Marks an overlay entry ("operation.field" or "Schema.field") as used; what is never used is stale.
+local function overlay_entry(model, list, owner, field)
+  local key = owner .. "." .. field
+  local value = model.overlay[list][key]
+  if value ~= nil then model.overlay_used[list .. " " .. key] = true end
+  return value
+end
+
+local function resolve_field(model, owner, raw, location)
+  return {
+    name = raw.name,
+    type = parse_type(model, raw.type, raw.format),
+    location = location,
+    required = raw.required or location == "path",
+    nullable = raw.nullable or false,
+    deprecated = raw.deprecated or false,
+    secret = overlay_entry(model, "secret", owner, raw.name) or false,
+    not_empty = overlay_entry(model, "not_empty", owner, raw.name) or false,
+    excludes = overlay_entry(model, "excludes", owner, raw.name),
+  }
+end
+
+local function find_field(fields, name)
+  for _, field in ipairs(fields) do
+    if field.name == name then return field end
+  end
+end
+
+-- Pagination that the API describes in prose only: no page declares its parameters, so they become optional query
+-- fields here.
+local function add_prose_fields(model, op, raw)
+  local extras = { { name = raw.token_param, type = "string" }, { name = raw.limit_param, type = "integer" } }
+  for _, extra in ipairs(extras) do
+    if not find_field(op.fields, extra.name) then
+      op.fields[#op.fields + 1] = resolve_field(model, op.name, extra, "query")
+    end
+  end
+  op.summary = op.summary .. " (page_token and limit are described in prose only)"
+end
+
+local function resolve_pagination(op, raw)
+  if not raw then return { kind = "none" } end
+  local token = raw.token_param
+  local window_end
+  if type(token) == "table" then token, window_end = token[1], token[2] end
+  for _, name in ipairs { token, raw.limit_param, window_end } do
+    assert(find_field(op.fields, name), op.name .. ": pagination names an unknown field " .. name)
+  end
+  return {
+    kind = assert(PAGINATION[raw.kind]), token_field = token, window_end_field = window_end,
+    limit_field = raw.limit_param, limit_max = raw.limit_max or 0,
+    response_field = raw.response_field, previous_field = raw.previous_field, note = raw.note,
+  }
+end
+
+-- Whether `data` is an array. Where the answer's schema is not known, a name that begins with list_ or a page token
+-- says so.
+local function gives_list(model, op)
+  local schema = op.response_type and assert(model.schemas_by_name[op.response_type])
+  if not schema then return false end
+  if schema.kind == "unresolved" then return op.name:find "^list_" ~= nil or op.pagination.kind == "token" end
+  local data = op.envelope and find_field(schema.raw_fields, "data")
+  return data ~= nil and data ~= false and parse_type(model, data.type).kind == "array"
+end
+
+-- What a call returns: the type of `data` where there is an envelope, of the whole body where there is none, nil for
+-- no body.
+local function returned_type(model, op)
+  if not op.response_type then return nil end
+  local schema = model.schemas_by_name[op.response_type]
+  if schema.kind == "unresolved" then return { kind = "any" } end
+  if not op.envelope then return parse_type(model, op.response_type) end
+  local data = assert(find_field(schema.raw_fields, "data"), op.name .. ": the envelope has no data")
+  return parse_type(model, data.type, data.format)
+end
+
+local function resolve_operation(model, raw)
+  local op = {
+    name = raw.name, id = raw.id, family = raw.family, method = raw.method, path = raw.path, auth = raw.auth,
+    summary = raw.summary, note = raw.note, since = raw.since, extra_headers = raw.extra_headers or {},
+    envelope = raw.envelope, has_body = raw.body ~= nil, has_job = raw.has_job or false,
+    response_type = raw.response_type, success_status = raw.success_status, error_statuses = raw.error_statuses,
+    fields = {},
+  }
+  local function add(list, location)
+    for _, field in ipairs(list or {}) do op.fields[#op.fields + 1] = resolve_field(model, op.name, field, location) end
+  end
+  add(raw.path_params, "path")
+  add(raw.query_params, "query")
+  if raw.pagination and raw.pagination.kind == "page_token_prose_only" then
+    add_prose_fields(model, op, raw.pagination)
+  end
+  add(raw.body, "body")
+  add(model.overlay.body_fields[op.name], "body")
+  op.pagination = resolve_pagination(op, raw.pagination)
+  op.is_list = gives_list(model, op)
+  op.pagination.items_field = model.overlay.items[op.name] or (op.is_list and "data") or nil
+  assert(op.pagination.kind == "none" or op.pagination.items_field, op.name .. ": where the items are is not known")
+  op.returns = returned_type(model, op)
+  return op
+end
+
+local function check_path(op)
+  local index = 0
+  for name in op.path:gmatch "{([^}]+)}" do
+    index = index + 1
+    local field = op.fields[index]
+    assert(field and field.location == "path" and field.name == name, op.name .. ": path and fields differ at " .. name)
+  end
+  local after = op.fields[index + 1]
+  assert(not after or after.location ~= "path", op.name .. ": a path field that the path does not hold")
+end
+
+local function check_unique(op)
+  local seen = {}
+  for _, field in ipairs(op.fields) do
+    assert(not seen[field.name], op.name .. ": two fields named " .. field.name)
+    seen[field.name] = true
+  end
+  for _, field in ipairs(op.fields) do
+    assert(not field.excludes or seen[field.excludes], op.name .. ": excludes an unknown field")
+  end
+end
+
+local function check_overlay(model)
+  for _, list in ipairs { "secret", "not_empty", "excludes" } do
+    for key in pairs(model.overlay[list]) do
+      assert(model.overlay_used[list .. " " .. key], "overlay.json: " .. list .. " names an unknown field " .. key)
+    end
+  end
+  for _, list in ipairs { "items", "body_fields" } do
+    for name in pairs(model.overlay[list]) do
+      assert(model.operations_by_name[name], "overlay.json: " .. list .. " names an unknown operation " .. name)
+    end
+  end
+end
+
+local function resolve_schema(model, schema)
+  if schema.raw_fields then
+    schema.members = {}
+    for i, raw in ipairs(schema.raw_fields) do
+      schema.members[i] = resolve_field(model, schema.name, raw, "body")
+    end
+  end
+  if schema.kind == "union" then
+    schema.variants = {}
+    for i, text in ipairs(schema.of) do schema.variants[i] = parse_type(model, text) end
+  end
+  if schema.kind == "alias" then schema.target = parse_type(model, schema.type) end
+end
+
+local function load_schemas(model, raw)
+  model.schemas, model.schemas_by_name = {}, {}
+  local open = set(model.overlay.open_schemas)
+  for _, name in ipairs(M.sorted_keys(raw)) do
+    local entry = raw[name]
+    local schema = {
+      name = name, kind = entry.kind == "request" and "object" or entry.kind, note = entry.note,
+      values = entry.values, of = entry.of, type = entry.type, raw_fields = entry.fields, open = open[name] or false,
+    }
+    model.schemas[#model.schemas + 1] = schema
+    model.schemas_by_name[name] = schema
+  end
+  for name in pairs(open) do
+    assert(model.schemas_by_name[name], "overlay.json: open_schemas names an unknown schema " .. name)
+  end
+  for _, schema in ipairs(model.schemas) do resolve_schema(model, schema) end
+end
+
+-- The model of the facts in `directory`: { operations =, schemas =, operations_by_name =, schemas_by_name = }, the
+-- first two sorted by name.
+-- `only`, when given, is a list of operation names to keep. Raises when the facts contradict each other.
+function M.load(directory, only)
+  local overlay = read_json(directory .. "/overlay.json")
+  overlay.secret, overlay.not_empty = set(overlay.secret), set(overlay.not_empty)
+  local model = { overlay = overlay, overlay_used = {}, operations = {}, operations_by_name = {} }
+  load_schemas(model, read_json(directory .. "/schemas.json"))
+  for _, raw in ipairs(read_json(directory .. "/operations.json")) do
+    local op = resolve_operation(model, raw)
+    check_path(op)
+    check_unique(op)
+    assert(not model.operations_by_name[op.name], "two operations named " .. op.name)
+    model.operations[#model.operations + 1] = op
+    model.operations_by_name[op.name] = op
+  end
+  check_overlay(model)
+  if only then
+    model.operations = {}
+    for _, name in ipairs(only) do
+      model.operations[#model.operations + 1] = assert(model.operations_by_name[name], "unknown operation " .. name)
+    end
+  end
+  table.sort(model.operations, by_name)
+  return model
+end
+
+return M
