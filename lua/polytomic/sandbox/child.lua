@@ -1,0 +1,84 @@
+-- Starts the sandbox in a child process with the same Lua interpreter, and stops it again.
+
+local json = require "polytomic.sandbox.json"
+
+local M = {}
+
+local Process = {}
+Process.__index = Process
+
+local function shell_quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+-- The command that runs this very interpreter, as far as it can be known.
+local function interpreter()
+  local arguments = rawget(_G, "arg")
+  local lowest = 0
+  while arguments and arguments[lowest - 1] do lowest = lowest - 1 end
+  if lowest < 0 then return arguments[lowest] end
+  if rawget(_G, "jit") then return "luajit" end
+  return (_VERSION:lower():gsub(" ", ""))
+end
+
+local function literal(value)
+  return type(value) == "string" and string.format("%q", value):gsub("\\\n", "\\n") or tostring(value)
+end
+
+-- The program of the child: this process's search paths, then the sandbox. Keys may be in the options, so the program
+-- goes through standard input, not the command line.
+local function program(options)
+  local fields = {}
+  for name, value in pairs(options) do fields[#fields + 1] = name .. " = " .. literal(value) end
+  return "package.path = " .. literal(package.path) .. "\npackage.cpath = " .. literal(package.cpath)
+    .. '\nrequire("polytomic.sandbox").run { parent = tonumber(os.getenv("POLYTOMIC_SANDBOX_PARENT")), '
+    .. table.concat(fields, ", ") .. " }\n"
+end
+
+local function write_program(options)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(program(options))
+  file:close()
+  return path
+end
+
+-- What the child said instead of its line of JSON.
+local function failure(line, rest)
+  local message = ((line or "") .. (rest ~= "" and "\n" .. rest or "")):gsub("^polytomic sandbox: ", "")
+  message = message:gsub("%s+$", "")
+  return message ~= "" and message or "the sandbox did not start"
+end
+
+-- Starts a child with the options of sandbox.run. Returns an object with url, partner_key, deployment_key, ca_file, pid
+-- and stop(); or nil and a message.
+function M.start(options)
+  local path = write_program(options)
+  local output = assert(io.popen("echo $$; POLYTOMIC_SANDBOX_PARENT=$PPID exec " .. shell_quote(interpreter()) .. " - <"
+    .. shell_quote(path) .. " 2>&1", "r"))
+  local pid = tonumber(output:read("*l"))
+  local line = output:read("*l")
+  os.remove(path)
+  local ready = line and json.decode(line)
+  if type(ready) ~= "table" then
+    local rest = output:read("*a")
+    output:close()
+    return nil, failure(line, rest)
+  end
+  ready.pid, ready.output = pid, output
+  return setmetatable(ready, Process)
+end
+
+-- Stops the child and waits until it is gone. Returns true; or nil and what it complained of while it ran.
+-- A second call does nothing.
+function Process:stop()
+  if not self.output then return true end
+  os.execute("kill -TERM " .. self.pid .. " 2>/dev/null")
+  local complaint = self.output:read("*a")
+  self.output:close()
+  self.output = nil
+  if complaint ~= "" then return nil, complaint end
+  return true
+end
+
+return M

@@ -1,0 +1,85 @@
+-- The sandbox: a local emulator of the Polytomic API, for developing and testing without an account.
+
+local M = {}
+
+local option_types = { host = "string", port = "number", tls = "boolean", partner_key = "string",
+  deployment_key = "string", parent = "number" }
+
+local function check_options(options, level)
+  for name, value in pairs(options) do
+    if not option_types[name] then error("unknown option: " .. tostring(name), level + 1) end
+    if type(value) ~= option_types[name] then error(name .. " must be a " .. option_types[name], level + 1) end
+  end
+  local port = options.port or 0
+  if port < 0 or port > 65535 or port % 1 ~= 0 then error("port must be between 0 and 65535", level + 1) end
+end
+
+local function write_file(text)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+  return path
+end
+
+local function url(host, port, tls)
+  if host:find(":", 1, true) then host = "[" .. host .. "]" end
+  return string.format("%s://%s:%d", tls and "https" or "http", host, port)
+end
+
+-- Runs the sandbox in this process until SIGTERM or SIGINT. `announce` is called once it is ready, with a table of url,
+-- partner_key, deployment_key and, with TLS, ca_file. Returns true, or nil and a message if it cannot start.
+-- Options: host ("127.0.0.1"), port (0: any free one), tls (false), partner_key and deployment_key (random),
+-- parent (a pid: stop when that process is gone).
+function M.serve(options, announce)
+  check_options(options, 2)
+  local ok, message = require "polytomic.sandbox.libraries".check()
+  if not ok then return nil, message end
+  local random = require "polytomic.sandbox.random"
+  local server = require "polytomic.sandbox.server"
+  local service = require "polytomic.sandbox.service".new {
+    partner_key = options.partner_key or "sandbox_partner_" .. random.hex(16),
+    deployment_key = options.deployment_key or "sandbox_deployment_" .. random.hex(16),
+    now = require "cqueues".monotime, sleep = require "cqueues".sleep,
+  }
+  local identity = options.tls and require "polytomic.sandbox.certificate".new()
+  local host = options.host or "127.0.0.1"
+  local listening
+  listening, message = server.listen(host, options.port or 0, service, identity)
+  if not listening then return nil, message end
+  server.catch_signals()
+  local ca_file = identity and write_file(identity.authority) or nil
+  local keys = service.api.state.keys
+  announce { url = url(host, listening.port, identity), partner_key = keys.partner_key,
+    deployment_key = keys.deployment_key, ca_file = ca_file }
+  listening:run(options.parent)
+  if ca_file then os.remove(ca_file) end
+  return true
+end
+
+-- Runs the sandbox in this process until SIGTERM or SIGINT, after printing one line of JSON that says how to reach it.
+-- If it cannot start, one line goes to standard error and the process ends with status 1. Options as in serve().
+function M.run(options)
+  options = options or {}
+  check_options(options, 2)
+  local ok, message = M.serve(options, function(ready)
+    io.stdout:write(require "polytomic.sandbox.json".encode(ready), "\n")
+    io.stdout:flush()
+  end)
+  if ok then return true end
+  io.stderr:write("polytomic sandbox: ", message, "\n")
+  os.exit(1)
+end
+
+-- Starts the sandbox in a child process, which ends with this one. Returns an object with url, partner_key,
+-- deployment_key, ca_file (with TLS), pid and a method stop(); or nil and a message. Options as in serve().
+function M.start(options)
+  options = options or {}
+  check_options(options, 2)
+  return require "polytomic.sandbox.child".start(options)
+end
+
+-- What the sandbox does where the API's documents are silent: an array of { rule =, choice = }.
+M.inferences = require "polytomic.sandbox.inference".list
+
+return M

@@ -1,0 +1,105 @@
+-- JSON for the sandbox: reads with a private lua-cjson, writes with its own encoder, which can tell `[]` from `{}`.
+--
+-- Debian's lua-cjson 2.1.0 cannot write an empty array, keeps 14 digits and has process-wide settings;
+-- nothing here touches the shared instance.
+
+local cjson = require "cjson.safe"
+
+local M = {}
+
+-- The JSON null: the same light userdata lua-cjson reads.
+M.null = cjson.null
+
+local reader = cjson.new()
+local array_metatable = { __name = "polytomic.sandbox.array" }
+
+-- Marks `list` (a new table if absent) as an array, so that it is written as `[]` even when empty.
+function M.array(list)
+  return setmetatable(list or {}, array_metatable)
+end
+
+-- Returns the decoded value, or nil and a message.
+function M.decode(text)
+  return reader.decode(text)
+end
+
+local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r",
+  ["\t"] = "\\t" }
+
+local function escape(char)
+  local short = escapes[char]
+  if not short then
+    short = string.format("\\u%04x", char:byte())
+    escapes[char] = short
+  end
+  return short
+end
+
+local function write_string(out, text)
+  out[#out + 1] = '"' .. text:gsub('[%c"\\]', escape) .. '"'
+end
+
+local function write_number(out, number)
+  assert(number == number and number < math.huge and number > -math.huge, "JSON has no such number")
+  if number % 1 == 0 and number > -1e15 and number < 1e15 then
+    out[#out + 1] = string.format("%.0f", number)
+  elseif math.type and math.type(number) == "integer" then
+    out[#out + 1] = string.format("%d", number)
+  else
+    out[#out + 1] = string.format("%.17g", number)
+  end
+end
+
+local write
+
+local function write_array(out, list)
+  out[#out + 1] = "["
+  for i = 1, #list do
+    if i > 1 then out[#out + 1] = "," end
+    write(out, list[i])
+  end
+  out[#out + 1] = "]"
+end
+
+local function write_object(out, object)
+  local names = {}
+  for name in pairs(object) do names[#names + 1] = name end
+  table.sort(names)
+  out[#out + 1] = "{"
+  for i = 1, #names do
+    if i > 1 then out[#out + 1] = "," end
+    write_string(out, names[i])
+    out[#out + 1] = ":"
+    write(out, object[names[i]])
+  end
+  out[#out + 1] = "}"
+end
+
+function write(out, value)
+  local kind = type(value)
+  if kind == "string" then
+    write_string(out, value)
+  elseif kind == "number" then
+    write_number(out, value)
+  elseif kind == "boolean" then
+    out[#out + 1] = tostring(value)
+  elseif kind == "table" then
+    if getmetatable(value) == array_metatable or value[1] ~= nil then
+      write_array(out, value)
+    else
+      write_object(out, value)
+    end
+  else
+    assert(value == M.null, "JSON has no " .. kind)
+    out[#out + 1] = "null"
+  end
+end
+
+-- Writes a value. Member names are sorted, so equal values give equal text. Raises on what JSON cannot hold.
+function M.encode(value)
+  local out = {}
+  write(out, value)
+  return table.concat(out)
+end
+
+return M

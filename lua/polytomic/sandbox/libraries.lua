@@ -1,0 +1,25 @@
+-- Finds the libraries the sandbox's server stands on, and says clearly what to install when they are missing.
+
+local M = {}
+
+-- Debian installs lua-http under the 5.1 directory, where Lua 5.3 and 5.4 do not look. It runs on them all.
+local debian = ";/usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua"
+
+local function find()
+  local ok, message = pcall(require, "http.server")
+  if ok then return true end
+  local path = package.path
+  package.path = path .. debian
+  ok = pcall(require, "http.server")
+  if ok then return true end
+  package.path = path
+  return nil, message
+end
+
+-- True if everything is there; nil and a one-line message if not.
+function M.check()
+  if find() then return true end
+  return nil, "the sandbox needs lua-http: install the Debian package lua-http or the rock http (luarocks install http)"
+end
+
+return M
