@@ -83,7 +83,7 @@ end
 
 -- Reads the rest of the request whose head was read; answers `Expect: 100-continue` first.
 function connection:read_body()
-  local complete = true
+  local complete
   if self:header("expect") then self:send("HTTP/1.1 100 Continue\r\n\r\n") end
   if (self:header("transfer-encoding") or ""):lower() == "chunked" then
     complete = self:read_chunks()

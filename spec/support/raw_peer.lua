@@ -1,7 +1,7 @@
 -- The process behind the raw server: listening sockets that play scripts, governed by a spec over a control connection.
 --
 -- Prints the control port. A control message is its length in bytes, a newline, and JSON; each is answered by one of the same form,
--- `{ "result": … }` or `{ "error": … }`.
+-- `{ "result": … }` or `{ "error": … }`. No iterator of a `for` yields here: Lua 5.1 cannot.
 
 local cjson = require "cjson"
 local condition = require "cqueues.condition"
@@ -185,9 +185,11 @@ end
 
 local function govern(control)
   control:onerror(return_error)
-  for message in read_message, control do
+  local message = read_message(control)
+  while message do
     local text = cjson.encode(answer(message))
     control:xwrite(#text .. "\n" .. text, "bn")
+    message = read_message(control)
   end
   control:close()
 end
@@ -197,7 +199,8 @@ local function main()
   assert(control:listen())
   local _, _, port = control:localname()
   loop:wrap(function()
-    for client in control:clients() do
+    while true do
+      local client = control:accept()
       loop:wrap(function() govern(client) end)
     end
   end)
