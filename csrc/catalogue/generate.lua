@@ -13,6 +13,8 @@ local model_reader = sibling "model"
 
 local OUTPUTS = {
   { path = "csrc/operations_data.c", writer = "write_c" },
+  { path = "docs/operations.md", writer = "write_docs" },
+  { path = "library/polytomic.lua", writer = "write_library" },
 }
 
 local function usage(message)
