@@ -196,7 +196,7 @@ static const char *check_prefix_segment(const char *bytes, size_t length) {
   for (size_t i = 0; i < length; i++) {
     if (bytes[i] == '%') {
       int byte = encoded_byte(bytes + i, length - i);
-      if (byte <= ' ' || byte == 0x7f || byte == '/' || byte == '\\' || byte == '%')
+      if (byte < ' ' || byte == 0x7f || byte == '/' || byte == '\\' || byte == '%')
         return "must not contain malformed or unsafe percent-encoding in its path";
       i += 2;
     } else if (!is_path_char(bytes[i])) {
