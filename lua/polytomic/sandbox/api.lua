@@ -111,7 +111,8 @@ local function with_key(self, request, call, key, effect)
   local verdict, found = self.keys:begin(call.principal.id, key, fingerprint)
   if verdict == "replay" then return found, false, true end
   if verdict == "running" then
-    return errors.response(inference.idempotency_in_progress, "a request with this Idempotency-Key is in progress"), false
+    return errors.response(inference.idempotency_in_progress,
+      "a request with this Idempotency-Key is in progress"), false
   elseif verdict == "mismatch" then
     return errors.response(inference.idempotency_mismatch,
       "this Idempotency-Key was used with a different request"), false

@@ -1,4 +1,4 @@
--- Writes a small gzip file (RFC 1952) that inflates to a very large text, with fixed Huffman codes (RFC 1951) and no zlib.
+-- Writes a small gzip file (RFC 1952) that inflates to a very large text, with fixed Huffman codes (RFC 1951) alone.
 
 local M = {}
 

@@ -7,6 +7,15 @@ local M = {}
 local Process = {}
 Process.__index = Process
 
+-- Arranges for the process to be stopped when the object is collected: closing the pipe of a child that still runs
+-- would wait for it for ever. Tables have no __gc on Lua 5.1 and LuaJIT; a proxy made after the pipe goes before it.
+local function stop_when_collected(process)
+  local newproxy = rawget(_G, "newproxy")
+  if not newproxy then return end
+  process.guard = newproxy(true)
+  getmetatable(process.guard).__gc = function() process:stop() end
+end
+
 local function shell_quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
@@ -66,7 +75,8 @@ function M.start(options)
     return nil, failure(line, rest)
   end
   ready.pid, ready.output = pid, output
-  return setmetatable(ready, Process)
+  stop_when_collected(setmetatable(ready, Process))
+  return ready
 end
 
 -- Stops the child and waits until it is gone. Returns true; or nil and what it complained of while it ran.
@@ -79,6 +89,10 @@ function Process:stop()
   self.output = nil
   if complaint ~= "" then return nil, complaint end
   return true
+end
+
+function Process:__gc()
+  self:stop()
 end
 
 return M

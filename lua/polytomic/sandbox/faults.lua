@@ -48,6 +48,10 @@ local checks = {
   text = function(value) return type(value) == "string" or type(value) == "number" end,
 }
 
+local phrases = { boolean = "true or false", count = "a whole number that is not negative",
+  number = "a number that is not negative", object = "an object", status = "a status from 200 to 999",
+  string = "a string", text = "a string or a number" }
+
 -- `operations` maps the known operation names to true.
 function M.new(operations)
   return setmetatable({ operations = operations, list = {}, last_id = 0 }, M)
@@ -61,7 +65,7 @@ local function check_members(wish, kind)
   for name, value in pairs(wish) do
     local expected = common[name] or kind.members[name]
     if not expected then return nil, wish.fault .. ": unknown member " .. tostring(name) end
-    if not checks[expected](value) then return nil, wish.fault .. ": " .. name .. " must be a " .. expected end
+    if not checks[expected](value) then return nil, wish.fault .. ": " .. name .. " must be " .. phrases[expected] end
   end
   return true
 end

@@ -12,6 +12,8 @@ local M = {}
 local internal_error = 0x2 -- RFC 9113, section 7
 local longest_wait = 3600 -- seconds
 
+local closed = setmetatable({}, { __mode = "k" }) -- connections that are over
+
 local Exchange = {}
 Exchange.__index = Exchange
 
@@ -68,7 +70,7 @@ end
 
 function Exchange:wait(seconds)
   local deadline = cqueues.monotime() + seconds
-  while self.stream.state ~= "closed" do
+  while self.stream.state ~= "closed" and not closed[self.stream.connection] do
     local left = deadline - cqueues.monotime()
     if left <= 0 then return true end
     cqueues.sleep(math.min(left, 0.1))
@@ -80,6 +82,7 @@ function Exchange:close(how)
   local socket = self.stream.connection.socket
   if not socket then return end
   if how == "reset" then abort.arm(socket:pollfd()) end
+  closed[self.stream.connection] = true
   socket:close()
 end
 
@@ -104,19 +107,30 @@ local function serve_stream(stream, id, service)
   service:serve(request, setmetatable({ stream = stream, entry = request.entry }, Exchange))
 end
 
--- Serves requests on the socket, each in a coroutine of the controller, until one side has had enough.
-function M.serve(socket, id, service, controller)
-  local connection = h2_connection.new(socket, "server", nil)
-  if not connection then return end
+-- Starts a coroutine for each request, until the connection ends.
+local function accept_streams(connection, id, service, controller)
   while true do
     local stream = connection:get_next_incoming_stream()
-    if not stream then break end
+    if not stream then return end
     controller:wrap(function()
-      yieldable_pcall(serve_stream, stream, id, service)
+      local ok, message = yieldable_pcall(serve_stream, stream, id, service)
+      if not ok and stream.state ~= "closed" and not closed[connection] then
+        io.stderr:write("polytomic sandbox: ", tostring(message), "\n")
+      end
       yieldable_pcall(stream.shutdown, stream)
     end)
   end
-  yieldable_pcall(connection.close, connection)
+end
+
+-- Serves requests on the socket, each in a coroutine of the controller, until one side has had enough. lua-http raises
+-- when the socket is closed under it, by a client or a fault: that is the end of the connection and nothing else.
+function M.serve(socket, id, service, controller)
+  local connection = h2_connection.new(socket, "server", nil)
+  if not connection then return end
+  yieldable_pcall(accept_streams, connection, id, service, controller)
+  local already = closed[connection]
+  closed[connection] = true
+  if not already then yieldable_pcall(connection.close, connection) end
 end
 
 return M

@@ -79,6 +79,11 @@ function M.start(options)
   return require "polytomic.sandbox.child".start(options)
 end
 
+-- What the sandbox is and can do, as text for a terminal.
+function M.help()
+  return require "polytomic.sandbox.help".text()
+end
+
 -- What the sandbox does where the API's documents are silent: an array of { rule =, choice = }.
 M.inferences = require "polytomic.sandbox.inference".list
 

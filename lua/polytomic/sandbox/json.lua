@@ -18,9 +18,22 @@ function M.array(list)
   return setmetatable(list or {}, array_metatable)
 end
 
+local subtype = rawget(math, "type") -- integers and floats differ on Lua 5.3 and later
+local to_integer = rawget(math, "tointeger")
+
+-- lua-cjson reads every number as a float: turns those without a fraction into integers.
+local function restore_integers(value)
+  if type(value) == "number" then return to_integer(value) or value end
+  if type(value) ~= "table" then return value end
+  for name, member in pairs(value) do value[name] = restore_integers(member) end
+  return value
+end
+
 -- Returns the decoded value, or nil and a message.
 function M.decode(text)
-  return reader.decode(text)
+  local value, message = reader.decode(text)
+  if value ~= nil and to_integer then value = restore_integers(value) end
+  return value, message
 end
 
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r",
@@ -43,7 +56,7 @@ local function write_number(out, number)
   assert(number == number and number < math.huge and number > -math.huge, "JSON has no such number")
   if number % 1 == 0 and number > -1e15 and number < 1e15 then
     out[#out + 1] = string.format("%.0f", number)
-  elseif math.type and math.type(number) == "integer" then
+  elseif subtype and subtype(number) == "integer" then
     out[#out + 1] = string.format("%d", number)
   else
     out[#out + 1] = string.format("%.17g", number)

@@ -113,11 +113,11 @@ function M.catch_signals()
   signal.block(signal.SIGTERM, signal.SIGINT)
 end
 
--- Serves until SIGTERM or SIGINT, or until the process `parent` (a pid, optional) is gone.
+-- Serves until SIGTERM or SIGINT, or, where there is a /proc, until the process `parent` (a pid, optional) is gone.
 function M:run(parent)
   self.controller:wrap(accept_all, self)
   self.controller:wrap(wait_for_signal, self)
-  if parent and process_exists(parent) then self.controller:wrap(watch_parent, self, parent) end
+  if parent and process_exists("self") then self.controller:wrap(watch_parent, self, parent) end
   while self.running do
     local ok, message = self.controller:step()
     if not ok then io.stderr:write("polytomic sandbox: ", tostring(message), "\n") end
