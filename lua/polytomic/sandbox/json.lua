@@ -11,6 +11,7 @@ local M = {}
 M.null = cjson.null
 
 local reader = cjson.new()
+reader.decode_invalid_numbers(false)
 local array_metatable = { __name = "polytomic.sandbox.array" }
 
 -- Marks `list` (a new table if absent) as an array, so that it is written as `[]` even when empty.
