@@ -1,15 +1,15 @@
 /* headers.c: see headers.h. */
 #include "headers.h"
 
+#include "ascii.h"
+
 #include <string.h>
 
 #define NAME_MOST 256   /* bytes */
 #define VALUE_MOST 8192 /* bytes */
 
-static bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
-
 /* tchar of RFC 9110 section 5.6.2. */
-static bool is_token_char(char c) { return is_letter_or_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL); }
+static bool is_token_char(char c) { return pt_is_letter(c) || pt_is_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL); }
 
 static bool is_token(const char *bytes, size_t length) {
   for (size_t i = 0; i < length; i++)
@@ -29,11 +29,9 @@ bool pt_header_value_valid(const char *value, size_t length) {
   return true;
 }
 
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
-
 bool pt_ascii_equal(const char *a, size_t a_length, const char *b) {
   for (size_t i = 0; i < a_length; i++)
-    if (b[i] == '\0' || lower(a[i]) != lower(b[i]))
+    if (b[i] == '\0' || pt_lower(a[i]) != pt_lower(b[i]))
       return false;
   return b[a_length] == '\0';
 }
@@ -54,7 +52,7 @@ bool pt_idempotency_key_valid(const char *key, size_t length) {
   if (length < 8 || length > 255)
     return false;
   for (size_t i = 0; i < length; i++)
-    if (!is_letter_or_digit(key[i]) && key[i] != '-' && key[i] != '_')
+    if (!pt_is_letter(key[i]) && !pt_is_digit(key[i]) && key[i] != '-' && key[i] != '_')
       return false;
   return true;
 }
@@ -69,8 +67,6 @@ static bool is_continuation(const pt_buffer *lines, size_t start) {
   return start < lines->length && (lines->bytes[start] == ' ' || lines->bytes[start] == '\t');
 }
 
-static bool is_white(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
 /* Reads the line, folded lines included, in [start, end). False when it is no header. */
 static bool read_line(const pt_buffer *lines, size_t start, size_t end, pt_header *header) {
   const char *line = lines->bytes + start;
@@ -79,9 +75,9 @@ static bool read_line(const pt_buffer *lines, size_t start, size_t end, pt_heade
     return false;
   const char *value = colon + 1;
   const char *value_end = lines->bytes + end;
-  while (value < value_end && is_white(*value))
+  while (value < value_end && pt_is_header_space(*value))
     value++;
-  while (value_end > value && is_white(value_end[-1]))
+  while (value_end > value && pt_is_header_space(value_end[-1]))
     value_end--;
   header->name = line;
   header->name_length = (size_t)(colon - line);

@@ -1,6 +1,8 @@
 /* json_text.c: see json_text.h. */
 #include "json_text.h"
 
+#include "ascii.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdint.h>
@@ -72,36 +74,37 @@ bool pt_utf8_valid(const char *bytes, size_t length) {
 
 static bool needs_escape(char c) { return (unsigned char)c < 0x20 || c == '"' || c == '\\'; }
 
-static void add_escape(pt_buffer *out, char c) {
-  static const char digits[] = "0123456789abcdef";
-  char text[6] = {'\\', c, 0, 0, 0, 0};
-  size_t length = 2;
+/* The letter of a two-character escape, or NUL. */
+static char escape_letter(char c) {
   switch (c) {
   case '"':
   case '\\':
-    break;
+    return c;
   case '\b':
-    text[1] = 'b';
-    break;
+    return 'b';
   case '\f':
-    text[1] = 'f';
-    break;
+    return 'f';
   case '\n':
-    text[1] = 'n';
-    break;
+    return 'n';
   case '\r':
-    text[1] = 'r';
-    break;
+    return 'r';
   case '\t':
-    text[1] = 't';
-    break;
+    return 't';
   default:
-    memcpy(text + 1, "u00", 3);
-    text[4] = digits[(unsigned char)c >> 4];
-    text[5] = digits[(unsigned char)c & 0x0f];
-    length = 6;
+    return '\0';
   }
-  pt_buffer_add(out, text, length);
+}
+
+static void add_escape(pt_buffer *out, char c) {
+  static const char digits[] = "0123456789abcdef";
+  char letter = escape_letter(c);
+  if (letter != '\0') {
+    char text[2] = {'\\', letter};
+    pt_buffer_add(out, text, sizeof text);
+  } else {
+    char text[6] = {'\\', 'u', '0', '0', digits[(unsigned char)c >> 4], digits[(unsigned char)c & 0x0f]};
+    pt_buffer_add(out, text, sizeof text);
+  }
 }
 
 bool pt_json_add_string(pt_buffer *out, const char *bytes, size_t length) {
@@ -133,7 +136,14 @@ void pt_json_add_integer(pt_buffer *out, long long value) {
   pt_buffer_add(out, at, (size_t)(text + sizeof text - at));
 }
 
-static bool same_double(double a, double b) { return memcmp(&a, &b, sizeof a) == 0; }
+/* Bit for bit, so that the two zeros differ. */
+static bool same_double(double a, double b) {
+  uint64_t a_bits;
+  uint64_t b_bits;
+  memcpy(&a_bits, &a, sizeof a_bits);
+  memcpy(&b_bits, &b, sizeof b_bits);
+  return a_bits == b_bits;
+}
 
 /* Appends what printf wrote, with the decimal point of whatever locale (it may be several bytes) as '.'. */
 static void add_printed(pt_buffer *out, const char *text) {
@@ -213,10 +223,6 @@ static pt_json_shape look_at_word(looker *in, const char *word) {
   return PT_JSON_WHOLE;
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-static bool is_hexadecimal(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-
 /* At the byte after a backslash. */
 static pt_json_shape look_at_escape(looker *in) {
   if (in->at == in->end)
@@ -227,7 +233,7 @@ static pt_json_shape look_at_escape(looker *in) {
   for (int i = 0; i < 4; i++, in->at++) {
     if (in->at == in->end)
       return PT_JSON_CUT;
-    if (!is_hexadecimal(*in->at))
+    if (!pt_is_hexadecimal(*in->at))
       return PT_JSON_INVALID;
   }
   return PT_JSON_WHOLE;
@@ -255,9 +261,9 @@ static pt_json_shape look_at_string(looker *in) {
 static pt_json_shape look_at_digits(looker *in) {
   if (in->at == in->end)
     return PT_JSON_CUT;
-  if (!is_digit(*in->at))
+  if (!pt_is_digit(*in->at))
     return PT_JSON_INVALID;
-  while (in->at < in->end && is_digit(*in->at))
+  while (in->at < in->end && pt_is_digit(*in->at))
     in->at++;
   return PT_JSON_WHOLE;
 }
@@ -294,7 +300,7 @@ static pt_json_shape look_at_scalar(looker *in) {
   case 'n':
     return look_at_word(in, "null");
   default:
-    return *in->at == '-' || is_digit(*in->at) ? look_at_number(in) : PT_JSON_INVALID;
+    return *in->at == '-' || pt_is_digit(*in->at) ? look_at_number(in) : PT_JSON_INVALID;
   }
 }
 

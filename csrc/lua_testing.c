@@ -1,17 +1,16 @@
 /* lua_testing.c: the module polytomic.testing, built for specs only (with PT_TESTING): the core's pure functions, one Lua function each.
    Functions that can refuse return nil and the message. */
+#include "clock.h"
+#include "compat.h"
 #include "headers.h"
 #include "json_text.h"
 #include "memory.h"
 #include "random.h"
-#include "clock.h"
 #include "retry.h"
 #include "retry_after.h"
 #include "secret.h"
 #include "url.h"
 
-#include <lauxlib.h>
-#include <lua.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -390,11 +389,6 @@ static const luaL_Reg functions[] = {
 };
 
 int luaopen_polytomic_testing(lua_State *L) {
-  lua_newtable(L);
-#if LUA_VERSION_NUM < 502
-  luaL_register(L, NULL, functions);
-#else
-  luaL_setfuncs(L, functions, 0);
-#endif
+  pt_newlib(L, functions);
   return 1;
 }

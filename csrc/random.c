@@ -2,6 +2,8 @@
 #define _DEFAULT_SOURCE /* getentropy */
 #include "random.h"
 
+#include "ascii.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -67,14 +69,12 @@ double pt_random_unit(void) {
   return (double)(bits >> 11) / 9007199254740992.0; /* 53 bits over 2^53 */
 }
 
-static bool is_hexadecimal(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-
 bool pt_uuid_valid(const char *text, size_t length) {
   if (length != PT_UUID_LENGTH)
     return false;
   for (size_t i = 0; i < length; i++) {
     bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? text[i] != '-' : !is_hexadecimal(text[i]))
+    if (dash ? text[i] != '-' : !pt_is_hexadecimal(text[i]))
       return false;
   }
   return true;

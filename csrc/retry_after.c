@@ -1,6 +1,8 @@
 /* retry_after.c: see retry_after.h. */
 #include "retry_after.h"
 
+#include "ascii.h"
+
 #include <stdbool.h>
 #include <string.h>
 
@@ -14,19 +16,13 @@ typedef struct {
   const char *end;
 } reader;
 
-static bool is_white(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
-
 /* Takes `text` (lower-case), compared without case, or nothing. */
 static bool take_text(reader *in, const char *text) {
   size_t length = strlen(text);
   if ((size_t)(in->end - in->at) < length)
     return false;
   for (size_t i = 0; i < length; i++)
-    if (lower(in->at[i]) != text[i])
+    if (pt_lower(in->at[i]) != text[i])
       return false;
   in->at += length;
   return true;
@@ -36,7 +32,7 @@ static bool take_text(reader *in, const char *text) {
 static bool take_number(reader *in, int digits, int *number) {
   int value = 0;
   for (int i = 0; i < digits; i++) {
-    if (in->at == in->end || !is_digit(*in->at))
+    if (in->at == in->end || !pt_is_digit(*in->at))
       return false;
     value = value * 10 + (*in->at++ - '0');
   }
@@ -159,7 +155,7 @@ static double parse_date(const reader *whole, double now) {
 static double parse_seconds(const reader *whole) {
   reader in = *whole;
   double seconds = 0;
-  for (; in.at < in.end && is_digit(*in.at); in.at++) {
+  for (; in.at < in.end && pt_is_digit(*in.at); in.at++) {
     seconds = seconds * 10 + (*in.at - '0');
     if (seconds > EXACT_MOST)
       return MALFORMED;
@@ -167,7 +163,7 @@ static double parse_seconds(const reader *whole) {
   if (in.at < in.end && *in.at == '.') {
     const char *first = ++in.at;
     double place = 1;
-    for (; in.at < in.end && is_digit(*in.at); in.at++) {
+    for (; in.at < in.end && pt_is_digit(*in.at); in.at++) {
       place /= 10;
       seconds += place * (*in.at - '0');
     }
@@ -181,11 +177,11 @@ double pt_retry_after_parse(const char *value, size_t length, double now) {
   if (length == 0)
     return MALFORMED;
   reader in = {value, value + length};
-  while (in.at < in.end && is_white(*in.at))
+  while (in.at < in.end && pt_is_header_space(*in.at))
     in.at++;
-  while (in.end > in.at && is_white(in.end[-1]))
+  while (in.end > in.at && pt_is_header_space(in.end[-1]))
     in.end--;
   if (in.at == in.end)
     return MALFORMED;
-  return is_digit(*in.at) ? parse_seconds(&in) : parse_date(&in, now);
+  return pt_is_digit(*in.at) ? parse_seconds(&in) : parse_date(&in, now);
 }

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L /* inet_pton */
 #include "url.h"
 
+#include "ascii.h"
 #include "headers.h"
 #include "memory.h"
 
@@ -16,20 +17,14 @@
 
 static const char no_memory[] = "out of memory";
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
 /* RFC 3986 section 2.3. */
-static bool is_unreserved(char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
-
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
+static bool is_unreserved(char c) { return pt_is_letter(c) || pt_is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
 
 /* Value of a hexadecimal digit, or -1. */
 static int hexadecimal(char c) {
-  if (is_digit(c))
+  if (pt_is_digit(c))
     return c - '0';
-  c = lower(c);
+  c = pt_lower(c);
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -89,7 +84,7 @@ static bool is_host_name(const char *host, size_t length) {
       if (label == 0)
         return false;
       label = 0;
-    } else if ((is_letter(host[i]) || is_digit(host[i]) || host[i] == '-' || host[i] == '_') && label < LABEL_MOST) {
+    } else if ((pt_is_letter(host[i]) || pt_is_digit(host[i]) || host[i] == '-' || host[i] == '_') && label < LABEL_MOST) {
       label++;
     } else {
       return false;
@@ -131,7 +126,7 @@ static bool is_loopback(const char *host, size_t length) {
 static bool read_port(const char *digits, size_t length, unsigned *port) {
   unsigned value = 0;
   for (size_t i = 0; i < length; i++) {
-    if (!is_digit(digits[i]))
+    if (!pt_is_digit(digits[i]))
       return false;
     value = value * 10 + (unsigned)(digits[i] - '0');
     if (value > 65535)
@@ -232,7 +227,7 @@ static char *write_origin(const location *where, size_t *host_start) {
   memcpy(origin, scheme, *host_start);
   char *out = origin + *host_start;
   for (size_t i = 0; i < where->host_length; i++)
-    *out++ = lower(where->host[i]);
+    *out++ = pt_lower(where->host[i]);
   if (where->port != (where->https ? 443U : 80U)) {
     *out++ = ':';
     unsigned divisor = 1;
@@ -295,7 +290,7 @@ void pt_base_url_free(pt_base_url *url) {
 /* `host` of any case against a lower-case one. */
 static bool same_host(const char *host, const char *lower_case, size_t length) {
   for (size_t i = 0; i < length; i++)
-    if (lower(host[i]) != lower_case[i])
+    if (pt_lower(host[i]) != lower_case[i])
       return false;
   return true;
 }

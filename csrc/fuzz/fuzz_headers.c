@@ -1,4 +1,5 @@
 /* fuzz_headers.c: replies' header lines. Every view lies inside the lines, in order, and is a header in its own right. */
+#include "../ascii.h"
 #include "../headers.h"
 #include "check.h"
 
@@ -8,15 +9,13 @@ static bool inside(const pt_buffer *lines, const char *bytes, size_t length) {
   return bytes >= lines->bytes && length <= lines->length && bytes + length <= lines->bytes + lines->length;
 }
 
-static bool is_white(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
 static void check_header(const pt_buffer *lines, const pt_header *header) {
   CHECK(inside(lines, header->name, header->name_length));
   CHECK(inside(lines, header->value, header->value_length));
   CHECK(header->name + header->name_length < header->value);
   CHECK(header->name_length > 256 || pt_header_name_valid(header->name, header->name_length));
-  CHECK(header->value_length == 0 || !is_white(header->value[0]));
-  CHECK(header->value_length == 0 || !is_white(header->value[header->value_length - 1]));
+  CHECK(header->value_length == 0 || !pt_is_header_space(header->value[0]));
+  CHECK(header->value_length == 0 || !pt_is_header_space(header->value[header->value_length - 1]));
   /* A line end inside a value is followed by white space, or the value would hold another header. */
   for (size_t i = 0; i < header->value_length; i++)
     CHECK(header->value[i] != '\n' || header->value[i + 1] == ' ' || header->value[i + 1] == '\t');

@@ -1,11 +1,12 @@
 /* fuzz_url.c: base URLs, path segments, query pairs and next links. What is read is stable when it is read again; what is written holds no byte of structure. */
+#include "../ascii.h"
 #include "../url.h"
 #include "check.h"
 
 #include <string.h>
 
 static bool is_plain(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("-._~%", c) != NULL);
+  return pt_is_letter(c) || pt_is_digit(c) || (c != '\0' && strchr("-._~%", c) != NULL);
 }
 
 static void check_plain(const char *bytes, size_t length, const char *others) {
@@ -69,7 +70,7 @@ static void check_link(const pt_base_url *url, const char *text, size_t length) 
   size_t rest = (size_t)(text + length - host);
   CHECK(rest >= url->host_length);
   for (size_t i = 0; i < url->host_length; i++)
-    CHECK((host[i] | 0x20) == (url->host[i] | 0x20));
+    CHECK(pt_lower(host[i]) == url->host[i]);
   CHECK(rest == url->host_length || strchr(":/?#", host[url->host_length]) != NULL);
 }
 
