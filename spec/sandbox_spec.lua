@@ -148,8 +148,9 @@ describe("the sandbox", function()
       assert.equal(200, status)
       assert.is_nil(text:find("canary", 1, true))
       local id = body.data.id
-      assert.same({ id = id, name = "Acme", issuer = "https://id.acme.com", sso_domain = "acme.com", sso_org_id = "42" },
-        body.data)
+      local shown = { id = id, name = "Acme", issuer = "https://id.acme.com", sso_domain = "acme.com",
+        sso_org_id = "42" }
+      assert.same(shown, body.data)
       _, body = send("GET", "/api/organizations/" .. id)
       assert.equal("acme.com", body.data.sso_domain)
     end)
@@ -179,8 +180,8 @@ describe("the sandbox", function()
     end)
 
     it("answers 422 naming the field to a missing, empty or wrongly typed value", function()
-      for field, text in pairs { name = '{}', name_null = '{"name":null}', name_empty = '{"name":" "}', name_type = '{"name":1}',
-        issuer = '{"name":"A","issuer":{}}' } do
+      for field, text in pairs { name = '{}', name_null = '{"name":null}', name_empty = '{"name":" "}',
+        name_type = '{"name":1}', issuer = '{"name":"A","issuer":{}}' } do
         local status, body = send("POST", "/api/organizations", nil, { text = text })
         assert.equal(422, status)
         assert.equal(field:match("^%l+"), body.metadata.field)
@@ -213,8 +214,8 @@ describe("the sandbox", function()
     it("creates with a lower-case e-mail address and the Member role", function()
       local org = create_org "Acme"
       local user = create_user(org, "Jane@Acme.com")
-      assert.same({ id = user.id, email = "jane@acme.com", organization_id = org.id, role = "user", role_ids = { member } },
-        user)
+      assert.same({ id = user.id, email = "jane@acme.com", organization_id = org.id, role = "user",
+        role_ids = { member } }, user)
     end)
 
     it("takes either role or role_ids", function()
@@ -225,8 +226,9 @@ describe("the sandbox", function()
 
     it("answers 422 to role with role_ids, to no, unknown or malformed role_ids, and to an unknown role", function()
       local path = "/api/organizations/" .. create_org("Acme").id .. "/users"
-      for _, roles in ipairs { '"role":"admin","role_ids":["' .. admin .. '"]', '"role_ids":[]', '"role_ids":["' .. unknown .. '"]',
-        '"role_ids":"x"', '"role_ids":[1]', '"role_ids":{"a":1}', '"role":"king"', '"role":1' } do
+      for _, roles in ipairs { '"role":"admin","role_ids":["' .. admin .. '"]', '"role_ids":[]',
+        '"role_ids":["' .. unknown .. '"]', '"role_ids":"x"',
+        '"role_ids":[1]', '"role_ids":{"a":1}', '"role":"king"', '"role":1' } do
         local status, body = send("POST", path, nil, { text = '{"email":"a@acme.com",' .. roles .. "}" })
         assert.equal(422, status, roles)
         assert.matches("^role", body.metadata.field)
@@ -255,7 +257,7 @@ describe("the sandbox", function()
       local status, body = send("PUT", path, { email = "other@acme.com", role_ids = { admin } })
       assert.equal(200, status)
       assert.same({ "jane@acme.com", "admin" }, { body.data.email, body.data.role })
-      _, body = send("PUT", path, { email = "jane@acme.com" })
+      body = select(2, send("PUT", path, { email = "jane@acme.com" }))
       assert.equal("admin", body.data.role)
       assert.equal(422, (send("PUT", path, { role = "admin" })))
     end)
@@ -377,8 +379,8 @@ describe("the sandbox", function()
       local seen = requests()
       assert.equal(2, #seen)
       local first, second = seen[1], seen[2]
-      assert.same({ 1, "POST", "/api/organizations?x=%31", "x=%31", "create_org", 200, '{"name":"Acme"}', "key-00001", true,
-        "1.1" }, { first.n, first.method, first.path, first.query, first.operation, first.status, first.body,
+      assert.same({ 1, "POST", "/api/organizations?x=%31", "x=%31", "create_org", 200, '{"name":"Acme"}', "key-00001",
+        true, "1.1" }, { first.n, first.method, first.path, first.query, first.operation, first.status, first.body,
         first.headers["idempotency-key"], first.committed, first.http_version })
       assert.same({ cjson.null, cjson.null, 404, false },
         { second.operation, second.fault, second.status, second.committed })
@@ -426,6 +428,18 @@ describe("starting the sandbox", function()
     assert.matches("^cannot listen on 127%.0%.0%.1 port %d+: .*already in use$", message)
   end)
 
+  it("fails with one line on standard error and status 1 when lua-http is missing", function()
+    local program = 'package.path = "' .. package.path .. '" '
+      .. 'package.preload["http.server"] = function() error("none", 0) end require("polytomic.sandbox").run()'
+    local lowest = 0
+    while arg[lowest - 1] do lowest = lowest - 1 end
+    local output = assert(io.popen(arg[lowest] .. " -e '" .. program .. "' 2>&1 >/dev/null; echo $?"))
+    local line, status = output:read("*l", "*l")
+    output:close()
+    assert.matches("^polytomic sandbox: the sandbox needs lua%-http: .*Debian package lua%-http.*rock http", line)
+    assert.equal("1", status)
+  end)
+
   it("stops the process when the object is collected", function()
     local pid
     do
@@ -469,7 +483,9 @@ describe("the sandbox's documentation", function()
     end
     for name, kind in pairs(require "polytomic.sandbox.faults".kinds) do
       local line = assert(text:match("\n  " .. name .. " ([^\n]*)\n"), name)
-      for member_name in pairs(kind.members) do assert.is_truthy((" " .. line):find(" " .. member_name .. "=", 1, true)) end
+      for member_name in pairs(kind.members) do
+        assert.is_truthy((" " .. line):find(" " .. member_name .. "=", 1, true))
+      end
     end
   end)
 end)

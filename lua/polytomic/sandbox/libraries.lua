@@ -18,8 +18,10 @@ end
 
 -- True if everything is there; nil and a one-line message if not.
 function M.check()
-  if find() then return true end
-  return nil, "the sandbox needs lua-http: install the Debian package lua-http or the rock http (luarocks install http)"
+  local ok, message = find()
+  if ok then return true end
+  local reason = tostring(message):match("^[^\n]*")
+  return nil, "the sandbox needs lua-http: install the Debian package lua-http or the rock http (" .. reason .. ")"
 end
 
 return M
