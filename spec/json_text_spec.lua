@@ -185,7 +185,7 @@ end)
 
 describe("A look over JSON text", function()
   local documents = {
-    "0", "-0", "12", "-1.5", "1e5", "1E+5", "0.5e-5", "true", "false", "null", '""', '"a"', "{}", "[]", "[[]]", "[{}]", '{"a":{}}', "[1,2,3]", '{"a":1,"b":[true,null]}',
+    "0", "-0", "12", "-1.5", "1e5", "1E+5", "0.5e-5", "true", "false", "null", '""', '"a"', "{}", "[]", "[[]]", "[{}]", '{"a":{}}', "[1,2,3]", '{"a":1,"b":[true,null]}', '[{"a":1},[2]]', '[[2],{"a":1}]',
     ' \t\r\n{ "a" : [ 1 , 2 ] , "b" : { } } \n', [["\"\\\/\b\f\n\r\t\u00e9\uD83D\uDE00"]], '{"data":{"id":"x","name":"Acme"}}', '{"a":1,"a":2}',
   }
   for _, text in ipairs(documents) do
@@ -193,7 +193,7 @@ describe("A look over JSON text", function()
   end
 
   it("finds every beginning of a document cut", function()
-    for _, text in ipairs { '{"data":[{"id":"\\u00e9\\n","n":-1.5e+3,"t":true,"f":false,"z":null},[],{}]}', '[0.5,"x"]', '"abc"', "true", "false", "null" } do
+    for _, text in ipairs { '{"data":[{"id":"\\u00e9\\n","n":-1.5e+3,"t":true,"f":false,"z":null},[],{}]}', '[0.5,"x"]', '[{"a":1},[2],{"b":[3]}]', '"abc"', "true", "false", "null" } do
       for length = 0, #text - 1 do
         assert.equal("cut", core.json_look(text:sub(1, length), DEPTH), text:sub(1, length))
       end

@@ -139,6 +139,7 @@ describe("A base URL", function()
     ["K: an encoded slash"] = { "https://host/a%2fb", encoding },
     ["K: an encoded backslash"] = { "https://host/a%5Cb", encoding },
     ["K: an encoded NUL"] = { "https://host/a%00", encoding },
+    ["K: an encoded DEL"] = { "https://host/a%7f", encoding },
     ["K: an encoded line feed"] = { "https://host/a%0a", encoding },
     ["K: an encoded percent sign"] = { "https://host/%252e", encoding },
     ["a cut percent-encoding"] = { "https://host/a%4", encoding },
