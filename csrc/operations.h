@@ -87,6 +87,7 @@ typedef struct {
   bool has_body;     /* declares a request body (possibly without fields, then "{}" is sent) */
   bool returns_body; /* response_type is not NULL */
   bool is_list;      /* data is an array: gets gzip, and null becomes {} */
+  bool data_open;    /* what kind of value data is, is not documented */
   pt_pagination pagination;
   unsigned success_status;   /* the documented one; any 2xx is success */
   const char *response_type; /* schema name, or NULL when the answer has no body */

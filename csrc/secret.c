@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define SECRET_MOST 4096 /* bytes */
+#define HIDE_LEAST 6 /* bytes: shorter text is not hidden, since it stands anywhere */
 #define MASK_SHOWN 4     /* characters a mask shows */
 #define MASK_LEAST 12    /* length from which it shows them */
 
@@ -109,4 +110,17 @@ void pt_secret_add_authorization(pt_buffer *out, const pt_secret *secret, const 
     return;
   pt_buffer_add_text(out, basic);
   add_base64(out, &pair);
+}
+
+void pt_secret_hide_bytes(char *text, size_t length, const char *bytes, size_t bytes_length) {
+  if (text == NULL || bytes_length < HIDE_LEAST)
+    return;
+  for (size_t i = 0; i + bytes_length <= length; i++)
+    if (text[i] == bytes[0] && memcmp(text + i, bytes, bytes_length) == 0)
+      memset(text + i, '*', bytes_length);
+}
+
+void pt_secret_hide(char *text, size_t length, const pt_secret *secret) {
+  if (secret->bytes != NULL)
+    pt_secret_hide_bytes(text, length, secret->bytes, secret->length);
 }

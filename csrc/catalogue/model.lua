@@ -154,6 +154,8 @@ local function resolve_operation(model, raw)
   op.pagination.items_field = model.overlay.items[op.name] or (op.is_list and "data") or nil
   assert(op.pagination.kind == "none" or op.pagination.items_field, op.name .. ": where the items are is not known")
   op.returns = returned_type(model, op)
+  local kind = op.envelope and op.returns and op.returns.kind
+  op.data_open = kind and kind ~= "object" and kind ~= "array" and kind ~= "map"
   return op
 end
 

@@ -1,0 +1,183 @@
+/* call.c: see call.h. */
+#include "call.h"
+
+#include "clock.h"
+#include "headers.h"
+#include "json_text.h"
+#include "memory.h"
+#include "random.h"
+#include "retry_after.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Only tells a reply cut short from a broken one; what reads the reply has a limit of its own. */
+enum { LOOK_DEPTH = 100000 };
+
+pt_call *pt_call_new(void) {
+  pt_call *call = pt_zalloc(sizeof *call);
+  if (call == NULL)
+    return NULL;
+  call->references = 1;
+  call->retry_after = -1;
+  return call;
+}
+
+void pt_call_retain(pt_call *call) { call->references++; }
+
+void pt_call_release(pt_call *call) {
+  if (call == NULL || --call->references > 0)
+    return;
+  pt_credential_release(call->credential);
+  pt_buffer_wipe(&call->target);
+  pt_buffer_wipe(&call->body);
+  pt_buffer_wipe(&call->header_text);
+  pt_buffer_free(&call->reply.headers);
+  pt_buffer_wipe(&call->reply.body);
+  pt_free(call->attempts);
+  pt_free(call);
+}
+
+bool pt_call_mark_secret(pt_call *call, bool in_body, size_t offset, size_t length) {
+  if (call->secret_count == PT_MAX_SECRET_SPANS)
+    return false;
+  call->secrets[call->secret_count++] = (pt_span){in_body, offset, length};
+  return true;
+}
+
+static bool has_room(const pt_call *call) { return call->line_count + 2 <= PT_MAX_HEADER_LINES; /* one is the Authorization line's */ }
+
+bool pt_call_add_fixed_line(pt_call *call, const char *line) {
+  if (!has_room(call))
+    return false;
+  call->lines[call->line_count++] = line;
+  return true;
+}
+
+bool pt_call_add_line(pt_call *call, const char *name, const char *value, size_t value_length) {
+  if (!has_room(call))
+    return false;
+  pt_buffer *text = &call->header_text;
+  pt_buffer_add_text(text, name);
+  pt_buffer_add(text, value_length > 0 ? ": " : ";", value_length > 0 ? 2 : 1); /* CURLOPT_HTTPHEADER: a semicolon sends the header without value */
+  pt_buffer_add(text, value, value_length);
+  pt_buffer_add(text, "", 1);
+  call->lines[call->line_count++] = NULL; /* the text may still move */
+  return !text->failed;
+}
+
+/* The text no longer moves: point to its lines. */
+static void point_lines(pt_call *call) {
+  const char *line = call->header_text.bytes;
+  for (size_t i = 0; i < call->line_count; i++) {
+    if (call->lines[i] != NULL)
+      continue;
+    call->lines[i] = line;
+    line += strlen(line) + 1;
+  }
+  if (call->credential != NULL && call->credential->line.length > 0)
+    call->lines[call->line_count++] = call->credential->line.bytes;
+}
+
+const char *pt_call_prepare(pt_call *call, bool wants_key) {
+  call->attempts = pt_zalloc(((size_t)call->limits.retries + 1) * sizeof *call->attempts);
+  if (call->attempts == NULL)
+    return "not enough memory";
+  if (wants_key && call->idempotency_key[0] == '\0' && !pt_random_uuid(call->idempotency_key))
+    return "the system gives no randomness for an idempotency key";
+  const char *key = call->idempotency_key;
+  if (key[0] != '\0' && !pt_call_add_line(call, "Idempotency-Key", key, strlen(key)))
+    return "not enough memory";
+  point_lines(call);
+  return NULL;
+}
+
+static double retry_after_of(const pt_reply *reply) {
+  pt_header header;
+  if (reply->end != PT_END_ANSWERED || reply->status < 300 || !pt_headers_find(&reply->headers, "retry-after", &header))
+    return -1;
+  return pt_retry_after_parse(header.value, header.value_length, pt_clock_wall());
+}
+
+/* A 2xx whose body ended with the connection, in the middle of its JSON, is a lost reply. */
+static void recognise_cut(pt_reply *reply) {
+  if (reply->end != PT_END_ANSWERED || !reply->cut_by_close)
+    return;
+  if (pt_json_look(reply->body.bytes, reply->body.length, LOOK_DEPTH) != PT_JSON_CUT)
+    return;
+  reply->end = PT_END_NETWORK;
+  memcpy(reply->message, "the connection was closed in the middle of the reply", 53);
+}
+
+static pt_attempt *record(pt_call *call) {
+  const pt_reply *reply = &call->reply;
+  pt_attempt *attempt = &call->attempts[call->attempt_count++];
+  *attempt = (pt_attempt){.end = reply->end,
+                          .status = reply->status,
+                          .connect = reply->connect,
+                          .first_byte = reply->first_byte,
+                          .total = reply->total,
+                          .waited = call->waited,
+                          .retry_wait = -1,
+                          .reused = reply->reused,
+                          .sent = reply->sent};
+  return attempt;
+}
+
+static void finish(pt_call *call, pt_attempt_end end, int status, pt_outcome outcome) {
+  call->end = end;
+  call->status = status;
+  call->outcome = outcome;
+  call->ended = pt_clock_monotonic();
+  call->state = PT_CALL_DONE;
+}
+
+bool pt_call_attempt_ended(pt_call *call, double *tokens) {
+  pt_reply *reply = &call->reply;
+  recognise_cut(reply);
+  pt_attempt *attempt = record(call);
+  if (reply->end == PT_END_DNS)
+    call->dns_failures++;
+  double retry_after = retry_after_of(reply);
+  double now = pt_clock_monotonic();
+  pt_retry_decision decision = pt_retry_decide(&(pt_retry_input){.method = call->operation->method,
+                                                                 .keyed = call->idempotency_key[0] != '\0',
+                                                                 .end = reply->end,
+                                                                 .status = reply->status,
+                                                                 .sent = reply->sent,
+                                                                 .retry_after = retry_after,
+                                                                 .attempt = call->attempt_count,
+                                                                 .retries = call->limits.retries,
+                                                                 .dns_failures = call->dns_failures,
+                                                                 .unknown_before = call->unknown_before,
+                                                                 .tokens = *tokens,
+                                                                 .left = call->deadline - now,
+                                                                 .jitter = reply->end == PT_END_ANSWERED && reply->status < 300 ? 0 : pt_random_unit()});
+  if (decision.outcome == PT_OUTCOME_UNKNOWN)
+    call->unknown_before = true;
+  if (decision.retry) {
+    *tokens -= decision.cost;
+    call->waited = attempt->retry_wait = decision.wait;
+    call->wake = now + decision.wait;
+    return true;
+  }
+  if (decision.success)
+    *tokens = fmin(PT_RETRY_BUDGET, *tokens + PT_RETRY_REFUND);
+  call->success = decision.success;
+  call->retryable = decision.retryable;
+  call->retry_after = decision.past_deadline ? decision.wait : retry_after;
+  finish(call, reply->end, reply->status, decision.outcome);
+  return false;
+}
+
+void pt_call_stop(pt_call *call, pt_attempt_end end, bool sent) {
+  pt_outcome outcome = call->unknown_before || sent ? PT_OUTCOME_UNKNOWN : call->attempt_count > 0 ? PT_OUTCOME_REJECTED : PT_OUTCOME_UNSENT;
+  if (end == PT_END_TIMEOUT && call->attempt_count > 0) {
+    finish(call, call->reply.end, call->reply.status, outcome);
+    return;
+  }
+  if (call->attempt_count > 0 && outcome == PT_OUTCOME_REJECTED && call->attempts[call->attempt_count - 1].end != PT_END_ANSWERED)
+    outcome = PT_OUTCOME_UNSENT;
+  call->reply.message[0] = '\0';
+  finish(call, end, 0, outcome);
+}

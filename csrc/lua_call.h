@@ -1,0 +1,25 @@
+/* lua_call.h: calls as Lua makes and sees them. */
+#ifndef PT_LUA_CALL_H
+#define PT_LUA_CALL_H
+
+#include "compat.h"
+#include "lua_client.h"
+
+#define PT_CALL_METATABLE "polytomic.call"
+
+/* Full userdata. Its user value is a table: the client's own, or, for a started call, one of its own with `client`, `results` and `thrown`. */
+typedef struct {
+  pt_call *call;
+} pt_lua_call;
+
+/* The call at `index`, or raises. */
+pt_call *pt_lua_check_call(lua_State *L, int index, const char *what);
+
+/* The whole way of a plain method: in: client, arguments, options at `base` and after; out: data, nil, response or nil, message, err. */
+int pt_lua_run_operation(lua_State *L, int base, const pt_operation *operation, int level);
+/* The same without waiting; out: call. */
+int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation, int level);
+
+void pt_lua_open_call(lua_State *L);
+
+#endif

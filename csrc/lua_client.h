@@ -1,0 +1,33 @@
+/* lua_client.h: the client as Lua sees it. */
+#ifndef PT_LUA_CLIENT_H
+#define PT_LUA_CLIENT_H
+
+#include "compat.h"
+#include "engine.h"
+#include "lua_options.h"
+
+#define PT_CLIENT_METATABLE "polytomic.client"
+#define PT_AUTH_KINDS 4
+
+/* Full userdata. Its user value is a table: `client` (itself, so that calls can keep it alive), `wait`, `on_event`, `deprecated` (operations told about). */
+typedef struct {
+  pt_engine *engine; /* NULL before it is made and after close */
+  pt_config config;  /* only until the engine takes it */
+  pt_client_options options;
+  pt_credential *credentials[PT_AUTH_KINDS]; /* by pt_auth, made when first needed */
+  bool waits;
+  bool tells; /* has on_event */
+} pt_lua_client;
+
+/* The client at `index`, or NULL when it is something else. */
+pt_lua_client *pt_lua_to_client(lua_State *L, int index);
+/* The same, or raises at the caller's line; `what` is the method's name. */
+pt_lua_client *pt_lua_check_client(lua_State *L, int index, const char *what);
+
+/* in: options or nil at `index`; out: client. Raises at `level`. */
+int pt_lua_new_client(lua_State *L, int index, int level);
+
+/* Makes the metatable with a method for every operation. in: -, out: - */
+void pt_lua_open_client(lua_State *L);
+
+#endif

@@ -1,0 +1,135 @@
+/* lua_events.c: see lua_events.h. */
+#include "lua_events.h"
+
+#include "headers.h"
+#include "lua_result.h"
+
+static void set_string(lua_State *L, const char *name, const char *text) {
+  if (text == NULL)
+    return;
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, double number) {
+  lua_pushnumber(L, number);
+  lua_setfield(L, -2, name);
+}
+
+/* in: -, out: an event with what all have in common */
+static void push_event(lua_State *L, const char *type, const pt_call *call, int attempt) {
+  lua_createtable(L, 0, 8);
+  set_string(L, "type", type);
+  set_string(L, "operation", call->operation->name);
+  lua_pushinteger(L, attempt);
+  lua_setfield(L, -2, "attempt");
+}
+
+static void push_attempt_event(lua_State *L, const pt_call *call, int index) {
+  const pt_attempt *attempt = &call->attempts[index];
+  push_event(L, "attempt", call, index + 1);
+  if (attempt->status != 0) {
+    lua_pushinteger(L, attempt->status);
+    lua_setfield(L, -2, "status");
+  }
+  set_string(L, "error", pt_lua_kind(attempt->end, attempt->status));
+  set_number(L, "elapsed", attempt->total);
+  if (index + 1 == call->attempt_count) { /* the headers are still those of this attempt */
+    pt_lua_push_request_id(L, call);
+    lua_setfield(L, -2, "request_id");
+  }
+}
+
+static void push_retry_event(lua_State *L, const pt_call *call, int index) {
+  const pt_attempt *attempt = &call->attempts[index];
+  push_event(L, "retry", call, index + 1);
+  if (attempt->status != 0) {
+    lua_pushinteger(L, attempt->status);
+    lua_setfield(L, -2, "status");
+  }
+  set_string(L, "error", pt_lua_kind(attempt->end, attempt->status));
+  set_number(L, "wait", attempt->retry_wait);
+}
+
+static void push_done_event(lua_State *L, const pt_call *call) {
+  push_event(L, "done", call, call->attempt_count);
+  if (call->status != 0) {
+    lua_pushinteger(L, call->status);
+    lua_setfield(L, -2, "status");
+  }
+  if (!call->success)
+    set_string(L, "error", pt_lua_kind(call->end, call->status));
+  set_number(L, "elapsed", call->ended - call->started);
+  pt_lua_push_request_id(L, call);
+  lua_setfield(L, -2, "request_id");
+}
+
+static void set_header(lua_State *L, const pt_call *call, const char *name) {
+  pt_header header;
+  if (!pt_headers_find(&call->reply.headers, name, &header))
+    return;
+  lua_pushlstring(L, header.value, header.value_length);
+  lua_setfield(L, -2, name);
+}
+
+/* in: environment at `environment`; out: a deprecation event, or nothing when there is none to tell. Once per operation. RFC 9745, RFC 8594. */
+static bool push_deprecation_event(lua_State *L, int environment, const pt_call *call) {
+  pt_header header;
+  if (!pt_headers_find(&call->reply.headers, "deprecation", &header) && !pt_headers_find(&call->reply.headers, "sunset", &header))
+    return false;
+  lua_getfield(L, environment, "deprecated");
+  lua_getfield(L, -1, call->operation->name);
+  bool told = lua_toboolean(L, -1) != 0;
+  lua_pop(L, 1);
+  if (!told) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, call->operation->name);
+  }
+  lua_pop(L, 1);
+  if (told)
+    return false;
+  push_event(L, "deprecation", call, call->attempt_count);
+  set_header(L, call, "deprecation");
+  set_header(L, call, "sunset");
+  return true;
+}
+
+/* in: event; out: nothing, or the error its handler threw */
+static bool dispatch(lua_State *L, int environment) {
+  lua_getfield(L, environment, "on_event");
+  lua_insert(L, -2);
+  return lua_pcall(L, 1, 0, 0) != 0;
+}
+
+bool pt_lua_tell(lua_State *L, int client, pt_call *call) {
+  if (!call->wants_events)
+    return false;
+  luaL_checkstack(L, 12, "event");
+  pt_getuservalue(L, client);
+  int environment = lua_gettop(L);
+  while (call->events_sent < call->attempt_count) {
+    int index = call->events_sent++;
+    push_attempt_event(L, call, index);
+    if (dispatch(L, environment))
+      goto thrown;
+    if (call->attempts[index].retry_wait < 0)
+      continue;
+    push_retry_event(L, call, index);
+    if (dispatch(L, environment))
+      goto thrown;
+  }
+  if (call->state == PT_CALL_DONE && call->settled && !call->done_event_sent) {
+    call->done_event_sent = true;
+    if (push_deprecation_event(L, environment, call) && dispatch(L, environment))
+      goto thrown;
+    push_done_event(L, call);
+    if (dispatch(L, environment))
+      goto thrown;
+  }
+  lua_settop(L, environment - 1);
+  return false;
+thrown:
+  lua_replace(L, environment);
+  lua_settop(L, environment);
+  return true;
+}

@@ -1,0 +1,44 @@
+/* memory.c: see memory.h. */
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef PT_TESTING
+static unsigned long asked;
+static unsigned long fail_at;
+static int fail_every;
+
+unsigned long pt_memory_fail_at(unsigned long n, int every) {
+  unsigned long before = asked;
+  asked = 0;
+  fail_at = n;
+  fail_every = every;
+  return before;
+}
+
+static int must_fail(void) {
+  asked++;
+  return fail_at != 0 && (asked == fail_at || (fail_every && asked > fail_at));
+}
+#else
+static int must_fail(void) { return 0; }
+#endif
+
+void *pt_malloc(size_t size) { return must_fail() ? NULL : malloc(size); }
+
+void *pt_zalloc(size_t size) { return must_fail() ? NULL : calloc(1, size); }
+
+void *pt_realloc(void *block, size_t size) { return must_fail() ? NULL : realloc(block, size); }
+
+void pt_free(void *block) { free(block); }
+
+char *pt_copy(const char *bytes, size_t length) {
+  char *copy = pt_malloc(length + 1);
+  if (copy == NULL)
+    return NULL;
+  if (length > 0)
+    memcpy(copy, bytes, length);
+  copy[length] = '\0';
+  return copy;
+}

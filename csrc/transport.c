@@ -1,0 +1,700 @@
+/* transport.c: see transport.h. The only file that knows libcurl.
+   Callbacks copy bytes and count; they call nothing of ours that could fail in another way than by returning. */
+#include "transport.h"
+
+#include "clock.h"
+#include "memory.h"
+
+#include <curl/curl.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/epoll.h>
+#endif
+
+#if LIBCURL_VERSION_NUM < 0x074400
+#error "libcurl 7.68 or newer is needed"
+#endif
+
+/* From 7.80 a callback just before a request goes out can veto libcurl's own repetition on a re-used connection that died.
+   Older versions get a fresh connection for every request that must not be repeated. */
+#if LIBCURL_VERSION_NUM >= 0x075000 && !defined(PT_NO_PREREQ)
+#define HAVE_PREREQ 1
+#else
+#define HAVE_PREREQ 0
+#endif
+
+struct pt_exchange {
+  CURL *easy;
+  pt_transport *transport;
+  pt_exchange *next;     /* in the idle or the finished list */
+  pt_exchange *previous_active, *next_active;
+  pt_reply *reply;
+  void *owner;
+  struct curl_slist lines[PT_MAX_HEADER_LINES];
+  char error[CURL_ERROR_SIZE];
+  const char *method;    /* what the handle is prepared for */
+  bool writes;
+  bool compressed;
+  long timeout_ms, connect_timeout_ms;
+  unsigned sends;        /* how often libcurl went to send this attempt's request */
+  size_t header_bytes;
+  bool headers_done;
+  bool too_large;
+  bool out_of_memory;
+};
+
+struct pt_transport {
+  pt_transport_options options;
+  CURLM *multi;
+  CURLU *url;
+  pt_exchange *idle, *active;
+  pt_exchange *finished, *last_finished;
+  size_t active_count;
+  pt_transport_counts counts;
+  int epoll; /* -1: driven by pt_transport_perform */
+  unsigned tag;
+  double timer;
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static CURLcode global_result = CURLE_FAILED_INIT;
+
+#ifdef PT_TESTING
+static char *testing_strdup(const char *text) { return pt_copy(text, strlen(text)); }
+static void *testing_calloc(size_t count, size_t size) {
+  if (size != 0 && count > SIZE_MAX / size)
+    return NULL;
+  return pt_zalloc(count * size);
+}
+#endif
+
+/* Never undone: other code of the process may use libcurl, and the module stays mapped. */
+static void initialise(void) {
+#ifdef PT_TESTING
+  global_result = curl_global_init_mem(CURL_GLOBAL_DEFAULT, pt_malloc, pt_free, pt_realloc, testing_strdup, testing_calloc);
+#else
+  global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+#endif
+}
+
+/* ---- callbacks ---- */
+
+static size_t keep_body(char *bytes, size_t one, size_t length, void *context) {
+  pt_exchange *exchange = context;
+  size_t added = one * length;
+  pt_buffer *body = &exchange->reply->body;
+  if (added > exchange->transport->options.max_response_bytes - body->length) {
+    exchange->too_large = true; /* CURLOPT_MAXFILESIZE counts before decompression: count here instead */
+    return 0;
+  }
+  pt_buffer_add(body, bytes, added);
+  if (body->failed) {
+    exchange->out_of_memory = true;
+    return 0;
+  }
+  return added;
+}
+
+static size_t keep_header(char *bytes, size_t one, size_t length, void *context) {
+  pt_exchange *exchange = context;
+  size_t added = one * length;
+  pt_buffer *headers = &exchange->reply->headers;
+  exchange->header_bytes += added;
+  if (exchange->header_bytes > PT_MAX_HEADER_BYTES) {
+    exchange->too_large = true;
+    return 0;
+  }
+  if (exchange->headers_done) {
+    if (added < 5 || memcmp(bytes, "HTTP/", 5) != 0)
+      return added; /* trailers say nothing we use */
+    exchange->headers_done = false; /* the block before was an interim reply (1xx) */
+    pt_buffer_clear(headers);
+  }
+  if (added <= 2 && (added == 0 || bytes[0] == '\r' || bytes[0] == '\n')) {
+    exchange->headers_done = true;
+    return added;
+  }
+  pt_buffer_add(headers, bytes, added);
+  if (headers->failed) {
+    exchange->out_of_memory = true;
+    return 0;
+  }
+  return added;
+}
+
+#if HAVE_PREREQ
+/* https://curl.se/libcurl/c/CURLOPT_PREREQFUNCTION.html : runs each time a request is about to go out. libcurl repeats a request, a POST too, on a
+   re-used connection that dies before the first byte of the reply: whether to repeat is not its decision. */
+static int before_send(void *context, char *ip, char *local_ip, int port, int local_port) {
+  (void)ip, (void)local_ip, (void)port, (void)local_port;
+  pt_exchange *exchange = context;
+  exchange->sends++;
+  return exchange->sends > 1 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+#endif
+
+#ifdef __linux__
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *known) {
+  (void)easy;
+  pt_transport *transport = context;
+  if (what == CURL_POLL_REMOVE) {
+    (void)epoll_ctl(transport->epoll, EPOLL_CTL_DEL, fd, NULL); /* a closed socket has left by itself */
+    return 0;
+  }
+  struct epoll_event event = {0};
+  if (what & CURL_POLL_IN)
+    event.events |= EPOLLIN;
+  if (what & CURL_POLL_OUT)
+    event.events |= EPOLLOUT;
+  event.data.u64 = (uint64_t)transport->tag << 32 | (uint32_t)fd;
+  int first = known == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  if (epoll_ctl(transport->epoll, first, fd, &event) != 0 &&
+      epoll_ctl(transport->epoll, first == EPOLL_CTL_ADD ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0)
+    return -1;
+  if (known == NULL)
+    (void)curl_multi_assign(transport->multi, fd, transport);
+  return 0;
+}
+
+static int set_timer(CURLM *multi, long milliseconds, void *context) {
+  (void)multi;
+  pt_transport *transport = context;
+  transport->timer = milliseconds < 0 ? INFINITY : pt_clock_monotonic() + (double)milliseconds / 1000.0;
+  return 0;
+}
+#endif
+
+/* ---- handles ---- */
+
+#define SET(option, value)                                                                                                                           \
+  do {                                                                                                                                               \
+    if (curl_easy_setopt(easy, option, value) != CURLE_OK)                                                                                           \
+      return false;                                                                                                                                  \
+  } while (0)
+
+static bool set_protocols(CURL *easy, bool https) {
+#if LIBCURL_VERSION_NUM >= 0x075500
+  SET(CURLOPT_PROTOCOLS_STR, https ? "https" : "http");
+#else
+  SET(CURLOPT_PROTOCOLS, https ? (long)CURLPROTO_HTTPS : (long)CURLPROTO_HTTP);
+#endif
+  return true;
+}
+
+static bool set_tls(CURL *easy, const pt_transport_options *options) {
+  SET(CURLOPT_SSL_VERIFYPEER, 1L);
+  SET(CURLOPT_SSL_VERIFYHOST, 2L);
+  SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  if (options->ca_file != NULL || options->ca_path != NULL) {
+    /* what was not chosen must not add trust beside what was */
+    SET(CURLOPT_CAINFO, options->ca_file);
+    SET(CURLOPT_CAPATH, options->ca_path);
+  }
+  if (options->client_cert != NULL)
+    SET(CURLOPT_SSLCERT, options->client_cert);
+  if (options->client_key != NULL)
+    SET(CURLOPT_SSLKEY, options->client_key);
+  return true;
+}
+
+static bool set_proxy(CURL *easy, const pt_transport_options *options) {
+  if (options->proxy != NULL)
+    SET(CURLOPT_PROXY, options->proxy);
+  /* Always a tunnel: the proxy sees neither Authorization nor a body. */
+  SET(CURLOPT_HTTPPROXYTUNNEL, 1L);
+  SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
+#if LIBCURL_VERSION_NUM >= 0x073600
+  SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+#endif
+  return true;
+}
+
+/* All that never changes between two exchanges of one transport. */
+static bool prepare(pt_exchange *exchange) {
+  CURL *easy = exchange->easy;
+  const pt_transport_options *options = &exchange->transport->options;
+  SET(CURLOPT_NOSIGNAL, 1L);
+  SET(CURLOPT_PRIVATE, exchange);
+  SET(CURLOPT_ERRORBUFFER, exchange->error);
+  SET(CURLOPT_CURLU, exchange->transport->url);
+  SET(CURLOPT_USERAGENT, options->user_agent);
+  SET(CURLOPT_FOLLOWLOCATION, 0L);
+  SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+  SET(CURLOPT_HTTP09_ALLOWED, 0L);
+  SET(CURLOPT_HTTP_VERSION, options->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+  if (options->http2)
+    SET(CURLOPT_PIPEWAIT, 1L);
+  SET(CURLOPT_TCP_KEEPALIVE, 1L);
+  SET(CURLOPT_WRITEFUNCTION, keep_body);
+  SET(CURLOPT_WRITEDATA, exchange);
+  SET(CURLOPT_HEADERFUNCTION, keep_header);
+  SET(CURLOPT_HEADERDATA, exchange);
+#if HAVE_PREREQ
+  SET(CURLOPT_PREREQFUNCTION, before_send);
+  SET(CURLOPT_PREREQDATA, exchange);
+#endif
+#if LIBCURL_VERSION_NUM >= 0x075700
+  SET(CURLOPT_QUICK_EXIT, 1L); /* closing never waits for a name look-up */
+#endif
+  return set_protocols(easy, options->https) && set_tls(easy, options) && set_proxy(easy, options);
+}
+
+/* What changes with the method: HTTP has a body or not, and libcurl a preset for each. */
+static bool prepare_method(pt_exchange *exchange, const pt_exchange_request *request) {
+  CURL *easy = exchange->easy;
+  if (exchange->method != NULL && exchange->writes == request->writes && strcmp(exchange->method, request->method) == 0)
+    return true;
+  exchange->method = NULL;
+  if (request->writes)
+    SET(CURLOPT_POST, 1L);
+  else
+    SET(CURLOPT_HTTPGET, 1L);
+  SET(CURLOPT_CUSTOMREQUEST, request->method);
+#if !HAVE_PREREQ
+  SET(CURLOPT_FRESH_CONNECT, strcmp(request->method, "GET") != 0 ? 1L : 0L);
+  SET(CURLOPT_FORBID_REUSE, strcmp(request->method, "GET") != 0 ? 1L : 0L);
+#endif
+  exchange->writes = request->writes;
+  exchange->method = request->method;
+  return true;
+}
+
+static long to_milliseconds(double seconds) {
+  if (seconds > 86400.0 * 365.0)
+    seconds = 86400.0 * 365.0;
+  double milliseconds = ceil(seconds * 1000.0);
+  return milliseconds < 1.0 ? 1L : (long)milliseconds;
+}
+
+static bool prepare_timeouts(pt_exchange *exchange, const pt_exchange_request *request) {
+  CURL *easy = exchange->easy;
+  long timeout_ms = to_milliseconds(request->timeout);
+  long connect_timeout_ms = to_milliseconds(request->connect_timeout);
+  if (timeout_ms != exchange->timeout_ms) {
+    exchange->timeout_ms = 0;
+    SET(CURLOPT_TIMEOUT_MS, timeout_ms);
+    exchange->timeout_ms = timeout_ms;
+  }
+  if (connect_timeout_ms != exchange->connect_timeout_ms) {
+    exchange->connect_timeout_ms = 0;
+    SET(CURLOPT_CONNECTTIMEOUT_MS, connect_timeout_ms);
+    exchange->connect_timeout_ms = connect_timeout_ms;
+  }
+  return true;
+}
+
+/* The caller's lines, as a list that needs no allocation: libcurl reads it and never writes. */
+static struct curl_slist *link_lines(pt_exchange *exchange, const pt_exchange_request *request) {
+  size_t count = request->line_count;
+  for (size_t i = 0; i < count; i++) {
+    union {
+      const char *readable;
+      char *text;
+    } line = {request->lines[i]};
+    exchange->lines[i].data = line.text;
+    exchange->lines[i].next = i + 1 < count ? &exchange->lines[i + 1] : NULL;
+  }
+  return count > 0 ? &exchange->lines[0] : NULL;
+}
+
+static bool prepare_request(pt_exchange *exchange, const pt_exchange_request *request) {
+  CURL *easy = exchange->easy;
+  if (!prepare_method(exchange, request) || !prepare_timeouts(exchange, request))
+    return false;
+  SET(CURLOPT_REQUEST_TARGET, request->target);
+  if (request->writes) {
+    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
+    SET(CURLOPT_POSTFIELDS, request->body_length > 0 ? request->body : "");
+  }
+  if (request->compressed != exchange->compressed) {
+    SET(CURLOPT_ACCEPT_ENCODING, request->compressed ? "gzip, deflate" : NULL);
+    exchange->compressed = request->compressed;
+  }
+  SET(CURLOPT_HTTPHEADER, link_lines(exchange, request));
+  return true;
+}
+
+static void exchange_free(pt_exchange *exchange) {
+  if (exchange->easy != NULL)
+    curl_easy_cleanup(exchange->easy);
+  pt_free(exchange);
+}
+
+static pt_exchange *exchange_new(pt_transport *transport) {
+  pt_exchange *exchange = pt_zalloc(sizeof *exchange);
+  if (exchange == NULL)
+    return NULL;
+  exchange->transport = transport;
+  exchange->easy = curl_easy_init();
+  if (exchange->easy == NULL || !prepare(exchange)) {
+    exchange_free(exchange);
+    return NULL;
+  }
+  return exchange;
+}
+
+/* ---- how an exchange ended ---- */
+
+static pt_attempt_end end_of_aborted(const pt_exchange *exchange) {
+  if (exchange->too_large)
+    return PT_END_TOO_LARGE;
+  if (exchange->out_of_memory)
+    return PT_END_MEMORY;
+  return PT_END_NETWORK; /* the veto: the re-used connection died before the reply began */
+}
+
+/* libcurl says "out of memory" too for a header line past its own limit (100 KB). */
+static pt_attempt_end end_of_memory(const pt_exchange *exchange, bool sent) {
+  return sent && !exchange->out_of_memory ? PT_END_TOO_LARGE : PT_END_MEMORY;
+}
+
+/* https://curl.se/libcurl/c/libcurl-errors.html */
+static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool sent, long connect_status) {
+  switch (code) {
+  case CURLE_OK:
+    return PT_END_ANSWERED;
+  case CURLE_COULDNT_RESOLVE_HOST:
+    return PT_END_DNS;
+  case CURLE_COULDNT_RESOLVE_PROXY:
+#if LIBCURL_VERSION_NUM >= 0x074900
+  case CURLE_PROXY:
+#endif
+    return PT_END_PROXY;
+  case CURLE_COULDNT_CONNECT:
+  case CURLE_INTERFACE_FAILED:
+    return PT_END_CONNECT;
+  case CURLE_OPERATION_TIMEDOUT:
+    return PT_END_TIMEOUT;
+  case CURLE_SSL_CONNECT_ERROR:
+  case CURLE_PEER_FAILED_VERIFICATION:
+  case CURLE_SSL_CERTPROBLEM:
+  case CURLE_SSL_CIPHER:
+  case CURLE_SSL_CACERT_BADFILE:
+  case CURLE_SSL_CRL_BADFILE:
+  case CURLE_SSL_ISSUER_ERROR:
+  case CURLE_SSL_ENGINE_INITFAILED:
+  case CURLE_SSL_ENGINE_NOTFOUND:
+  case CURLE_SSL_ENGINE_SETFAILED:
+  case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+  case CURLE_USE_SSL_FAILED:
+    return PT_END_TLS;
+  case CURLE_WRITE_ERROR:
+  case CURLE_ABORTED_BY_CALLBACK:
+    return end_of_aborted(exchange);
+  case CURLE_OUT_OF_MEMORY:
+    return end_of_memory(exchange, sent);
+  case CURLE_FILESIZE_EXCEEDED:
+    return PT_END_TOO_LARGE;
+  case CURLE_WEIRD_SERVER_REPLY:
+  case CURLE_UNSUPPORTED_PROTOCOL:
+  case CURLE_BAD_CONTENT_ENCODING:
+  case CURLE_HTTP2:
+  case CURLE_TOO_MANY_REDIRECTS:
+    return PT_END_PROTOCOL;
+  default: /* PARTIAL_FILE, GOT_NOTHING, SEND_ERROR, RECV_ERROR, HTTP2_STREAM … */
+    return connect_status >= 400 && !sent ? PT_END_PROXY : PT_END_NETWORK;
+  }
+}
+
+static double seconds_of(CURL *easy, CURLINFO info) {
+  curl_off_t microseconds = 0;
+  return curl_easy_getinfo(easy, info, &microseconds) == CURLE_OK ? (double)microseconds / 1e6 : 0.0;
+}
+
+static long number_of(CURL *easy, CURLINFO info) {
+  long number = 0;
+  return curl_easy_getinfo(easy, info, &number) == CURLE_OK ? number : 0;
+}
+
+/* True when request bytes may have left this machine. */
+static bool was_sent(const pt_exchange *exchange) {
+#if HAVE_PREREQ
+  if (exchange->sends == 0)
+    return false;
+#endif
+  return number_of(exchange->easy, CURLINFO_REQUEST_SIZE) > 0;
+}
+
+static void copy_message(const pt_exchange *exchange, CURLcode code, pt_reply *reply) {
+  const char *text = exchange->error[0] != '\0' ? exchange->error : curl_easy_strerror(code);
+  if (exchange->sends > 1)
+    text = "the connection was closed before a reply began";
+  else if (reply->end == PT_END_TOO_LARGE)
+    text = exchange->too_large && exchange->headers_done ? "the body is larger than max_response_bytes" : "the headers are too large";
+  else if (reply->end == PT_END_MEMORY)
+    text = "not enough memory for the reply";
+  size_t length = 0;
+  for (; text[length] != '\0' && length < PT_MESSAGE_SIZE - 1; length++) {
+    char c = text[length];
+    reply->message[length] = c < ' ' || c > '~' ? ' ' : c;
+  }
+  reply->message[length] = '\0';
+}
+
+static bool has_length(const pt_reply *reply, CURL *easy) {
+  curl_off_t length = -1;
+  if (curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) == CURLE_OK && length >= 0)
+    return true;
+  static const char chunked[] = "\ntransfer-encoding:";
+  for (size_t i = 0; i + sizeof chunked - 1 <= reply->headers.length; i++)
+    if (reply->headers.bytes[i] == '\n' && strncasecmp(reply->headers.bytes + i, chunked, sizeof chunked - 1) == 0)
+      return true;
+  return false;
+}
+
+static void measure(pt_exchange *exchange, pt_reply *reply) {
+  CURL *easy = exchange->easy;
+  long connects = number_of(easy, CURLINFO_NUM_CONNECTS);
+  reply->total = seconds_of(easy, CURLINFO_TOTAL_TIME_T);
+  reply->first_byte = seconds_of(easy, CURLINFO_STARTTRANSFER_TIME_T);
+  if (connects > 0)
+    reply->connect = seconds_of(easy, exchange->transport->options.https ? CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T);
+  exchange->transport->counts.opened += (unsigned long long)connects;
+  reply->sent = was_sent(exchange);
+  reply->reused = reply->sent && connects == 0;
+  if (reply->reused)
+    exchange->transport->counts.reused++;
+}
+
+static void conclude(pt_exchange *exchange, CURLcode code) {
+  pt_reply *reply = exchange->reply;
+  measure(exchange, reply);
+  long status = number_of(exchange->easy, CURLINFO_RESPONSE_CODE);
+  long connect_status = number_of(exchange->easy, CURLINFO_HTTP_CONNECTCODE);
+  reply->end = end_of(exchange, code, reply->sent, connect_status);
+  bool whole_head = exchange->headers_done && status >= 200;
+  reply->status = whole_head ? (int)status : 0;
+  if (reply->end == PT_END_PROXY || (!reply->sent && connect_status >= 400)) {
+    reply->end = PT_END_PROXY;
+    reply->status = connect_status > 0 ? (int)connect_status : 0;
+  } else if (reply->end == PT_END_ANSWERED && (!whole_head || status > 599)) {
+    reply->end = PT_END_PROTOCOL;
+  } else if (reply->end == PT_END_TOO_LARGE && whole_head && status >= 300) {
+    reply->end = PT_END_ANSWERED; /* an error is told by its status alone */
+  }
+  if (reply->end == PT_END_NETWORK || reply->end == PT_END_TIMEOUT || reply->end == PT_END_PROTOCOL)
+    reply->status = 0; /* it began, but nobody knows how it would have gone on */
+  if (reply->end == PT_END_ANSWERED)
+    reply->cut_by_close = reply->body.length > 0 && !has_length(reply, exchange->easy);
+  else
+    copy_message(exchange, code, reply);
+}
+
+static void unlink_active(pt_exchange *exchange) {
+  pt_transport *transport = exchange->transport;
+  if (exchange->previous_active != NULL)
+    exchange->previous_active->next_active = exchange->next_active;
+  else
+    transport->active = exchange->next_active;
+  if (exchange->next_active != NULL)
+    exchange->next_active->previous_active = exchange->previous_active;
+  exchange->previous_active = exchange->next_active = NULL;
+  transport->active_count--;
+}
+
+static void park(pt_exchange *exchange) {
+  exchange->reply = NULL;
+  exchange->next = exchange->transport->idle;
+  exchange->transport->idle = exchange;
+}
+
+static void take_finished(pt_transport *transport) {
+  int left = 0;
+  CURLMsg *message;
+  while ((message = curl_multi_info_read(transport->multi, &left)) != NULL) {
+    if (message->msg != CURLMSG_DONE)
+      continue;
+    CURL *easy = message->easy_handle;
+    CURLcode code = message->data.result;
+    char *private = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private) != CURLE_OK || private == NULL)
+      continue;
+    pt_exchange *exchange = (pt_exchange *)(void *)private;
+    conclude(exchange, code);
+    (void)curl_multi_remove_handle(transport->multi, easy);
+    unlink_active(exchange);
+    exchange->next = NULL;
+    if (transport->last_finished != NULL)
+      transport->last_finished->next = exchange;
+    else
+      transport->finished = exchange;
+    transport->last_finished = exchange;
+  }
+}
+
+/* ---- public ---- */
+
+static bool configure_multi(pt_transport *transport) {
+  CURLM *multi = transport->multi;
+  const pt_transport_options *options = &transport->options;
+  if (curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, options->max_connections) != CURLM_OK)
+    return false;
+  return curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, options->http2 ? options->max_connections : 0L) == CURLM_OK;
+}
+
+pt_transport *pt_transport_new(const pt_transport_options *options) {
+  if (pthread_once(&once, initialise) != 0 || global_result != CURLE_OK)
+    return NULL;
+  pt_transport *transport = pt_zalloc(sizeof *transport);
+  if (transport == NULL)
+    return NULL;
+  transport->options = *options;
+  transport->epoll = -1;
+  transport->timer = INFINITY;
+  transport->multi = curl_multi_init();
+  transport->url = curl_url();
+  if (transport->multi == NULL || transport->url == NULL || !configure_multi(transport) ||
+      curl_url_set(transport->url, CURLUPART_URL, options->origin, 0) != CURLUE_OK) {
+    pt_transport_free(transport);
+    return NULL;
+  }
+  return transport;
+}
+
+static void free_list(pt_exchange *exchange) {
+  while (exchange != NULL) {
+    pt_exchange *next = exchange->next;
+    exchange_free(exchange);
+    exchange = next;
+  }
+}
+
+void pt_transport_free(pt_transport *transport) {
+  if (transport == NULL)
+    return;
+  while (transport->active != NULL)
+    pt_transport_cancel(transport, transport->active);
+  free_list(transport->finished);
+  free_list(transport->idle);
+  if (transport->multi != NULL)
+    (void)curl_multi_cleanup(transport->multi);
+  if (transport->url != NULL)
+    curl_url_cleanup(transport->url);
+  pt_free(transport);
+}
+
+pt_exchange *pt_transport_start(pt_transport *transport, const pt_exchange_request *request) {
+  pt_exchange *exchange = transport->idle;
+  if (exchange != NULL)
+    transport->idle = exchange->next;
+  else if ((exchange = exchange_new(transport)) == NULL)
+    return NULL;
+  exchange->next = NULL;
+  exchange->reply = request->reply;
+  exchange->owner = request->owner;
+  exchange->sends = 0;
+  exchange->header_bytes = 0;
+  exchange->headers_done = exchange->too_large = exchange->out_of_memory = false;
+  exchange->error[0] = '\0';
+  if (!prepare_request(exchange, request) || curl_multi_add_handle(transport->multi, exchange->easy) != CURLM_OK) {
+    exchange_free(exchange);
+    return NULL;
+  }
+  exchange->next_active = transport->active;
+  if (transport->active != NULL)
+    transport->active->previous_active = exchange;
+  transport->active = exchange;
+  transport->active_count++;
+  return exchange;
+}
+
+void pt_transport_cancel(pt_transport *transport, pt_exchange *exchange) {
+  measure(exchange, exchange->reply);
+  (void)curl_multi_remove_handle(transport->multi, exchange->easy);
+  unlink_active(exchange);
+  park(exchange);
+}
+
+void *pt_transport_finished(pt_transport *transport) {
+  pt_exchange *exchange = transport->finished;
+  if (exchange == NULL)
+    return NULL;
+  transport->finished = exchange->next;
+  if (transport->finished == NULL)
+    transport->last_finished = NULL;
+  void *owner = exchange->owner;
+  park(exchange);
+  return owner;
+}
+
+size_t pt_transport_active(const pt_transport *transport) { return transport->active_count; }
+
+void pt_transport_perform(pt_transport *transport) {
+  int running = 0;
+  (void)curl_multi_perform(transport->multi, &running); /* its own failures end the transfers, which info_read tells */
+  take_finished(transport);
+}
+
+void pt_transport_wait(pt_transport *transport, double seconds) {
+  int ready = 0;
+  if (curl_multi_poll(transport->multi, NULL, 0, (int)fmin(ceil(seconds * 1000.0), 60000.0), &ready) != CURLM_OK)
+    (void)usleep(1000); /* descriptors exhausted: do not spin */
+}
+
+bool pt_transport_use_epoll(pt_transport *transport, int epoll, unsigned tag) {
+#ifdef __linux__
+  if (transport->epoll >= 0)
+    return true;
+  CURLM *multi = transport->multi;
+  if (curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport) != CURLM_OK || curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport) != CURLM_OK ||
+      curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch_socket) != CURLM_OK ||
+      curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer) != CURLM_OK)
+    return false;
+  transport->epoll = epoll;
+  transport->tag = tag;
+  return true;
+#else
+  (void)transport, (void)epoll, (void)tag;
+  return false;
+#endif
+}
+
+void pt_transport_socket_ready(pt_transport *transport, int fd, unsigned epoll_events) {
+#ifdef __linux__
+  int mask = 0, running = 0;
+  if (epoll_events & EPOLLIN)
+    mask |= CURL_CSELECT_IN;
+  if (epoll_events & EPOLLOUT)
+    mask |= CURL_CSELECT_OUT;
+  if (epoll_events & (EPOLLERR | EPOLLHUP))
+    mask |= CURL_CSELECT_ERR;
+  (void)curl_multi_socket_action(transport->multi, fd, mask, &running);
+  take_finished(transport);
+#else
+  (void)transport, (void)fd, (void)epoll_events;
+#endif
+}
+
+void pt_transport_timer_due(pt_transport *transport) {
+  int running = 0;
+  transport->timer = INFINITY;
+  (void)curl_multi_socket_action(transport->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+  take_finished(transport);
+}
+
+double pt_transport_timer(const pt_transport *transport) { return transport->timer; }
+
+pt_transport_counts pt_transport_counted(const pt_transport *transport) { return transport->counts; }
+
+const char *pt_transport_library(void) {
+  static char text[32];
+  (void)snprintf(text, sizeof text, "libcurl/%s", curl_version_info(CURLVERSION_NOW)->version);
+  return text;
+}
+
+void pt_transport_default_ca(const char **file, const char **path) {
+  *file = *path = NULL;
+#if LIBCURL_VERSION_NUM >= 0x074600
+  const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+  if (info->age >= CURLVERSION_SEVENTH) {
+    *file = info->cainfo;
+    *path = info->capath;
+  }
+#endif
+}

@@ -1,0 +1,53 @@
+/* trust.c: see trust.h. */
+#include "trust.h"
+
+#include "memory.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* The bundles of Debian and Alpine, Fedora and RHEL, older RHEL, openSUSE, macOS and OpenBSD, FreeBSD. */
+static const char *const well_known[] = {
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",             "/etc/ssl/cert.pem",                "/usr/local/share/certs/ca-root-nss.crt",
+};
+enum { WELL_KNOWN_COUNT = sizeof well_known / sizeof well_known[0] };
+
+static bool readable(const char *path) { return path != NULL && access(path, R_OK) == 0; }
+
+bool pt_trust_find(pt_config *config, const char *library_file, const char *library_path) {
+  if (config->ca_file != NULL || config->ca_path != NULL || readable(library_file) || readable(library_path))
+    return true;
+  for (size_t i = 0; i < WELL_KNOWN_COUNT; i++) {
+    if (!readable(well_known[i]))
+      continue;
+    config->ca_file = pt_copy(well_known[i], strlen(well_known[i]));
+    return config->ca_file != NULL;
+  }
+  return true;
+}
+
+static void add_place(pt_buffer *out, const char *what, const char *path) {
+  if (path == NULL)
+    return;
+  if (out->length > 0)
+    pt_buffer_add_text(out, ", ");
+  pt_buffer_add_text(out, what);
+  pt_buffer_add_text(out, path);
+}
+
+void pt_trust_describe(pt_buffer *out, const pt_config *config, const char *library_file, const char *library_path) {
+  if (config->ca_file != NULL || config->ca_path != NULL) {
+    add_place(out, "CA file ", config->ca_file);
+    add_place(out, "CA directory ", config->ca_path);
+    return;
+  }
+  if (readable(library_file) || readable(library_path)) {
+    add_place(out, "CA file ", readable(library_file) ? library_file : NULL);
+    add_place(out, "CA directory ", readable(library_path) ? library_path : NULL);
+    return;
+  }
+  add_place(out, "no CA bundle found, looked at ", library_file);
+  for (size_t i = 0; i < WELL_KNOWN_COUNT; i++)
+    add_place(out, "", well_known[i]);
+}

@@ -1,0 +1,13 @@
+/* trust.h: which certificate authorities to verify servers with. */
+#ifndef PT_TRUST_H
+#define PT_TRUST_H
+
+#include "config.h"
+
+/* Where no CA was chosen: keeps libcurl's own (both left NULL) when it can be read, else takes the first well-known bundle of this system.
+   Returns false when memory is exhausted. */
+bool pt_trust_find(pt_config *config, const char *library_file, const char *library_path);
+/* Appends what verification uses: "CA file /etc/ssl/certs/ca-certificates.crt", and, when nothing could be read, the places looked at. */
+void pt_trust_describe(pt_buffer *out, const pt_config *config, const char *library_file, const char *library_path);
+
+#endif
