@@ -1,0 +1,183 @@
+# Builds, tests and installs polytomic for Lua. `make help` lists the targets.
+#
+# LUA_VERSION chooses the Lua: 5.4 (default), 5.3, 5.1 or jit. `make test` without it takes all four.
+
+LUAS := 5.4 5.3 5.1 jit
+TEST_LUAS := $(if $(filter undefined,$(origin LUA_VERSION)),$(LUAS),$(LUA_VERSION))
+LUA_VERSION ?= 5.4
+ifeq ($(filter $(LUA_VERSION),$(LUAS)),)
+$(error LUA_VERSION must be one of: $(LUAS))
+endif
+
+# ---- settings, each can be given on the command line ----
+
+CC = cc
+CFLAGS = -O2 -g
+PKG_CONFIG = pkg-config
+PREFIX = /usr/local
+DESTDIR =
+BUILD = build
+LUA = $(if $(filter jit,$(LUA_VERSION)),luajit,lua$(LUA_VERSION))
+LUA_PC = $(if $(filter jit,$(LUA_VERSION)),luajit,lua$(LUA_VERSION))
+FUZZ_SECONDS = 20
+
+# ---- flags ----
+
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wundef
+ifneq ($(filter true 1,$(CI) $(WERROR)),)
+WARNINGS += -Werror
+endif
+LANGUAGE = -std=c11 -D_GNU_SOURCE -fPIC -pthread
+# pkg-config is asked once, when the first file is compiled: what it knows may be installed by this very run.
+LUA_CFLAGS = $(eval LUA_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LUA_PC)))$(LUA_CFLAGS)
+CURL_CFLAGS = $(eval CURL_CFLAGS := $(shell $(PKG_CONFIG) --cflags libcurl))$(CURL_CFLAGS)
+CURL_LIBS = $(eval CURL_LIBS := $(shell $(PKG_CONFIG) --libs libcurl))$(CURL_LIBS)
+COMPILE = $(CC) $(LANGUAGE) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) -MMD -MP
+# The module stays mapped when a state closes: libcurl's resolver threads may outlive it.
+LINK = $(CC) -shared -pthread -Wl,-z,nodelete $(CFLAGS) $(LDFLAGS)
+
+# ---- files ----
+
+OUT := $(BUILD)/$(LUA_VERSION)
+SOURCES := $(filter-out csrc/lua_testing.c,$(wildcard csrc/*.c))
+PLAIN_SOURCES := $(filter-out csrc/lua_%.c,$(SOURCES))
+CORE := $(OUT)/polytomic/core.so
+TESTING := $(OUT)/polytomic/testing.so
+CORE_OBJECTS := $(SOURCES:csrc/%.c=$(OUT)/core/%.o)
+TESTING_OBJECTS := $(PLAIN_SOURCES:csrc/%.c=$(OUT)/testing/%.o)
+FUZZERS := $(patsubst csrc/fuzz/fuzz_%.c,%,$(wildcard csrc/fuzz/fuzz_*.c))
+LUA_FILES := $(shell find lua/polytomic -name '*.lua' | LC_ALL=C sort)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all testing demo test check install uninstall clean catalogue bench fuzz sanitize valgrind coverage help needs
+
+# ---- building ----
+
+all: $(CORE) ## builds the library for LUA_VERSION into build/
+
+testing: $(TESTING) ## builds polytomic.testing, which opens the core's pure functions to specs
+
+$(CORE): $(CORE_OBJECTS)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(CURL_LIBS) -lm
+
+# Of the other objects the linker takes those that lua_testing.c needs.
+$(TESTING): $(OUT)/testing/lua_testing.o $(OUT)/testing/plain.a
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ -Wl,--as-needed $(CURL_LIBS) -lm
+
+$(OUT)/testing/plain.a: $(TESTING_OBJECTS)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(OUT)/core/%.o: csrc/%.c | needs
+	@mkdir -p $(@D)
+	$(COMPILE) $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
+
+$(OUT)/testing/%.o: csrc/%.c | needs
+	@mkdir -p $(@D)
+	$(COMPILE) -DPT_TESTING $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
+
+needs:
+	@$(PKG_CONFIG) --print-errors --exists $(LUA_PC) libcurl
+
+-include $(wildcard $(OUT)/core/*.d $(OUT)/testing/*.d)
+
+# ---- trying and testing ----
+
+demo: ## builds, starts the sandbox and walks through the API
+	@.ci/ensure-packages demo
+	@$(MAKE) --no-print-directory -s all
+	@.ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) examples/demo.lua
+
+test: ## builds and runs every spec, on all four Luas or on LUA_VERSION; SPECS chooses files
+	@.ci/ensure-packages test
+	@for version in $(TEST_LUAS); do \
+	  $(MAKE) --no-print-directory -s LUA_VERSION=$$version all testing || exit 1; \
+	done
+	@.ci/test $(BUILD) "$(TEST_LUAS)" $(SPECS)
+
+check: ## luacheck, clang-format, cppcheck, the catalogue's freshness, and gcc and clang without a warning
+	@.ci/ensure-packages check
+	luacheck -q lua spec examples bench csrc rockspec .busted .luacheckrc
+	clang-format --dry-run -Werror $(filter-out csrc/operations_data.c,$(wildcard csrc/*.[ch] csrc/fuzz/*.[ch]))
+	lua5.4 csrc/catalogue/generate.lua --check
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 csrc
+	@for compiler in gcc clang; do for version in 5.4 5.1; do \
+	  echo "$$compiler for $$version, warnings are errors"; \
+	  $(MAKE) --no-print-directory -s WERROR=1 CC=$$compiler BUILD=$(BUILD)/$$compiler LUA_VERSION=$$version all testing || exit 1; \
+	done; done
+
+bench: ## measures calls; see bench/
+	@.ci/ensure-packages demo
+	@$(MAKE) --no-print-directory -s all
+	@.ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) bench/run.lua
+
+fuzz: ## runs each fuzz target for FUZZ_SECONDS
+	@.ci/ensure-packages check
+	@$(MAKE) --no-print-directory $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@for name in $(FUZZERS); do \
+	  mkdir -p $(BUILD)/fuzz/found/$$name; echo "fuzzing $$name for $(FUZZ_SECONDS) s"; \
+	  $(BUILD)/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 -timeout=10 \
+	    -artifact_prefix=$(BUILD)/fuzz/$$name- $(BUILD)/fuzz/found/$$name csrc/fuzz/corpus/$$name || exit 1; \
+	done
+
+$(BUILD)/fuzz/%: csrc/fuzz/fuzz_%.c $(PLAIN_SOURCES) $(wildcard csrc/*.h csrc/fuzz/*.h)
+	@mkdir -p $(BUILD)/fuzz
+	clang $(LANGUAGE) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(CURL_CFLAGS) \
+	  -o $@ $< $(PLAIN_SOURCES) $(CURL_LIBS) -lm
+
+SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+sanitize: ## runs the specs with AddressSanitizer and UndefinedBehaviorSanitizer; SPECS chooses files
+	@.ci/ensure-packages test
+	@$(MAKE) --no-print-directory -s CC=gcc BUILD=$(BUILD)/asan CFLAGS="-O1 -g $(SANITIZERS)" all testing
+	@PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 .ci/test $(BUILD)/asan $(LUA_VERSION) $(SPECS)
+
+valgrind: ## runs chosen specs under valgrind's memory checker; SPECS chooses others
+	@.ci/ensure-packages check
+	@$(MAKE) --no-print-directory -s all testing
+	@WRAPPER="valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite" \
+	  .ci/test $(BUILD) $(LUA_VERSION) $(or $(SPECS),$(VALGRIND_SPECS))
+
+VALGRIND_SPECS = $(filter-out %/catalogue_spec.lua,$(wildcard $(addprefix spec/, \
+  url_spec.lua headers_spec.lua json_text_spec.lua retry_after_spec.lua retry_spec.lua secret_spec.lua \
+  client_spec.lua call_spec.lua calls_spec.lua options_spec.lua arguments_spec.lua result_spec.lua)))
+
+coverage: ## runs the specs with gcov; leaves build/coverage/*.gcov and prints the lines run per file
+	@.ci/ensure-packages test
+	@$(MAKE) --no-print-directory -s CC=gcc BUILD=$(BUILD)/coverage CFLAGS="-O0 -g --coverage" all testing
+	@find $(BUILD)/coverage -name '*.gcda' -delete
+	@.ci/test $(BUILD)/coverage $(LUA_VERSION) $(SPECS)
+	@cd $(BUILD)/coverage && gcov --source-prefix $(CURDIR) --preserve-paths $$(find . -name '*.gcda') >summary 2>/dev/null; \
+	  awk -F"'" '/^File/ { file = $$2 } /^Lines executed/ { if (file ~ /^csrc.*[.]c$$/) print file ": " $$0 }' summary | sort -u
+
+catalogue: ## writes the files generated from csrc/catalogue
+	lua5.4 csrc/catalogue/generate.lua
+
+# ---- installing ----
+
+ABI := $(if $(filter jit,$(LUA_VERSION)),5.1,$(LUA_VERSION))
+SHARE = $(DESTDIR)$(PREFIX)/share/lua/$(ABI)
+LIB = $(DESTDIR)$(PREFIX)/lib/lua/$(ABI)
+BIN = $(DESTDIR)$(PREFIX)/bin
+
+install: all ## installs modules and the command under $(DESTDIR)$(PREFIX)
+	@for file in $(LUA_FILES:lua/%=%); do install -D -m 644 lua/$$file $(SHARE)/$$file || exit 1; done
+	@install -D -m 755 $(CORE) $(LIB)/polytomic/core.so
+	@mkdir -p $(BIN)
+	@sed '1s|.*|#!/usr/bin/env $(LUA)|' lua/bin/polytomic >$(BIN)/polytomic && chmod 755 $(BIN)/polytomic
+	@echo "installed $(SHARE)/polytomic, $(LIB)/polytomic/core.so and $(BIN)/polytomic"
+
+uninstall: ## removes what install put there
+	rm -f $(addprefix $(SHARE)/,$(LUA_FILES:lua/%=%)) $(LIB)/polytomic/core.so $(BIN)/polytomic
+	@for directory in $(sort $(dir $(LUA_FILES:lua/%=$(SHARE)/%))) $(LIB)/polytomic; do \
+	  echo $$directory; done | sort -r | xargs -r rmdir --ignore-fail-on-non-empty 2>/dev/null || true
+
+clean: ## removes build/
+	rm -rf $(BUILD)
+
+help: ## lists the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
