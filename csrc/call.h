@@ -44,7 +44,7 @@ typedef struct pt_call {
   pt_buffer target; /* path and query */
   pt_buffer body;
   bool has_body;
-  pt_buffer header_text; /* the header lines written for this call, NUL after each */
+  pt_buffer header_text;                  /* the header lines written for this call, NUL after each */
   const char *lines[PT_MAX_HEADER_LINES]; /* all its lines; the Authorization line is the credential's */
   size_t line_count;
   pt_span secrets[PT_MAX_SECRET_SPANS];
@@ -77,13 +77,13 @@ typedef struct pt_call {
   pt_exchange *exchange;
   unsigned transport; /* index of the engine's transport it runs on */
   unsigned long long serial;
-  size_t heap_index; /* 1-based; 0: in no heap */
+  size_t heap_index;               /* 1-based; 0: in no heap */
   struct pt_call *next, *previous; /* in the engine's list of its state */
 
   /* the binding's */
   int events_sent; /* how many of its events were dispatched */
   bool done_event_sent;
-  bool settled;  /* the reply was decoded */
+  bool settled;   /* the reply was decoded */
   bool announced; /* a watcher asked to be told when it is done */
 } pt_call;
 

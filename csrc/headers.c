@@ -38,9 +38,25 @@ bool pt_ascii_equal(const char *a, size_t a_length, const char *b) {
 
 bool pt_header_reserved(const char *name, size_t length) {
   static const char *const reserved[] = {
-    "accept",           "accept-encoding", "authorization",     "connection",          "content-length",   "content-type", "cookie",
-    "expect",           "host",            "idempotency-key",   "keep-alive",          "proxy-connection", "te",           "trailer",
-    "proxy-authorization", "transfer-encoding", "upgrade",      "user-agent",          "x-polytomic-version",
+      "accept",
+      "accept-encoding",
+      "authorization",
+      "connection",
+      "content-length",
+      "content-type",
+      "cookie",
+      "expect",
+      "host",
+      "idempotency-key",
+      "keep-alive",
+      "proxy-connection",
+      "te",
+      "trailer",
+      "proxy-authorization",
+      "transfer-encoding",
+      "upgrade",
+      "user-agent",
+      "x-polytomic-version",
   };
   for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
     if (pt_ascii_equal(name, length, reserved[i]))

@@ -78,20 +78,13 @@ static bool needs_escape(char c) { return (unsigned char)c < 0x20 || c == '"' ||
 static char escape_letter(char c) {
   switch (c) {
   case '"':
-  case '\\':
-    return c;
-  case '\b':
-    return 'b';
-  case '\f':
-    return 'f';
-  case '\n':
-    return 'n';
-  case '\r':
-    return 'r';
-  case '\t':
-    return 't';
-  default:
-    return '\0';
+  case '\\': return c;
+  case '\b': return 'b';
+  case '\f': return 'f';
+  case '\n': return 'n';
+  case '\r': return 'r';
+  case '\t': return 't';
+  default: return '\0';
   }
 }
 
@@ -291,16 +284,11 @@ static pt_json_shape look_at_number(looker *in) {
 
 static pt_json_shape look_at_scalar(looker *in) {
   switch (*in->at) {
-  case '"':
-    return look_at_string(in);
-  case 't':
-    return look_at_word(in, "true");
-  case 'f':
-    return look_at_word(in, "false");
-  case 'n':
-    return look_at_word(in, "null");
-  default:
-    return *in->at == '-' || pt_is_digit(*in->at) ? look_at_number(in) : PT_JSON_INVALID;
+  case '"': return look_at_string(in);
+  case 't': return look_at_word(in, "true");
+  case 'f': return look_at_word(in, "false");
+  case 'n': return look_at_word(in, "null");
+  default: return *in->at == '-' || pt_is_digit(*in->at) ? look_at_number(in) : PT_JSON_INVALID;
   }
 }
 

@@ -19,10 +19,10 @@ void pt_json_add_integer(pt_buffer *out, long long value);
 bool pt_json_add_number(pt_buffer *out, double value);
 
 typedef enum {
-  PT_JSON_WHOLE,     /* one JSON value and nothing but white space around it */
-  PT_JSON_CUT,       /* a beginning of one: the text ends early */
-  PT_JSON_INVALID,   /* no continuation makes it JSON */
-  PT_JSON_TOO_DEEP   /* nested deeper than the limit */
+  PT_JSON_WHOLE,   /* one JSON value and nothing but white space around it */
+  PT_JSON_CUT,     /* a beginning of one: the text ends early */
+  PT_JSON_INVALID, /* no continuation makes it JSON */
+  PT_JSON_TOO_DEEP /* nested deeper than the limit */
 } pt_json_shape;
 
 /* The deepest nesting pt_json_look follows, whatever the limit it is given. */

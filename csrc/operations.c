@@ -11,7 +11,8 @@ const pt_operation *pt_operation_find(const char *name) {
   while (low < high) {
     size_t middle = low + (high - low) / 2;
     int order = strcmp(name, pt_operations[middle].name);
-    if (order == 0) return &pt_operations[middle];
+    if (order == 0)
+      return &pt_operations[middle];
     if (order < 0) {
       high = middle;
     } else {
@@ -23,7 +24,8 @@ const pt_operation *pt_operation_find(const char *name) {
 
 static const pt_field *find_field(const pt_field *fields, size_t count, const char *name, size_t length) {
   for (size_t i = 0; i < count; i++) {
-    if (strlen(fields[i].name) == length && memcmp(fields[i].name, name, length) == 0) return &fields[i];
+    if (strlen(fields[i].name) == length && memcmp(fields[i].name, name, length) == 0)
+      return &fields[i];
   }
   return NULL;
 }
@@ -33,7 +35,8 @@ const pt_field *pt_operation_field(const pt_operation *op, const char *name, siz
 }
 
 const pt_field *pt_type_field(const pt_type *type, const char *name, size_t length) {
-  if (type->kind != PT_TYPE_OBJECT) return NULL;
+  if (type->kind != PT_TYPE_OBJECT)
+    return NULL;
   return find_field(type->fields, type->field_count, name, length);
 }
 
@@ -48,20 +51,17 @@ const char *pt_method_name(pt_method method) {
   return NULL;
 }
 
-static unsigned least(unsigned a, unsigned b) {
-  return a < b ? a : b;
-}
+static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
 
 /* Not tolower: that one depends on the locale. */
-static char lower(char c) {
-  return (c >= 'A' && c <= 'Z') ? (char)(c - 'A' + 'a') : c;
-}
+static char lower(char c) { return (c >= 'A' && c <= 'Z') ? (char)(c - 'A' + 'a') : c; }
 
 /* Optimal string alignment distance (Damerau-Levenshtein without overlapping edits) of two names of at most PT_LONGEST_NAME bytes.
    Keeps the last three rows of the table, since a transposition looks two rows back. */
 static unsigned distance(const char *a, size_t a_length, const char *b, size_t b_length) {
   unsigned rows[3][PT_LONGEST_NAME + 1];
-  for (size_t j = 0; j <= b_length; j++) rows[0][j] = (unsigned)j;
+  for (size_t j = 0; j <= b_length; j++)
+    rows[0][j] = (unsigned)j;
   for (size_t i = 1; i <= a_length; i++) {
     unsigned *row = rows[i % 3];
     const unsigned *above = rows[(i + 2) % 3];
@@ -71,7 +71,8 @@ static unsigned distance(const char *a, size_t a_length, const char *b, size_t b
       char x = lower(a[i - 1]);
       char y = lower(b[j - 1]);
       unsigned best = least(least(above[j] + 1, row[j - 1] + 1), above[j - 1] + (x == y ? 0U : 1U));
-      if (i > 1 && j > 1 && x == lower(b[j - 2]) && lower(a[i - 2]) == y) best = least(best, two_above[j - 2] + 1);
+      if (i > 1 && j > 1 && x == lower(b[j - 2]) && lower(a[i - 2]) == y)
+        best = least(best, two_above[j - 2] + 1);
       row[j] = best;
     }
   }
@@ -88,9 +89,12 @@ typedef struct {
 
 static nearest_search begin_search(const char *name, size_t length) {
   size_t allowed = length / 3;
-  if (allowed < 1) allowed = 1;
-  if (allowed > 3) allowed = 3;
-  if (length < 2 || length > PT_LONGEST_NAME) allowed = 0;
+  if (allowed < 1)
+    allowed = 1;
+  if (allowed > 3)
+    allowed = 3;
+  if (length < 2 || length > PT_LONGEST_NAME)
+    allowed = 0;
   nearest_search search = {.name = name, .length = length, .limit = allowed > 0 ? (unsigned)allowed + 1 : 0};
   return search;
 }
@@ -98,21 +102,25 @@ static nearest_search begin_search(const char *name, size_t length) {
 static void consider(nearest_search *search, const char *candidate) {
   size_t length = strlen(candidate);
   size_t apart = length > search->length ? length - search->length : search->length - length;
-  if (apart >= search->limit || length > PT_LONGEST_NAME) return;
+  if (apart >= search->limit || length > PT_LONGEST_NAME)
+    return;
   unsigned found = distance(search->name, search->length, candidate, length);
-  if (found >= search->limit) return;
+  if (found >= search->limit)
+    return;
   search->limit = found;
   search->best = candidate;
 }
 
 const char *pt_operation_nearest(const char *name) {
   nearest_search search = begin_search(name, strlen(name));
-  for (size_t i = 0; i < pt_operation_count; i++) consider(&search, pt_operations[i].name);
+  for (size_t i = 0; i < pt_operation_count; i++)
+    consider(&search, pt_operations[i].name);
   return search.best;
 }
 
 const char *pt_field_nearest(const pt_field *fields, size_t count, const char *name, size_t length) {
   nearest_search search = begin_search(name, length);
-  for (size_t i = 0; i < count; i++) consider(&search, fields[i].name);
+  for (size_t i = 0; i < count; i++)
+    consider(&search, fields[i].name);
   return search.best;
 }

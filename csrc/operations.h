@@ -44,13 +44,13 @@ typedef struct pt_field pt_field;
 
 typedef struct pt_type {
   pt_type_kind kind;
-  pt_format format;                      /* STRING */
-  const char *name;                      /* schema name or NULL */
-  const struct pt_type *element;         /* ARRAY, MAP */
-  const pt_field *fields;                /* OBJECT; members that are not listed are unknown */
-  size_t field_count;                    /* OBJECT */
-  const struct pt_type *const *members;  /* UNION: the value fits at least one */
-  size_t member_count;                   /* UNION */
+  pt_format format;                     /* STRING */
+  const char *name;                     /* schema name or NULL */
+  const struct pt_type *element;        /* ARRAY, MAP */
+  const pt_field *fields;               /* OBJECT; members that are not listed are unknown */
+  size_t field_count;                   /* OBJECT */
+  const struct pt_type *const *members; /* UNION: the value fits at least one */
+  size_t member_count;                  /* UNION */
 } pt_type;
 
 struct pt_field {

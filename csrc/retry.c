@@ -6,9 +6,7 @@
 static bool is_safe(pt_method method) { return method == PT_METHOD_GET; }
 
 /* Repeating the request has the effect of sending it once (RFC 9110 section 9.2.2). */
-static bool is_idempotent(pt_method method) {
-  return method == PT_METHOD_GET || method == PT_METHOD_PUT || method == PT_METHOD_DELETE;
-}
+static bool is_idempotent(pt_method method) { return method == PT_METHOD_GET || method == PT_METHOD_PUT || method == PT_METHOD_DELETE; }
 
 static bool is_success(const pt_retry_input *input) {
   if (input->end != PT_END_ANSWERED)
@@ -49,10 +47,8 @@ static bool refutes_earlier(const pt_retry_input *input) {
   case 408:
   case 409:
   case 425:
-  case 429:
-    return false;
-  default:
-    return true;
+  case 429: return false;
+  default: return true;
   }
 }
 
@@ -67,46 +63,34 @@ static pt_outcome call_outcome(const pt_retry_input *input) {
 static bool status_retryable(const pt_retry_input *input) {
   bool repeatable = is_idempotent(input->method) || input->keyed;
   switch (input->status) {
-  case 429:
-    return true;
-  case 503:
-    return repeatable || input->retry_after >= 0;
+  case 429: return true;
+  case 503: return repeatable || input->retry_after >= 0;
   case 408:
   case 425:
   case 502:
-  case 504:
-    return repeatable;
-  case 500: /* the API replays a stored 500 for a key */
-    return is_idempotent(input->method) && !input->keyed;
-  case 409: /* after a lost reply it may be the key's lock */
-    return input->keyed && input->unknown_before;
-  default:
-    return false;
+  case 504: return repeatable;
+  case 500: /* the API replays a stored 500 for a key */ return is_idempotent(input->method) && !input->keyed;
+  case 409: /* after a lost reply it may be the key's lock */ return input->keyed && input->unknown_before;
+  default: return false;
   }
 }
 
 /* One row of the contract's table. */
 static bool table_allows(const pt_retry_input *input) {
   switch (input->end) {
-  case PT_END_ANSWERED:
-    return status_retryable(input);
-  case PT_END_CONNECT:
-    return true;
-  case PT_END_DNS:
-    return input->dns_failures < 2;
-  case PT_END_PROXY: /* a proxy that fails may recover; one that refuses will not */
-    return input->status == 0 || input->status >= 500;
+  case PT_END_ANSWERED: return status_retryable(input);
+  case PT_END_CONNECT: return true;
+  case PT_END_DNS: return input->dns_failures < 2;
+  case PT_END_PROXY: /* a proxy that fails may recover; one that refuses will not */ return input->status == 0 || input->status >= 500;
   case PT_END_TIMEOUT:
-  case PT_END_NETWORK:
-    return !input->sent || is_idempotent(input->method) || input->keyed;
+  case PT_END_NETWORK: return !input->sent || is_idempotent(input->method) || input->keyed;
   case PT_END_TLS:
   case PT_END_PROTOCOL:
   case PT_END_BAD_RESPONSE:
   case PT_END_TOO_LARGE:
   case PT_END_MEMORY:
   case PT_END_CANCELLED:
-  case PT_END_CLOSED:
-    return false;
+  case PT_END_CLOSED: return false;
   }
   return false;
 }

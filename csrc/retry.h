@@ -12,18 +12,18 @@ typedef enum { PT_OUTCOME_DONE, PT_OUTCOME_UNSENT, PT_OUTCOME_REJECTED, PT_OUTCO
 
 typedef struct {
   pt_method method;
-  bool keyed;            /* the request carries an Idempotency-Key */
+  bool keyed; /* the request carries an Idempotency-Key */
   pt_attempt_end end;
-  int status;            /* of an answered attempt, else 0 */
-  bool sent;             /* request bytes may have left */
-  double retry_after;    /* seconds from Retry-After, or negative when there is none */
-  int attempt;           /* number of this attempt, from 1 */
-  int retries;           /* option: attempts after the first */
-  int dns_failures;      /* attempts of this call that ended in PT_END_DNS, this one included */
-  bool unknown_before;   /* an earlier attempt of this call may have been carried out */
-  double tokens;         /* left in the client's retry budget */
-  double left;           /* seconds until the deadline */
-  double jitter;         /* uniform in [0, 1) */
+  int status;          /* of an answered attempt, else 0 */
+  bool sent;           /* request bytes may have left */
+  double retry_after;  /* seconds from Retry-After, or negative when there is none */
+  int attempt;         /* number of this attempt, from 1 */
+  int retries;         /* option: attempts after the first */
+  int dns_failures;    /* attempts of this call that ended in PT_END_DNS, this one included */
+  bool unknown_before; /* an earlier attempt of this call may have been carried out */
+  double tokens;       /* left in the client's retry budget */
+  double left;         /* seconds until the deadline */
+  double jitter;       /* uniform in [0, 1) */
 } pt_retry_input;
 
 typedef struct {

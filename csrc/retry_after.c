@@ -94,24 +94,23 @@ static int year_of(double now) {
 }
 
 static bool take_time(reader *in, date *d) {
-  return take_number(in, 2, &d->hour) && take_text(in, ":") && take_number(in, 2, &d->minute) && take_text(in, ":") &&
-         take_number(in, 2, &d->second);
+  return take_number(in, 2, &d->hour) && take_text(in, ":") && take_number(in, 2, &d->minute) && take_text(in, ":") && take_number(in, 2, &d->second);
 }
 
 /* Wed, 21 Oct 2015 07:28:00 GMT */
 static bool take_imf_date(reader *in, date *d) {
   int name;
   return take_name(in, days, 7, &name) && take_text(in, ", ") && take_number(in, 2, &d->day) && take_text(in, " ") &&
-         take_name(in, months, 12, &d->month) && take_text(in, " ") && take_number(in, 4, &d->year) && take_text(in, " ") &&
-         take_time(in, d) && take_text(in, " gmt");
+         take_name(in, months, 12, &d->month) && take_text(in, " ") && take_number(in, 4, &d->year) && take_text(in, " ") && take_time(in, d) &&
+         take_text(in, " gmt");
 }
 
 /* Wednesday, 21-Oct-15 07:28:00 GMT. The year is the one nearest to now that ends so: at most 50 years ahead. */
 static bool take_rfc850_date(reader *in, date *d, double now) {
   int name;
   if (!(take_name(in, long_days, 7, &name) && take_text(in, ", ") && take_number(in, 2, &d->day) && take_text(in, "-") &&
-        take_name(in, months, 12, &d->month) && take_text(in, "-") && take_number(in, 2, &d->year) && take_text(in, " ") &&
-        take_time(in, d) && take_text(in, " gmt")))
+        take_name(in, months, 12, &d->month) && take_text(in, "-") && take_number(in, 2, &d->year) && take_text(in, " ") && take_time(in, d) &&
+        take_text(in, " gmt")))
     return false;
   int this_year = year_of(now);
   d->year += this_year - this_year % 100;
@@ -128,8 +127,7 @@ static bool take_asctime_date(reader *in, date *d) {
   if (!(take_name(in, days, 7, &name) && take_text(in, " ") && take_name(in, months, 12, &d->month) && take_text(in, " ")))
     return false;
   bool padded = take_text(in, " ");
-  return take_number(in, padded ? 1 : 2, &d->day) && take_text(in, " ") && take_time(in, d) && take_text(in, " ") &&
-         take_number(in, 4, &d->year);
+  return take_number(in, padded ? 1 : 2, &d->day) && take_text(in, " ") && take_time(in, d) && take_text(in, " ") && take_number(in, 4, &d->year);
 }
 
 static double parse_date(const reader *whole, double now) {

@@ -14,16 +14,16 @@ typedef struct pt_exchange pt_exchange;
 
 /* Every string lives as long as the transport and is owned by the caller; NULL where not given. */
 typedef struct {
-  const char *origin;     /* "https://host:port" */
+  const char *origin; /* "https://host:port" */
   const char *user_agent;
-  const char *proxy;      /* URL, "" for none, NULL for libcurl's environment rules */
-  const char *ca_file;    /* CURLOPT_CAINFO; NULL: libcurl's */
-  const char *ca_path;    /* CURLOPT_CAPATH; NULL: libcurl's */
+  const char *proxy;   /* URL, "" for none, NULL for libcurl's environment rules */
+  const char *ca_file; /* CURLOPT_CAINFO; NULL: libcurl's */
+  const char *ca_path; /* CURLOPT_CAPATH; NULL: libcurl's */
   const char *client_cert;
   const char *client_key;
   bool https;
   bool http2;
-  long max_connections;   /* kept open at once */
+  long max_connections;      /* kept open at once */
   size_t max_response_bytes; /* decoded */
 } pt_transport_options;
 
@@ -52,12 +52,12 @@ typedef struct {
   size_t line_count;        /* at most PT_MAX_HEADER_LINES */
   const char *body;
   size_t body_length;
-  bool writes;              /* the method carries a body (a length is sent even when it is 0) */
-  bool compressed;          /* ask for a compressed reply */
-  double timeout;           /* seconds, body included */
-  double connect_timeout;   /* seconds */
+  bool writes;            /* the method carries a body (a length is sent even when it is 0) */
+  bool compressed;        /* ask for a compressed reply */
+  double timeout;         /* seconds, body included */
+  double connect_timeout; /* seconds */
   pt_reply *reply;
-  void *owner;              /* handed back by pt_transport_finished */
+  void *owner; /* handed back by pt_transport_finished */
 } pt_exchange_request;
 
 /* NULL when memory or libcurl is exhausted. libcurl is initialised once for the process at the first call. */

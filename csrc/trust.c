@@ -8,8 +8,12 @@
 
 /* The bundles of Debian and Alpine, Fedora and RHEL, older RHEL, openSUSE, macOS and OpenBSD, FreeBSD. */
 static const char *const well_known[] = {
-    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",             "/etc/ssl/cert.pem",                "/usr/local/share/certs/ca-root-nss.crt",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+    "/usr/local/share/certs/ca-root-nss.crt",
 };
 enum { WELL_KNOWN_COUNT = sizeof well_known / sizeof well_known[0] };
 

@@ -58,7 +58,7 @@ typedef struct {
   bool https;
   const char *host;
   size_t host_length;
-  unsigned port; /* the scheme's own when the text gives none */
+  unsigned port;    /* the scheme's own when the text gives none */
   const char *rest; /* behind the authority: path, query, fragment */
   size_t rest_length;
 } location;

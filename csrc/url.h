@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 typedef struct {
-  char *origin; /* "https://host[:port]", lower-case scheme and host, no port where it is the scheme's own; owned */
-  char *prefix; /* path prefix without a trailing slash, "" when none; owned */
+  char *origin;     /* "https://host[:port]", lower-case scheme and host, no port where it is the scheme's own; owned */
+  char *prefix;     /* path prefix without a trailing slash, "" when none; owned */
   const char *host; /* inside origin: first byte of the host ("[::1]" with brackets) */
   size_t host_length;
   bool https;

@@ -5,9 +5,7 @@
 
 #include <string.h>
 
-static bool is_plain(char c) {
-  return pt_is_letter(c) || pt_is_digit(c) || (c != '\0' && strchr("-._~%", c) != NULL);
-}
+static bool is_plain(char c) { return pt_is_letter(c) || pt_is_digit(c) || (c != '\0' && strchr("-._~%", c) != NULL); }
 
 static void check_plain(const char *bytes, size_t length, const char *others) {
   for (size_t i = 0; i < length; i++)
