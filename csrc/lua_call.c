@@ -4,7 +4,9 @@
 #include "lua_arguments.h"
 #include "lua_events.h"
 #include "lua_result.h"
+#include "lua_set.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define VERSION_HEADER "X-Polytomic-Version"
@@ -101,22 +103,73 @@ static readiness check_written(lua_State *L, const pt_call *call, bool written, 
   return REFUSED;
 }
 
-/* in: client, arguments, options at `base`; out: call, or nil, message, err. The stack is settled so that `base + 3` is the first of these. */
+/* A request outside the catalogue is an operation of its own making; it takes the key of the catalogue's operation with that path, if there is one. */
+static const pt_operation request_operation = {.name = "request", .data_open = true};
+
+/* in: request table at `index`; out: the call's own operation is filled. Raises for bad usage. */
+static void read_request(lua_State *L, int index, int level, pt_call *call) {
+  static const char *const known[] = {"method", "path", "query", "body"};
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    lua_pop(L, 1);
+    const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    size_t i = 0;
+    while (i < 4 && strcmp(known[i], name) != 0)
+      i++;
+    if (i == 4)
+      pt_lua_error(L, level, "request: unknown field '%.64s', known are method, path, query and body", name);
+  }
+  lua_getfield(L, index, "method");
+  lua_getfield(L, index, "path");
+  const char *method = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+  call->own_operation = request_operation;
+  call->operation = &call->own_operation;
+  unsigned m = PT_METHOD_GET;
+  while (m <= PT_METHOD_DELETE && strcmp(pt_method_name((pt_method)m), method) != 0)
+    m++;
+  if (m > PT_METHOD_DELETE)
+    pt_lua_error(L, level, "request: method must be GET, POST, PUT, PATCH or DELETE");
+  call->own_operation.method = (pt_method)m;
+  size_t length = 0;
+  const char *path = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : "";
+  const pt_operation *match = pt_operation_match((pt_method)m, path, length);
+  call->own_operation.auth = match != NULL ? match->auth : PT_AUTH_UNSPECIFIED;
+  lua_pop(L, 2);
+}
+
+static bool write_request(lua_State *L, pt_call *call, const char *prefix, int index, pt_refusal *refusal) {
+  int top = lua_gettop(L);
+  lua_getfield(L, index, "path");
+  lua_getfield(L, index, "query");
+  lua_getfield(L, index, "body");
+  bool written =
+      pt_lua_write_request(L, call, prefix, top + 1, lua_isnil(L, top + 2) ? 0 : top + 2, lua_isnil(L, top + 3) ? 0 : top + 3, refusal);
+  lua_settop(L, top);
+  return written;
+}
+
+/* in: client, arguments, options at `base`; out: call, then nothing, or nil, message, err. The call is at `base + 3`. */
 static readiness make_call(lua_State *L, int base, const pt_operation *operation, int level) {
   pt_lua_client *client = lua_touserdata(L, base);
   pt_client_options options = client->options;
   pt_refusal refusal;
   bool no_key;
   lua_settop(L, base + 2);
+  bool free_form = operation == &request_operation;
   int arguments = check_arguments(L, base + 1, level, operation);
+  if (free_form && arguments == 0)
+    pt_lua_error(L, level, "request: the request must be a table");
   pt_call *call = push_call(L, base, operation);
   call->limits = options.limits;
+  if (free_form)
+    read_request(L, arguments, level, call);
   pt_lua_read_call_options(L, base + 2, level, call, &options, &no_key);
   if (client->engine == NULL) {
-    (void)pt_lua_push_closed(L, operation);
+    (void)pt_lua_push_closed(L, call);
     return REFUSED;
   }
-  bool written = pt_lua_write_arguments(L, call, pt_engine_config(client->engine)->base_url.prefix, arguments, &refusal);
+  const char *prefix = pt_engine_config(client->engine)->base_url.prefix;
+  bool written = free_form ? write_request(L, call, prefix, arguments, &refusal) : pt_lua_write_arguments(L, call, prefix, arguments, &refusal);
   if (check_written(L, call, written, &refusal) == REFUSED)
     return REFUSED;
   return equip(L, client, &options, call, no_key);
@@ -200,6 +253,47 @@ int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation
   give_own_environment(L, base);
   pt_engine_share_descriptor(client->engine);
   pt_engine_submit(client->engine, ((pt_lua_call *)lua_touserdata(L, -1))->call);
+  return 1;
+}
+
+int pt_lua_run_request(lua_State *L, int base, int level) { return pt_lua_run_operation(L, base, &request_operation, level); }
+
+const pt_operation *pt_lua_request_operation(void) { return &request_operation; }
+
+/* ---- telling who waits ---- */
+
+/* in: client's table; out: the table of watched calls by their number, shared with the clients made by as_org */
+static void push_watched(lua_State *L, int client) {
+  pt_getuservalue(L, client);
+  lua_getfield(L, -1, "watched");
+  lua_remove(L, -2);
+}
+
+void pt_lua_watch(lua_State *L, int client, int index) {
+  pt_call *call = pt_lua_check_call(L, index, "watch");
+  if (call->announced || call->state == PT_CALL_DONE)
+    return;
+  push_watched(L, client);
+  lua_pushnumber(L, (lua_Number)call->serial);
+  lua_pushvalue(L, index);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+  call->announced = true;
+}
+
+int pt_lua_next_done(lua_State *L, int client_index) {
+  const pt_lua_client *client = lua_touserdata(L, client_index);
+  pt_call *call = client->engine != NULL ? pt_engine_announced(client->engine) : NULL;
+  if (call == NULL)
+    return 0;
+  lua_Number serial = (lua_Number)call->serial;
+  pt_call_release(call); /* the watched table keeps it */
+  push_watched(L, client_index);
+  lua_pushnumber(L, serial);
+  lua_rawget(L, -2);
+  lua_pushnumber(L, serial);
+  lua_pushnil(L);
+  lua_rawset(L, -4);
   return 1;
 }
 

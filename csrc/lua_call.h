@@ -20,6 +20,16 @@ int pt_lua_run_operation(lua_State *L, int base, const pt_operation *operation, 
 /* The same without waiting; out: call. */
 int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation, int level);
 
+/* client:request, a request outside the catalogue: as pt_lua_run_operation. */
+int pt_lua_run_request(lua_State *L, int base, int level);
+/* What to give pt_lua_start_operation for such a request. */
+const pt_operation *pt_lua_request_operation(void);
+
+/* Asks to be told when the call at `index` is done; nothing when it is already. */
+void pt_lua_watch(lua_State *L, int client, int index);
+/* Pushes the next watched call that is done, of any client sharing the connections; returns 0 when there is none. */
+int pt_lua_next_done(lua_State *L, int client);
+
 void pt_lua_open_call(lua_State *L);
 
 #endif

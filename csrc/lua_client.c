@@ -4,6 +4,7 @@
 #include "lua_call.h"
 #include "lua_events.h"
 #include "lua_result.h"
+#include "lua_set.h"
 
 #include <math.h>
 #include <string.h>
@@ -33,11 +34,13 @@ static pt_lua_client *push_client(lua_State *L) {
   memset(client, 0, sizeof *client);
   luaL_getmetatable(L, PT_CLIENT_METATABLE);
   lua_setmetatable(L, -2);
-  lua_createtable(L, 0, 4);
+  lua_createtable(L, 0, 5);
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, "client");
   lua_newtable(L);
   lua_setfield(L, -2, "deprecated");
+  lua_newtable(L);
+  lua_setfield(L, -2, "watched");
   pt_setuservalue(L, -2);
   return client;
 }
@@ -78,8 +81,12 @@ static int client_as_org(lua_State *L) {
   pt_lua_client *derived = push_client(L);
   int self = lua_gettop(L);
   pt_getuservalue(L, 1);
-  lua_getfield(L, -1, "wait");
-  lua_getfield(L, -2, "on_event");
+  int parent = lua_gettop(L);
+  pt_getuservalue(L, self);
+  lua_getfield(L, parent, "watched"); /* the engine they share tells of the calls of both */
+  lua_setfield(L, -2, "watched");
+  lua_getfield(L, parent, "wait");
+  lua_getfield(L, parent, "on_event");
   keep_functions(L, self, derived);
   derived->options = client->options;
   memcpy(derived->options.organization, organization, PT_UUID_LENGTH + 1);
@@ -163,6 +170,12 @@ static int client_start(lua_State *L) {
   return pt_lua_start_operation(L, 1, operation, 1);
 }
 
+/* request{ method=, path=, query=, body= }: in: client, request, options; out: as an operation */
+static int client_request(lua_State *L) {
+  (void)pt_lua_check_client(L, 1, "request");
+  return pt_lua_run_request(L, 1, 1);
+}
+
 /* in: client, seconds or none; out: number of calls not done */
 static int client_step(lua_State *L) {
   pt_lua_client *client = pt_lua_check_client(L, 1, "step");
@@ -207,11 +220,6 @@ static int client_timeout(lua_State *L) {
   return 1;
 }
 
-static void set_count(lua_State *L, const char *name, double count) {
-  lua_pushinteger(L, (lua_Integer)count);
-  lua_setfield(L, -2, name);
-}
-
 /* in: client; out: table of counts, of every client that shares the connections */
 static int client_stats(lua_State *L) {
   const pt_lua_client *client = pt_lua_check_client(L, 1, "stats");
@@ -219,16 +227,15 @@ static int client_stats(lua_State *L) {
   if (client->engine != NULL)
     stats = pt_engine_stats_of(client->engine);
   lua_createtable(L, 0, 9);
-  set_count(L, "calls", (double)stats.calls);
-  set_count(L, "attempts", (double)stats.attempts);
-  set_count(L, "retries", (double)stats.retries);
-  set_count(L, "failures", (double)stats.failures);
-  set_count(L, "connections_opened", (double)stats.connections_opened);
-  set_count(L, "connections_reused", (double)stats.connections_reused);
-  set_count(L, "active", (double)stats.active);
-  set_count(L, "queued", (double)stats.queued);
-  lua_pushnumber(L, stats.retry_tokens);
-  lua_setfield(L, -2, "retry_tokens");
+  pt_set_integer(L, "calls", (double)stats.calls);
+  pt_set_integer(L, "attempts", (double)stats.attempts);
+  pt_set_integer(L, "retries", (double)stats.retries);
+  pt_set_integer(L, "failures", (double)stats.failures);
+  pt_set_integer(L, "connections_opened", (double)stats.connections_opened);
+  pt_set_integer(L, "connections_reused", (double)stats.connections_reused);
+  pt_set_integer(L, "active", (double)stats.active);
+  pt_set_integer(L, "queued", (double)stats.queued);
+  pt_set_number(L, "retry_tokens", stats.retry_tokens);
   return 1;
 }
 
@@ -270,7 +277,7 @@ static void add_operations(lua_State *L) {
 
 void pt_lua_open_client(lua_State *L) {
   static const luaL_Reg methods[] = {{"close", client_close},   {"start", client_start},     {"step", client_step},   {"pollfd", client_pollfd},
-                                     {"events", client_events}, {"timeout", client_timeout}, {"stats", client_stats}, {"as_org", client_as_org},
+                                     {"events", client_events}, {"timeout", client_timeout}, {"stats", client_stats}, {"as_org", client_as_org}, {"request", client_request},
                                      {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__gc", client_collect}, {"__close", client_collect}, {"__tostring", client_tostring}, {NULL, NULL}};
   luaL_newmetatable(L, PT_CLIENT_METATABLE);

@@ -9,7 +9,8 @@
 #define PT_CLIENT_METATABLE "polytomic.client"
 #define PT_AUTH_KINDS 4
 
-/* Full userdata. Its user value is a table: `client` (itself, so that calls can keep it alive), `wait`, `on_event`, `deprecated` (operations told about). */
+/* Full userdata. Its user value is a table: `client` (itself, so that calls can keep it alive), `wait`, `on_event`, `deprecated`
+   (operations told about), `watched` (calls whose end somebody waits for). */
 typedef struct {
   pt_engine *engine; /* NULL before it is made and after close */
   pt_config config;  /* only until the engine takes it */

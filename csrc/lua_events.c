@@ -3,37 +3,23 @@
 
 #include "headers.h"
 #include "lua_result.h"
-
-static void set_string(lua_State *L, const char *name, const char *text) {
-  if (text == NULL)
-    return;
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, double number) {
-  lua_pushnumber(L, number);
-  lua_setfield(L, -2, name);
-}
+#include "lua_set.h"
 
 /* in: -, out: an event with what all have in common */
 static void push_event(lua_State *L, const char *type, const pt_call *call, int attempt) {
   lua_createtable(L, 0, 8);
-  set_string(L, "type", type);
-  set_string(L, "operation", call->operation->name);
-  lua_pushinteger(L, attempt);
-  lua_setfield(L, -2, "attempt");
+  pt_set_string(L, "type", type);
+  pt_set_string(L, "operation", call->operation->name);
+  pt_set_integer(L, "attempt", attempt);
 }
 
 static void push_attempt_event(lua_State *L, const pt_call *call, int index) {
   const pt_attempt *attempt = &call->attempts[index];
   push_event(L, "attempt", call, index + 1);
-  if (attempt->status != 0) {
-    lua_pushinteger(L, attempt->status);
-    lua_setfield(L, -2, "status");
-  }
-  set_string(L, "error", pt_lua_kind(attempt->end, attempt->status));
-  set_number(L, "elapsed", attempt->total);
+  if (attempt->status != 0)
+    pt_set_integer(L, "status", attempt->status);
+  pt_set_string(L, "error", pt_lua_kind(attempt->end, attempt->status));
+  pt_set_number(L, "elapsed", attempt->total);
   if (index + 1 == call->attempt_count) { /* the headers are still those of this attempt */
     pt_lua_push_request_id(L, call);
     lua_setfield(L, -2, "request_id");
@@ -43,23 +29,19 @@ static void push_attempt_event(lua_State *L, const pt_call *call, int index) {
 static void push_retry_event(lua_State *L, const pt_call *call, int index) {
   const pt_attempt *attempt = &call->attempts[index];
   push_event(L, "retry", call, index + 1);
-  if (attempt->status != 0) {
-    lua_pushinteger(L, attempt->status);
-    lua_setfield(L, -2, "status");
-  }
-  set_string(L, "error", pt_lua_kind(attempt->end, attempt->status));
-  set_number(L, "wait", attempt->retry_wait);
+  if (attempt->status != 0)
+    pt_set_integer(L, "status", attempt->status);
+  pt_set_string(L, "error", pt_lua_kind(attempt->end, attempt->status));
+  pt_set_number(L, "wait", attempt->retry_wait);
 }
 
 static void push_done_event(lua_State *L, const pt_call *call) {
   push_event(L, "done", call, call->attempt_count);
-  if (call->status != 0) {
-    lua_pushinteger(L, call->status);
-    lua_setfield(L, -2, "status");
-  }
+  if (call->status != 0)
+    pt_set_integer(L, "status", call->status);
   if (!call->success)
-    set_string(L, "error", pt_lua_kind(call->end, call->status));
-  set_number(L, "elapsed", call->ended - call->started);
+    pt_set_string(L, "error", pt_lua_kind(call->end, call->status));
+  pt_set_number(L, "elapsed", call->ended - call->started);
   pt_lua_push_request_id(L, call);
   lua_setfield(L, -2, "request_id");
 }

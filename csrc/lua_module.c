@@ -3,6 +3,7 @@
 #include "lua_client.h"
 #include "lua_json.h"
 #include "lua_result.h"
+#include "lua_set.h"
 
 #include <string.h>
 
@@ -37,9 +38,10 @@ static int module_client(lua_State *L) {
 /* new(options): out: client */
 static int module_new(lua_State *L) { return pt_lua_new_client(L, 1, 1); }
 
-/* configure(options): makes and returns the default client; the one before is not closed, since calls of it may be under way */
+/* configure(options, level): makes and returns the default client; the one before is not closed, since calls of it may be under way */
 static int module_configure(lua_State *L) {
-  (void)pt_lua_new_client(L, 1, 1);
+  int level = (int)luaL_optinteger(L, 2, 1);
+  (void)pt_lua_new_client(L, 1, level);
   lua_pushvalue(L, -1);
   pt_rawsetp(L, LUA_REGISTRYINDEX, &default_key);
   return 1;
@@ -63,70 +65,56 @@ static const char *type_word(const pt_type *type) {
   return words[type->kind];
 }
 
-static void set_text(lua_State *L, const char *name, const char *text) {
-  if (text == NULL)
-    return;
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, name);
-}
-
-static void set_flag(lua_State *L, const char *name, bool flag) {
-  lua_pushboolean(L, flag);
-  lua_setfield(L, -2, name);
-}
-
 /* in: -, out: { name=, type=, element=, location=, required=, deprecated=, secret=, format= } */
 static void push_argument(lua_State *L, const pt_field *field) {
   static const char *const locations[] = {"path", "query", "body"};
   lua_createtable(L, 0, 8);
-  set_text(L, "name", field->name);
-  set_text(L, "type", type_word(field->type));
+  pt_set_string(L, "name", field->name);
+  pt_set_string(L, "type", type_word(field->type));
   if (field->type->element != NULL)
-    set_text(L, "element", type_word(field->type->element));
-  set_text(L, "schema", field->type->name);
-  set_text(L, "location", locations[field->location]);
+    pt_set_string(L, "element", type_word(field->type->element));
+  pt_set_string(L, "schema", field->type->name);
+  pt_set_string(L, "location", locations[field->location]);
   if (field->type->format == PT_FORMAT_UUID)
-    set_text(L, "format", "uuid");
+    pt_set_string(L, "format", "uuid");
   else if (field->type->format == PT_FORMAT_DATE_TIME)
-    set_text(L, "format", "date-time");
-  set_flag(L, "required", field->required);
-  set_flag(L, "deprecated", field->deprecated);
-  set_flag(L, "secret", field->secret);
+    pt_set_string(L, "format", "date-time");
+  pt_set_boolean(L, "required", field->required);
+  pt_set_boolean(L, "deprecated", field->deprecated);
+  pt_set_boolean(L, "secret", field->secret);
 }
 
 static const char *const pagination_words[] = {NULL, "page_token", "links", "cursor", "time_window"};
 
 /* in: operation; out: the same with how its pages follow each other */
 static void set_pagination(lua_State *L, const pt_pagination *pages) {
-  set_flag(L, "paginated", pages->kind != PT_PAGES_NONE);
+  pt_set_boolean(L, "paginated", pages->kind != PT_PAGES_NONE);
   if (pages->items_field == NULL)
     return;
   lua_createtable(L, 0, 8);
-  set_text(L, "kind", pagination_words[pages->kind]);
-  set_text(L, "token_field", pages->token_field);
-  set_text(L, "limit_field", pages->limit_field);
-  set_text(L, "response_field", pages->response_field);
-  set_text(L, "window_end_field", pages->window_end_field);
-  set_text(L, "items_field", pages->items_field);
-  if (pages->limit_max != 0) {
-    lua_pushinteger(L, (lua_Integer)pages->limit_max);
-    lua_setfield(L, -2, "limit_max");
-  }
+  pt_set_string(L, "kind", pagination_words[pages->kind]);
+  pt_set_string(L, "token_field", pages->token_field);
+  pt_set_string(L, "limit_field", pages->limit_field);
+  pt_set_string(L, "response_field", pages->response_field);
+  pt_set_string(L, "window_end_field", pages->window_end_field);
+  pt_set_string(L, "items_field", pages->items_field);
+  if (pages->limit_max != 0)
+    pt_set_integer(L, "limit_max", pages->limit_max);
   lua_setfield(L, -2, "pages");
 }
 
 static void push_operation(lua_State *L, const pt_operation *operation) {
   static const char *const auths[] = {"user", "partner", "unspecified", "connect_token"};
   lua_createtable(L, 0, 12);
-  set_text(L, "name", operation->name);
-  set_text(L, "id", operation->id);
-  set_text(L, "method", pt_method_name(operation->method));
-  set_text(L, "path", operation->path);
-  set_text(L, "auth", auths[operation->auth]);
-  set_text(L, "summary", operation->summary);
-  set_text(L, "response_type", operation->response_type);
-  set_flag(L, "envelope", operation->envelope);
-  set_flag(L, "idempotent", operation->method != PT_METHOD_POST && operation->method != PT_METHOD_PATCH);
+  pt_set_string(L, "name", operation->name);
+  pt_set_string(L, "id", operation->id);
+  pt_set_string(L, "method", pt_method_name(operation->method));
+  pt_set_string(L, "path", operation->path);
+  pt_set_string(L, "auth", auths[operation->auth]);
+  pt_set_string(L, "summary", operation->summary);
+  pt_set_string(L, "response_type", operation->response_type);
+  pt_set_boolean(L, "envelope", operation->envelope);
+  pt_set_boolean(L, "idempotent", operation->method != PT_METHOD_POST && operation->method != PT_METHOD_PATCH);
   set_pagination(L, &operation->pagination);
   lua_createtable(L, (int)operation->field_count, 0);
   for (size_t i = 0; i < operation->field_count; i++) {
@@ -152,6 +140,43 @@ static int module_nearest(lua_State *L) {
   return 1;
 }
 
+/* begin(client, name, arguments, options, level): as client:start, for a method written in Lua: errors are told `level` calls up. "request" begins a
+   request outside the catalogue. */
+static int module_begin(lua_State *L) {
+  (void)pt_lua_check_client(L, 1, "begin");
+  const char *name = luaL_checkstring(L, 2);
+  int level = (int)luaL_checkinteger(L, 5);
+  const pt_operation *operation = strcmp(name, "request") == 0 ? pt_lua_request_operation() : pt_operation_find(name);
+  if (operation == NULL)
+    return pt_lua_error(L, level, "unknown operation '%.64s'", name);
+  lua_settop(L, 4);
+  lua_remove(L, 2);
+  return pt_lua_start_operation(L, 1, operation, level);
+}
+
+/* wait_of(client): out: its `wait`, or nil */
+static int module_wait_of(lua_State *L) {
+  (void)pt_lua_check_client(L, 1, "wait_of");
+  pt_getuservalue(L, 1);
+  lua_getfield(L, -1, "wait");
+  return 1;
+}
+
+/* watch(client, call): next_done will give the call when it is done; nothing when it is already */
+static int module_watch(lua_State *L) {
+  (void)pt_lua_check_client(L, 1, "watch");
+  pt_lua_watch(L, 1, 2);
+  return 0;
+}
+
+/* next_done(client): out: a watched call that is done since, or nil */
+static int module_next_done(lua_State *L) {
+  (void)pt_lua_check_client(L, 1, "next_done");
+  if (pt_lua_next_done(L, 1) == 0)
+    lua_pushnil(L);
+  return 1;
+}
+
 static void add_operations(lua_State *L) {
   for (size_t i = 0; i < pt_operation_count; i++) {
     union {
@@ -164,13 +189,17 @@ static void add_operations(lua_State *L) {
   }
 }
 
-/* out: { new=, configure=, client=, functions=, methods=, waiting=, describe=, nearest=, null=, version= }; no I/O, no global */
+/* out: { new=, configure=, client=, functions=, methods=, waiting=, describe=, nearest=, begin=, wait_of=, watch=, next_done=, null=, version= }; no I/O, no global */
 int luaopen_polytomic_core(lua_State *L) {
   static const luaL_Reg functions[] = {{"new", module_new},
                                        {"configure", module_configure},
                                        {"client", module_client},
                                        {"describe", module_operations},
                                        {"nearest", module_nearest},
+                                       {"begin", module_begin},
+                                       {"wait_of", module_wait_of},
+                                       {"watch", module_watch},
+                                       {"next_done", module_next_done},
                                        {NULL, NULL}};
   pt_lua_json_open(L);
   pt_lua_open_result(L);
@@ -186,6 +215,6 @@ int luaopen_polytomic_core(lua_State *L) {
   lua_setfield(L, -2, "waiting");
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
-  set_text(L, "version", PT_VERSION);
+  pt_set_string(L, "version", PT_VERSION);
   return 1;
 }

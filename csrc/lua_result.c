@@ -6,6 +6,7 @@
 #include "headers.h"
 #include "lua_call.h"
 #include "lua_json.h"
+#include "lua_set.h"
 #include "trust.h"
 
 #include <ctype.h>
@@ -79,21 +80,6 @@ static const char *outcome_word(pt_outcome outcome) {
 
 /* ---- parts of a response, made when asked for ---- */
 
-static void set_string(lua_State *L, const char *name, const char *text) {
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, double number) {
-  lua_pushnumber(L, number);
-  lua_setfield(L, -2, name);
-}
-
-static void set_integer(lua_State *L, const char *name, int number) {
-  lua_pushinteger(L, number);
-  lua_setfield(L, -2, name);
-}
-
 /* in: headers, out: the same with one more; a repeated name is joined with ", " (RFC 9110 section 5.3) */
 static void add_header(lua_State *L, const pt_header *header) {
   luaL_Buffer name;
@@ -126,18 +112,15 @@ static void push_timeline(lua_State *L, const pt_call *call) {
   lua_createtable(L, call->attempt_count, 0);
   for (int i = 0; i < call->attempt_count; i++) {
     const pt_attempt *attempt = &call->attempts[i];
-    const char *kind = pt_lua_kind(attempt->end, attempt->status);
     lua_createtable(L, 0, 7);
     if (attempt->status != 0)
-      set_integer(L, "status", attempt->status);
-    if (kind != NULL)
-      set_string(L, "error", kind);
-    set_number(L, "connect", attempt->connect);
-    set_number(L, "first_byte", attempt->first_byte);
-    set_number(L, "total", attempt->total);
-    set_number(L, "waited", attempt->waited);
-    lua_pushboolean(L, attempt->reused);
-    lua_setfield(L, -2, "reused");
+      pt_set_integer(L, "status", attempt->status);
+    pt_set_string(L, "error", pt_lua_kind(attempt->end, attempt->status));
+    pt_set_number(L, "connect", attempt->connect);
+    pt_set_number(L, "first_byte", attempt->first_byte);
+    pt_set_number(L, "total", attempt->total);
+    pt_set_number(L, "waited", attempt->waited);
+    pt_set_boolean(L, "reused", attempt->reused);
     lua_rawseti(L, -2, i + 1);
   }
 }
@@ -278,10 +261,10 @@ static void push_response(lua_State *L, int call_index, const pt_call *call, con
     lua_pushvalue(L, call_index);
     pt_rawsetp(L, -2, &call_key);
   }
-  set_string(L, "operation", call->operation->name);
-  set_integer(L, "attempts", call->attempt_count);
+  pt_set_string(L, "operation", call->operation->name);
+  pt_set_integer(L, "attempts", call->attempt_count);
   if (call->status != 0)
-    set_integer(L, "status", call->status);
+    pt_set_integer(L, "status", call->status);
   luaL_getmetatable(L, metatable);
   lua_setmetatable(L, -2);
 }
@@ -351,10 +334,9 @@ static int conclude_error(lua_State *L, const pt_call *call, const char *kind, p
   lua_pop(L, 1);
   (void)snprintf(text, sizeof text, "%s: %s%s: %.800s%s", call->operation->name, code, kind, detail, request);
   clean(text);
-  set_string(L, "kind", kind);
-  set_string(L, "outcome", outcome_word(outcome));
-  lua_pushboolean(L, retryable);
-  lua_setfield(L, -2, "retryable");
+  pt_set_string(L, "kind", kind);
+  pt_set_string(L, "outcome", outcome_word(outcome));
+  pt_set_boolean(L, "retryable", retryable);
   make_all(L, err, call);
   lua_pushnil(L);
   lua_pushstring(L, text);
@@ -460,13 +442,13 @@ static int push_failure(lua_State *L, int index, pt_call *call, const pt_lua_cli
   if (problem != NULL)
     (void)snprintf(detail, sizeof detail, "%s", problem);
   if (call->retry_after >= 0)
-    set_number(L, "retry_after", call->retry_after);
+    pt_set_number(L, "retry_after", call->retry_after);
   if (call->end == PT_END_ANSWERED && (call->status == 401 || call->status == 403))
     write_hint(hint, sizeof hint, call);
   else if (call->end == PT_END_TLS && config != NULL)
     write_tls_hint(hint, sizeof hint, config);
   if (hint[0] != '\0') {
-    set_string(L, "hint", hint);
+    pt_set_string(L, "hint", hint);
     size_t length = strlen(detail);
     (void)snprintf(detail + length, sizeof detail - length, " (%s)", hint);
   }
@@ -476,8 +458,8 @@ static int push_failure(lua_State *L, int index, pt_call *call, const pt_lua_cli
 int pt_lua_push_invalid(lua_State *L, const pt_call *call, const pt_refusal *refusal) {
   push_response(L, 0, call, ERROR_METATABLE);
   if (refusal->field[0] != '\0')
-    set_string(L, "field", refusal->field);
-  set_string(L, "message", refusal->problem);
+    pt_set_string(L, "field", refusal->field);
+  pt_set_string(L, "message", refusal->problem);
   return conclude_error(L, call, "invalid", PT_OUTCOME_UNSENT, refusal->problem, false);
 }
 
@@ -487,14 +469,13 @@ int pt_lua_push_unconfigured(lua_State *L, const pt_call *call) {
                                                                : "POLYTOMIC_API_KEY, or POLYTOMIC_PARTNER_KEY with `organization`";
   (void)snprintf(detail, sizeof detail, "no key: it needs %s; set %s, or give the key to polytomic.new", wanted_key(call->operation->auth), first);
   push_response(L, 0, call, ERROR_METATABLE);
-  set_string(L, "hint", detail);
+  pt_set_string(L, "hint", detail);
   return conclude_error(L, call, "unconfigured", PT_OUTCOME_UNSENT, detail, false);
 }
 
-int pt_lua_push_closed(lua_State *L, const pt_operation *operation) {
-  pt_call call = {.operation = operation, .retry_after = -1};
-  push_response(L, 0, &call, ERROR_METATABLE);
-  return conclude_error(L, &call, "closed", PT_OUTCOME_UNSENT, "the client was closed", false);
+int pt_lua_push_closed(lua_State *L, const pt_call *call) {
+  push_response(L, 0, call, ERROR_METATABLE);
+  return conclude_error(L, call, "closed", PT_OUTCOME_UNSENT, "the client was closed", false);
 }
 
 /* ---- success ---- */
@@ -554,9 +535,10 @@ static const char *check_envelope(const pt_operation *operation, pt_envelope env
   return problem;
 }
 
-/* in: body; out: body, data */
-static void push_data(lua_State *L, const pt_operation *operation) {
-  if (!operation->envelope) {
+/* in: body; out: body, data. A request outside the catalogue takes whatever envelope there is. */
+static void push_data(lua_State *L, const pt_operation *operation, pt_envelope envelope) {
+  bool wrapped = operation->envelope || (operation->data_open && envelope.data != '\0');
+  if (!wrapped || lua_type(L, -1) != LUA_TTABLE) {
     lua_pushvalue(L, -1);
     return;
   }
@@ -620,7 +602,7 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
     lua_pop(L, 1);
     return push_bad_response(L, index, call, client, problem);
   }
-  push_data(L, operation);
+  push_data(L, operation, envelope);
   return push_success(L, index, call, true);
 }
 
@@ -630,7 +612,7 @@ static void make_metatable(lua_State *L, const char *name, lua_CFunction tostrin
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, response_pairs);
   lua_setfield(L, -2, "__pairs");
-  set_string(L, "__name", name);
+  pt_set_string(L, "__name", name);
   lua_pushliteral(L, "protected");
   lua_setfield(L, -2, "__metatable");
   if (tostring != NULL) {

@@ -12,7 +12,7 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
 /* Pushes nil, message, err for a call that was refused before it was made. */
 int pt_lua_push_invalid(lua_State *L, const pt_call *call, const pt_refusal *refusal);
 int pt_lua_push_unconfigured(lua_State *L, const pt_call *call);
-int pt_lua_push_closed(lua_State *L, const pt_operation *operation);
+int pt_lua_push_closed(lua_State *L, const pt_call *call);
 
 /* "timeout", "conflict" …: the words of CONTRACT, `kind`. NULL for a success. */
 const char *pt_lua_kind(pt_attempt_end end, int status);

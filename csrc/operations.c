@@ -124,3 +124,39 @@ const char *pt_field_nearest(const pt_field *fields, size_t count, const char *n
     consider(&search, fields[i].name);
   return search.best;
 }
+
+/* How many literal segments fit; 0 when the path does not fit the template. */
+static size_t count_fitting(const char *template, const char *path, size_t length) {
+  size_t literals = 0;
+  const char *end = path + length;
+  while (*template == '/' && path < end && *path == '/') {
+    template++;
+    path++;
+    size_t wanted = strcspn(template, "/");
+    const char *slash = memchr(path, '/', (size_t)(end - path));
+    size_t given = (size_t)((slash != NULL ? slash : end) - path);
+    if (template[0] != '{') {
+      if (wanted != given || memcmp(template, path, given) != 0)
+        return 0;
+      literals++;
+    } else if (given == 0) {
+      return 0;
+    }
+    template += wanted;
+    path += given;
+  }
+  return *template == '\0' && path == end ? literals : 0;
+}
+
+const pt_operation *pt_operation_match(pt_method method, const char *path, size_t length) {
+  const pt_operation *best = NULL;
+  size_t most = 0;
+  for (size_t i = 0; i < pt_operation_count; i++) {
+    size_t literals = pt_operations[i].method == method ? count_fitting(pt_operations[i].path, path, length) : 0;
+    if (literals > most) {
+      most = literals;
+      best = &pt_operations[i];
+    }
+  }
+  return best;
+}

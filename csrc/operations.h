@@ -102,6 +102,10 @@ extern const size_t pt_operation_count;
 /* The operation of that name, NULL when unknown. Binary search. */
 const pt_operation *pt_operation_find(const char *name);
 
+/* The operation a request line belongs to, NULL when the catalogue has none: `path` (`length` bytes, no query) fits its template segment by segment; a
+   literal segment beats a parameter. */
+const pt_operation *pt_operation_match(pt_method method, const char *path, size_t length);
+
 /* The argument `name` (`length` bytes, need not end in NUL) of an operation, NULL when it has none of that name. */
 const pt_field *pt_operation_field(const pt_operation *op, const char *name, size_t length);
 

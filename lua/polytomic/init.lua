@@ -1,19 +1,34 @@
 -- The Polytomic API from Lua: clients, and every operation as a function.
 
 local core = require "polytomic.core"
+local waiting = require "polytomic.waiting"
 
 local M = {
   _VERSION = "polytomic " .. core.version,
   null = core.null,
   new = core.new,
   client = core.client,
-  configure = core.configure,
 }
 
-for name, operation in pairs(core.functions) do M[name] = operation end
+-- Module functions run on the default client. They are the core's own, unless that client has a `wait`: then they are
+-- Lua functions, through which a coroutine can yield on every Lua.
+local function set_functions(waits)
+  local functions = waits and waiting.functions or core.functions
+  for name, operation in pairs(functions) do M[name] = operation end
+end
+
+-- Replaces the default client. Options as for polytomic.new; returns the client.
+function M.configure(options)
+  local client = core.configure(options, 2)
+  set_functions(core.wait_of(client) ~= nil)
+  return client
+end
 
 -- Described when first asked for: most programs never do.
 local late = { operations = core.describe }
+
+waiting.install()
+set_functions(false)
 
 return setmetatable(M, {
   __index = function(module, name)
