@@ -106,7 +106,8 @@ describe("the sandbox's UTF-8 check", function()
     for _, good in ipairs { "", "plain", "\195\169", "\226\130\172", "\240\159\152\128", "\239\191\191", "\0" } do
       assert.is_true(utf8_text.valid(good))
     end
-    for _, bad in ipairs { "\255", "\128", "\195", "\195x", "\192\175", "\224\128\128", "\237\160\128", "\244\144\128\128",
+    for _, bad in ipairs {
+      "\255", "\128", "\195", "\195x", "\192\175", "\224\128\128", "\237\160\128", "\244\144\128\128",
       "\240\159\152", "\245\128\128\128" } do
       assert.is_false(utf8_text.valid(bad))
     end

@@ -20,7 +20,7 @@ end
 function M.check()
   local ok, message = find()
   if ok then return true end
-  local reason = tostring(message):match("^[^\n]*")
+  local reason = tostring(message):match("^[^\n]*"):gsub(":$", "")
   return nil, "the sandbox needs lua-http: install the Debian package lua-http or the rock http (" .. reason .. ")"
 end
 
