@@ -80,7 +80,8 @@ local function parse(reply)
 end
 
 -- Sends bytes to the address of `url` and returns all that comes back until the server closes, then why it ended
--- (nil for an orderly end); or nil and the reason there is no connection. Options: `ca_file`, `timeout`.
+-- (nil for an orderly end; a reset that follows bytes closely may look like one); or nil and the reason there is no connection.
+-- Options: `ca_file`, `timeout`.
 function M.exchange(url, bytes, options)
   local connection, why = open(split_url(url), options or {})
   if not connection then return nil, why end

@@ -2,7 +2,8 @@
 --
 -- Every child has a supervisor, a small shell script that holds one end of a pipe to this process. It ends the child when it is
 -- told to or when the pipe breaks, so children go away even where this process is killed. Each child runs under coreutils
--- `timeout` in a process group of its own: SIGTERM first, SIGKILL two seconds later, SIGKILL after `lifetime` in any case.
+-- `timeout` in a process group of its own: SIGTERM first, SIGKILL two seconds later, an end after `lifetime` in any case; what it
+-- leaves of its group is killed with it. Supervisors are in sessions of their own, out of the reach of such a kill.
 -- Environments go through files readable by the owner alone, never through a command line.
 
 local M = {}
@@ -46,8 +47,8 @@ function M.directory()
     local pipe = assert(io.popen("mktemp -d", "r"))
     state.directory = assert(pipe:read("*l"), "mktemp made no directory")
     pipe:close()
-    local script = "trap : INT HUP TERM; read line; while ! rm -rf " .. quote(state.directory) .. "; do :; done 2>/dev/null"
-    state.janitor = assert(io.popen(script, "w"))
+    local script = "read line; while ! rm -rf " .. quote(state.directory) .. "; do :; done 2>/dev/null"
+    state.janitor = assert(io.popen("exec setsid sh -c " .. quote(script), "w"))
   end
   return state.directory
 end
@@ -121,39 +122,45 @@ function M.run(command, options)
   return status, out, err
 end
 
--- What a supervisor runs. The child's standard output starts with its process id, then comes what the command prints.
-local function supervisor_script(files, options)
-  local relay = "cat >OUT"
-  if options.first_line then
-    relay = [[if line=$(timeout PATIENCE sh -c 'IFS= read -r text || [ -n "$text" ] && printf "%s\n" "$text"'); then
+-- What a supervisor runs. LINES carries the standard output of the child: its process id, then what the command prints.
+-- While the job runs a reader waits for the word to stop; afterwards the supervisor does, so that no pipe breaks under its parent.
+local SUPERVISOR = [[
+exec 3<&0 </dev/null >/dev/null 2>&1 8<>EXIT
+(
+  trap '' PIPE
+  exec 9>READY
+  IFS= read -r pid
+  printf '%s\n' "$pid" >&9
+  RELAY
+) <LINES 3<&- 8>&- &
+timeout -k GRACE LIFETIME sh CMD >LINES 3<&- 8>&- &
+job=$!
+( read word; kill -TERM $job ) <&3 8>&- &
+reader=$!
+wait $job
+code=$?
+kill -KILL -$job
+echo $code >STATUS
+echo $code >&8
+kill -KILL $reader
+wait $reader || read word <&3
+wait
+]]
+
+local RELAY_ALL = "exec cat >OUT"
+
+local RELAY_FIRST_LINE = [[
+if line=$(timeout PATIENCE sh -c 'IFS= read -r text || [ -n "$text" ] && printf "%s\n" "$text"'); then
     printf '%s\n' "$line" >OUT
     printf '%s\n' "$line" >&9
   fi
   exec 9>&-
-  cat >>OUT]]
-  end
-  local script = [[
-trap : INT HUP TERM
-exec 8<>EXIT
-(
-  sh -c 'echo $$ >JOB; exec timeout -k GRACE LIFETIME sh CMD 8>&-' </dev/null 2>/dev/null
-  code=$?
-  echo $code >STATUS
-  echo $code >&8
-) | (
-  trap '' PIPE
-  exec 8>&- 9>READY
-  IFS= read -r pid
-  printf '%s\n' "$pid" >&9
-  ]] .. relay .. [[
+  exec cat >>OUT]]
 
-) >/dev/null &
-read word
-[ -e STATUS ] || kill -TERM "$(cat JOB)"
-wait
-]]
+local function supervisor_script(files, options)
   local values = { GRACE = GRACE, LIFETIME = options.lifetime or LIFETIME, PATIENCE = options.patience or PATIENCE }
-  for name, path in pairs(files) do values[name:upper()] = path end
+  for name, path in pairs(files) do values[name:upper()] = quote(path) end
+  local script = SUPERVISOR:gsub("RELAY", function() return options.first_line and RELAY_FIRST_LINE or RELAY_ALL end)
   return (script:gsub("%u%u%u+", values))
 end
 
@@ -215,12 +222,12 @@ end
 function M.start(command, options)
   options = options or {}
   local settings = { first_line = options.first_line ~= false, patience = options.patience, lifetime = options.lifetime }
-  local files, number = next_files("cmd", "sh", "job", "status", "exit", "ready", "out", "err")
+  local files, number = next_files("cmd", "sh", "lines", "status", "exit", "ready", "out", "err")
   write_file(files.cmd, "exec 2>" .. quote(files.err) .. "; echo $$\n" .. command_script(command, options))
   write_file(files.sh, supervisor_script(files, settings))
-  os.execute("mkfifo " .. quote(files.exit) .. " " .. quote(files.ready))
+  os.execute(("mkfifo %s %s %s"):format(quote(files.exit), quote(files.ready), quote(files.lines)))
   local self = setmetatable({ files = files, number = number }, child)
-  self.pipe = assert(io.popen("exec sh " .. quote(files.sh), "w"))
+  self.pipe = assert(io.popen("exec setsid sh " .. quote(files.sh), "w"))
   state.started[number] = self
   greet(self, settings)
   return self

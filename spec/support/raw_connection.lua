@@ -275,6 +275,14 @@ local function makes_own_tls(steps)
   return first == "plain" or type(first) == "table" and first.tls ~= nil
 end
 
+-- Plays one part of the script for each request until a part ends the connection or the client asks for that.
+function connection:play_requests()
+  repeat
+    if not words.read(self) or not self:play(self.listener:next_steps()) then return end
+  until (self:header("connection") or ""):lower() == "close"
+  words.fin(self)
+end
+
 -- Plays the part of the script that is this connection's, or one part for each request on it; then closes.
 function connection:run()
   local listener = self.listener
@@ -283,7 +291,7 @@ function connection:run()
   if ready and own then
     if self:play(own) then words.fin(self) end
   elseif ready then
-    while words.read(self) and self:play(listener:next_steps()) do end
+    self:play_requests()
   end
   self.socket:close()
 end

@@ -5,7 +5,8 @@
 --
 --   server:script { { "read", { send = bytes }, "rst" }, … }             one list of steps per connection
 --   server:script { per = "request", { { send = bytes } }, … }           one list per request, over any number of connections,
---                                                                        each played after the request was read in full
+--                                                                        each played after the request was read in full;
+--                                                                        `Connection: close` is honoured
 --
 -- The last list repeats. A number in place of a list answers with that status, a string with those bytes. Steps:
 --
@@ -17,8 +18,8 @@
 --   { drip = bytes, size = n, interval = s }       sends n bytes (default 1) every s seconds
 --   { sleep = s }     waits
 --   { wait = name }   waits for `server:release(name)`
---   "fin"             FIN (close_notify first under TLS), then reads until the client closes; also the end of every list
---   "close"           closes at once: FIN without close_notify, RST where unread bytes are left
+--   "fin"             FIN, then reads until the client closes; also the end of every list; under TLS without close_notify
+--   "close"           closes at once: FIN, or RST where unread bytes are left
 --   "rst"             RST
 --   "stall"           sends nothing and reads on until the client closes
 --   "again"           starts the list anew, for the next request on the connection
