@@ -1,4 +1,5 @@
 local certificates = require "spec.support.certificates"
+local dns = require "spec.support.dns"
 local http = require "spec.support.http"
 local luasocket = require "socket"
 local process = require "spec.support.process"
@@ -402,6 +403,30 @@ describe("the addresses without a server", function()
     assert.equal(28, (curl("--connect-timeout", "0.3", blackhole.url)))
     refused.stop()
     blackhole.stop()
+  end)
+end)
+
+describe("the resolvers", function()
+  -- A machine may forbid mount namespaces; there is nothing to prove then.
+  local function resolve(behaviour)
+    local one = dns.resolver(behaviour)
+    local status = one:run({ "curl", "-sS", "--max-time", "0.3", "http://name.example/" }, { timeout = 10 })
+    local queries = one:queries()
+    one:stop()
+    return status, queries
+  end
+
+  if dns.available() then
+    it("never answer or refuse at once", function()
+      local status, queries = resolve "silent"
+      assert.equal(28, status)
+      assert.is_true(queries > 0)
+      assert.equal(6, (resolve "dead"))
+    end)
+  end
+
+  it("know no missing name", function()
+    assert.equal(6, (curl("--max-time", "20", "http://" .. dns.missing .. "/")))
   end)
 end)
 
