@@ -6,6 +6,7 @@ local OUTPUTS = {
   ["csrc/operations_data.c"] = "write_c",
   ["docs/operations.md"] = "write_docs",
   ["library/polytomic.lua"] = "write_library",
+  ["lua/polytomic/cli/arrays.lua"] = "write_arrays",
 }
 
 local catalogue = dofile(CATALOGUE .. "/model.lua")
@@ -226,6 +227,13 @@ describe("the catalogue", function()
         local plain = schema.kind == "enum" or schema.kind == "union" or schema.kind == "alias"
         assert.is_true(contains(text, plain and alias or class), name)
       end
+    end)
+
+    it("counts a member as an array only where every schema has it as one", function()
+      local arrays = dofile "lua/polytomic/cli/arrays.lua"
+      assert.is_true(arrays.role_ids)
+      assert.is_nil(arrays.data)
+      assert.is_nil(arrays.name)
     end)
 
     it("refers to no type that the types do not define", function()

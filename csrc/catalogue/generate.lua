@@ -1,4 +1,5 @@
--- Generates what is made from the catalogue: the C table, the operation reference and the LuaLS types.
+-- Generates what is made from the catalogue: the C table, the operation reference, the LuaLS types
+-- and the command line's list of arrays.
 --
 --   lua5.4 csrc/catalogue/generate.lua [--check] [--only NAME,NAME...] [OUTDIR]
 --
@@ -15,6 +16,7 @@ local OUTPUTS = {
   { path = "csrc/operations_data.c", writer = "write_c" },
   { path = "docs/operations.md", writer = "write_docs" },
   { path = "library/polytomic.lua", writer = "write_library" },
+  { path = "lua/polytomic/cli/arrays.lua", writer = "write_arrays" },
 }
 
 local function usage(message)

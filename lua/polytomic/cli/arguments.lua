@@ -1,0 +1,121 @@
+-- Turns the words `name=value` of the command line into the arguments of an operation, led by the types of its fields.
+
+local files = require "polytomic.cli.files"
+local json = require "polytomic.cli.json"
+
+local M = {}
+
+local KEYS = { api_key = true, partner_key = true, deployment_key = true }
+
+-- The name of the key that a word of the command line would give, or nil.
+function M.key_in(word)
+  local name = (word:match("^%-*([%w_%-]+)") or ""):gsub("%-", "_"):lower()
+  return KEYS[name] and name or nil
+end
+
+-- A number as the text has it; the text where it is none, or none that Lua holds exactly: the library refuses it by its field's name.
+local function integer(text)
+  local number = text:find("^%-?%d+$") and tonumber(text)
+  if number and string.format("%.0f", number) == text then return number end
+  return text
+end
+
+local function float(text)
+  return text:find("^%-?%d+%.?%d*[eE]?[+-]?%d*$") and tonumber(text) or text
+end
+
+local BOOLEANS = { ["true"] = true, ["false"] = false }
+
+local function boolean(text)
+  local value = BOOLEANS[text]
+  if value == nil then return text end
+  return value
+end
+
+local function structure(text)
+  local value = text:find("^%s*[%[{]") and json.decode(text)
+  return value or text
+end
+
+local SCALARS = { integer = integer, number = float, boolean = boolean, object = structure, map = structure }
+
+local function scalar(kind, text)
+  local convert = SCALARS[kind]
+  if convert then return convert(text) end
+  return text
+end
+
+-- Adds what one word gives to a list: a JSON array, elements between commas, or one element that is an object.
+local function add_to_list(list, field, text)
+  local whole = text:find("^%s*%[") and json.decode(text)
+  if type(whole) == "table" then
+    for _, element in ipairs(whole) do list[#list + 1] = element end
+  elseif SCALARS[field.element] == structure then
+    list[#list + 1] = structure(text)
+  elseif text ~= "" then
+    for element in (text .. ","):gmatch("([^,]*),") do list[#list + 1] = scalar(field.element, element) end
+  end
+  return list
+end
+
+-- The text after `=`: as it stands, of a file without its last line break, or of standard input likewise.
+local function text_of(value)
+  local text, message
+  if value == "-" then
+    text = files.read_input()
+  elseif value:sub(1, 1) == "@" then
+    text, message = files.read(value:sub(2))
+  else
+    return value
+  end
+  return text and (text:gsub("\r?\n$", "")), message
+end
+
+local function give(arguments, field, name, text)
+  if field and field.type == "array" then
+    local list = arguments[name]
+    arguments[name] = add_to_list(type(list) == "table" and list or {}, field, text)
+  elseif arguments[name] ~= nil then
+    return nil, name .. " is given twice"
+  elseif field then
+    arguments[name] = scalar(field.type, text)
+  else
+    arguments[name] = text
+  end
+  return true
+end
+
+local function give_json(arguments, name, text)
+  if arguments[name] ~= nil then return nil, name .. " is given twice" end
+  local value, message = json.decode(text)
+  if value == nil then return nil, name .. " is not JSON: " .. message end
+  arguments[name] = value
+  return true
+end
+
+local function fields_by_name(operation)
+  local fields = {}
+  for _, field in ipairs(operation.arguments) do fields[field.name] = field end
+  return fields
+end
+
+-- The arguments that the words give; or nil and a message, which repeats no value.
+function M.read(operation, words)
+  local fields = fields_by_name(operation)
+  local arguments = {}
+  local inputs = 0
+  for position, word in ipairs(words) do
+    local name, mark, value = word:match("^([%w_%.%-]+)(:?=)(.*)$")
+    if not name then return nil, "argument " .. position .. " of " .. operation.name .. " is not of the form name=value" end
+    if value == "-" then inputs = inputs + 1 end
+    if inputs > 1 then return nil, name .. " reads standard input a second time" end
+    local text, message = text_of(value)
+    if not text then return nil, message end
+    local ok
+    if mark == ":=" then ok, message = give_json(arguments, name, text) else ok, message = give(arguments, fields[name], name, text) end
+    if not ok then return nil, message end
+  end
+  return arguments
+end
+
+return M

@@ -1,0 +1,73 @@
+-- Reads what the command line names: files, standard input, and files that hold keys.
+
+local M = {}
+
+local NAMES = {
+  POLYTOMIC_API_KEY = "api_key",
+  POLYTOMIC_PARTNER_KEY = "partner_key",
+  POLYTOMIC_DEPLOYMENT_KEY = "deployment_key",
+  POLYTOMIC_DEPLOYMENT_URL = "base_url",
+}
+
+local function shell_quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+-- The bytes of a file; or nil and a message.
+function M.read(path)
+  local file, message = io.open(path, "rb")
+  local text
+  if file then
+    text, message = file:read("*a")
+    file:close()
+  end
+  if text then return text end
+  return nil, "cannot read " .. (message:find(path, 1, true) and message or path .. ": " .. message)
+end
+
+-- All of standard input.
+function M.read_input()
+  return io.stdin:read("*a") or ""
+end
+
+-- Whether anybody on this machine may read or write the file.
+local function open_to_all(path)
+  local from_here = path:find("^/") and path or "./" .. path
+  local found = io.popen("find -L " .. shell_quote(from_here) .. " -prune '(' -perm -004 -o -perm -002 ')' 2>/dev/null", "r")
+  local line = found:read("*l")
+  found:close()
+  return line ~= nil
+end
+
+-- One line of a key file: `POLYTOMIC_…=value`, or a partner key alone. A line is never repeated in a message: it may be a key.
+local function read_line(keys, line)
+  local name, value = line:gsub("^export%s+", ""):match("^([%u_]+)=(.+)$")
+  if not name then name, value = "POLYTOMIC_PARTNER_KEY", line end
+  local option = NAMES[name]
+  if not option then return nil, "gives neither POLYTOMIC_API_KEY, _PARTNER_KEY, _DEPLOYMENT_KEY nor _DEPLOYMENT_URL" end
+  if keys[option] then return nil, "gives " .. name .. " a second time" end
+  keys[option] = value:match('^"(.*)"$') or value:match("^'(.*)'$") or value
+  return true
+end
+
+-- The client options a key file holds; or nil and a message.
+function M.read_keys(path)
+  local text, message = M.read(path)
+  if not text then return nil, message end
+  if open_to_all(path) then
+    return nil, "the key file " .. path .. " is open to every user of this machine", "chmod 600 " .. shell_quote(path)
+  end
+  local keys, number = {}, 0
+  for line in (text .. "\n"):gmatch("(.-)\r?\n") do
+    number = number + 1
+    line = line:match("^%s*(.-)%s*$")
+    if line ~= "" and line:sub(1, 1) ~= "#" then
+      local ok, problem = read_line(keys, line)
+      if not ok then return nil, "line " .. number .. " of " .. path .. " " .. problem end
+    end
+  end
+  if not next(keys) then return nil, "the key file " .. path .. " holds no key" end
+  return keys
+end
+
+return M
