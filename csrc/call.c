@@ -1,6 +1,7 @@
 /* call.c: see call.h. */
 #include "call.h"
 
+#include "call_pool.h"
 #include "clock.h"
 #include "headers.h"
 #include "json_text.h"
@@ -14,38 +15,113 @@
 /* Only tells a reply cut short from a broken one; what reads the reply has a limit of its own. */
 enum { LOOK_DEPTH = 100000 };
 
-pt_call *pt_call_new(void) {
-  pt_call *call = pt_zalloc(sizeof *call);
-  if (call == NULL)
-    return NULL;
+/* A call with a larger buffer is freed rather than kept: bytes. */
+enum { MAX_KEPT_BUFFER = 4096 };
+
+static void begin(pt_call *call) {
   call->references = 1;
   call->retry_after = -1;
+  call->lines = call->few_lines;
+  call->attempts = call->few_attempts;
+}
+
+pt_call *pt_call_new(void) {
+  pt_call *call = pt_zalloc(sizeof *call);
+  if (call != NULL)
+    begin(call);
   return call;
 }
 
 void pt_call_retain(pt_call *call) { call->references++; }
 
-void pt_call_release(pt_call *call) {
-  if (call == NULL || --call->references > 0)
-    return;
+/* Frees what only some calls have. */
+static void free_extras(pt_call *call) {
   pt_credential_release(call->credential);
+  pt_free(call->reply.message);
+  pt_free(call->own_operation);
+  pt_free(call->secrets);
+  pt_free(call->idempotency_key);
+  if (call->lines != call->few_lines)
+    pt_free(call->lines);
+  if (call->attempts != call->few_attempts)
+    pt_free(call->attempts);
+}
+
+void pt_call_free(pt_call *call) {
+  free_extras(call);
   pt_buffer_wipe(&call->target);
   pt_buffer_wipe(&call->body);
   pt_buffer_wipe(&call->header_text);
   pt_buffer_free(&call->reply.headers);
   pt_buffer_wipe(&call->reply.body);
-  pt_free(call->attempts);
   pt_free(call);
 }
 
+bool pt_call_reset(pt_call *call) {
+  pt_buffer *buffers[] = {&call->target, &call->body, &call->header_text, &call->reply.headers, &call->reply.body};
+  pt_buffer kept[sizeof buffers / sizeof buffers[0]];
+  for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
+    if (buffers[i]->capacity > MAX_KEPT_BUFFER)
+      return false;
+    pt_wipe(buffers[i]->bytes, buffers[i]->length);
+    pt_buffer_clear(buffers[i]);
+    kept[i] = *buffers[i];
+  }
+  free_extras(call);
+  memset(call, 0, sizeof *call);
+  begin(call);
+  for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
+    *buffers[i] = kept[i];
+  return true;
+}
+
+void pt_call_release(pt_call *call) {
+  if (call == NULL || --call->references > 0)
+    return;
+  if (call->pool != NULL)
+    pt_call_pool_give(call->pool, call);
+  else
+    pt_call_free(call);
+}
+
+bool pt_call_own_operation(pt_call *call, const pt_operation *operation) {
+  pt_operation *own = pt_malloc(sizeof *own);
+  if (own == NULL)
+    return false;
+  *own = *operation;
+  pt_free(call->own_operation);
+  call->operation = call->own_operation = own;
+  return true;
+}
+
+bool pt_call_set_key(pt_call *call, const char *key, size_t length) {
+  pt_free(call->idempotency_key);
+  call->idempotency_key = pt_copy(key, length);
+  return call->idempotency_key != NULL;
+}
+
 bool pt_call_mark_secret(pt_call *call, bool in_body, size_t offset, size_t length) {
-  if (call->secret_count == PT_MAX_SECRET_SPANS)
+  if (call->secrets == NULL)
+    call->secrets = pt_malloc(PT_MAX_SECRET_SPANS * sizeof *call->secrets);
+  if (call->secrets == NULL || call->secret_count == PT_MAX_SECRET_SPANS)
     return false;
   call->secrets[call->secret_count++] = (pt_span){in_body, offset, length};
   return true;
 }
 
-static bool has_room(const pt_call *call) { return call->line_count + 2 <= PT_MAX_HEADER_LINES; /* one is the Authorization line's */ }
+/* Room for one more line, and for the Authorization line after all others. */
+static bool has_room(pt_call *call) {
+  if (call->line_count + 2 <= PT_FEW_LINES)
+    return true;
+  if (call->lines == call->few_lines) {
+    const char **lines = pt_malloc(PT_MAX_HEADER_LINES * sizeof *lines);
+    if (lines == NULL)
+      return false;
+    memcpy(lines, call->few_lines, sizeof call->few_lines);
+    call->lines = lines;
+  }
+  return call->line_count + 2 <= PT_MAX_HEADER_LINES;
+}
 
 bool pt_call_add_fixed_line(pt_call *call, const char *line) {
   if (!has_room(call))
@@ -79,14 +155,23 @@ static void point_lines(pt_call *call) {
     call->lines[call->line_count++] = call->credential->line.bytes;
 }
 
+static bool make_key(pt_call *call) {
+  char uuid[PT_UUID_LENGTH + 1];
+  return pt_random_uuid(uuid) && pt_call_set_key(call, uuid, PT_UUID_LENGTH);
+}
+
 const char *pt_call_prepare(pt_call *call, bool wants_key) {
-  call->attempts = pt_zalloc(((size_t)call->limits.retries + 1) * sizeof *call->attempts);
-  if (call->attempts == NULL)
-    return "not enough memory";
-  if (wants_key && call->idempotency_key[0] == '\0' && !pt_random_uuid(call->idempotency_key))
-    return "the system gives no randomness for an idempotency key";
+  if (call->limits.retries >= PT_FEW_ATTEMPTS) {
+    call->attempts = pt_zalloc(((size_t)call->limits.retries + 1) * sizeof *call->attempts);
+    if (call->attempts == NULL) {
+      call->attempts = call->few_attempts;
+      return "not enough memory";
+    }
+  }
+  if (wants_key && call->idempotency_key == NULL && !make_key(call))
+    return "the system gives no randomness or memory for an idempotency key";
   const char *key = call->idempotency_key;
-  if (key[0] != '\0' && !pt_call_add_line(call, "Idempotency-Key", key, strlen(key)))
+  if (key != NULL && !pt_call_add_line(call, "Idempotency-Key", key, strlen(key)))
     return "not enough memory";
   point_lines(call);
   return NULL;
@@ -101,12 +186,14 @@ static double retry_after_of(const pt_reply *reply) {
 
 /* A 2xx whose body ended with the connection, in the middle of its JSON, is a lost reply. */
 static void recognise_cut(pt_reply *reply) {
-  if (reply->end != PT_END_ANSWERED || !reply->cut_by_close)
+  if (reply->end != PT_END_ANSWERED || reply->status >= 300 || !reply->cut_by_close)
     return;
   if (pt_json_look(reply->body.bytes, reply->body.length, LOOK_DEPTH) != PT_JSON_CUT)
     return;
   reply->end = PT_END_NETWORK;
-  memcpy(reply->message, "the connection was closed in the middle of the reply", 53);
+  static const char problem[] = "the connection was closed in the middle of the reply";
+  pt_free(reply->message);
+  reply->message = pt_copy(problem, sizeof problem - 1);
 }
 
 static pt_attempt *record(pt_call *call) {
@@ -141,7 +228,7 @@ bool pt_call_attempt_ended(pt_call *call, double *tokens) {
   double retry_after = retry_after_of(reply);
   double now = pt_clock_monotonic();
   pt_retry_decision decision = pt_retry_decide(&(pt_retry_input){.method = call->operation->method,
-                                                                 .keyed = call->idempotency_key[0] != '\0',
+                                                                 .keyed = call->idempotency_key != NULL,
                                                                  .end = reply->end,
                                                                  .status = reply->status,
                                                                  .sent = reply->sent,
@@ -178,6 +265,7 @@ void pt_call_stop(pt_call *call, pt_attempt_end end, bool sent) {
   }
   if (call->attempt_count > 0 && outcome == PT_OUTCOME_REJECTED && call->attempts[call->attempt_count - 1].end != PT_END_ANSWERED)
     outcome = PT_OUTCOME_UNSENT;
-  call->reply.message[0] = '\0';
+  pt_free(call->reply.message);
+  call->reply.message = NULL;
   finish(call, end, 0, outcome);
 }

@@ -9,6 +9,7 @@
 #include "transport.h"
 
 typedef struct pt_engine pt_engine;
+typedef struct pt_call_pool pt_call_pool;
 
 typedef enum {
   PT_CALL_NEW,        /* being filled by the binding */
@@ -33,23 +34,29 @@ typedef struct {
 } pt_span;
 #define PT_MAX_SECRET_SPANS 16
 
+/* What most calls need; more is allocated. */
+#define PT_FEW_LINES 12
+#define PT_FEW_ATTEMPTS 5
+
 typedef struct pt_call {
   unsigned references;
+  pt_call_pool *pool; /* where it goes back to, or NULL */
   pt_call_state state;
 
   /* the request; written once, the same on every attempt */
   const pt_operation *operation;
-  pt_operation own_operation; /* what `operation` points to for a request outside the catalogue */
+  pt_operation *own_operation; /* what `operation` points to for a request outside the catalogue; owned */
   pt_credential *credential;
   pt_buffer target; /* path and query */
   pt_buffer body;
   bool has_body;
   pt_buffer header_text;                  /* the header lines written for this call, NUL after each */
-  const char *lines[PT_MAX_HEADER_LINES]; /* all its lines; the Authorization line is the credential's */
+  const char **lines; /* all its lines: `few_lines`, or allocated; the Authorization line is the credential's */
+  const char *few_lines[PT_FEW_LINES];
   size_t line_count;
-  pt_span secrets[PT_MAX_SECRET_SPANS];
+  pt_span *secrets; /* room for PT_MAX_SECRET_SPANS; NULL when there is none */
   size_t secret_count;
-  char idempotency_key[256]; /* "" for none */
+  char *idempotency_key; /* NULL for none; owned */
   pt_call_limits limits;
   bool wants_events;
 
@@ -60,7 +67,8 @@ typedef struct pt_call {
   bool unknown_before;             /* an attempt so far may have been carried out */
   int dns_failures;
   int attempt_count;
-  pt_attempt *attempts; /* room for retries + 1 */
+  pt_attempt *attempts; /* room for retries + 1: `few_attempts`, or allocated */
+  pt_attempt few_attempts[PT_FEW_ATTEMPTS];
   pt_reply reply;       /* of the last attempt */
 
   /* its end */
@@ -90,10 +98,18 @@ typedef struct pt_call {
 /* A call with one reference, or NULL when memory is exhausted. */
 pt_call *pt_call_new(void);
 void pt_call_retain(pt_call *call);
-/* Wipes and frees with the last reference. */
+/* With the last reference wipes it and frees it or gives it back to its pool. */
 void pt_call_release(pt_call *call);
+/* For the pool. Wipes and frees a call without references. */
+void pt_call_free(pt_call *call);
+/* For the pool. Wipes a call and makes it as new, keeping the memory of small buffers. False when it is not worth keeping. */
+bool pt_call_reset(pt_call *call);
 
-/* Marks bytes of the target or the body as a secret argument, to be masked wherever the request is shown. False when there are too many. */
+/* Makes the call a request outside the catalogue; `name` and the rest are the operation's. False when memory is exhausted. */
+bool pt_call_own_operation(pt_call *call, const pt_operation *operation);
+/* Takes a copy of the caller's idempotency key. False when memory is exhausted. */
+bool pt_call_set_key(pt_call *call, const char *key, size_t length);
+/* Marks bytes of the target or the body as a secret argument, to be masked wherever the request is shown. False when there are too many, or no memory. */
 bool pt_call_mark_secret(pt_call *call, bool in_body, size_t offset, size_t length);
 /* Adds a constant header line. False when there is no room. */
 bool pt_call_add_fixed_line(pt_call *call, const char *line);

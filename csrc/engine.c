@@ -1,6 +1,7 @@
 /* engine.c: see engine.h. */
 #include "engine.h"
 
+#include "call_pool.h"
 #include "clock.h"
 #include "memory.h"
 #include "timer_heap.h"
@@ -17,6 +18,8 @@
 
 /* An HTTP/2 connection carries many exchanges. */
 enum { STREAMS_PER_CONNECTION = 100, EVENTS_AT_ONCE = 32 };
+/* Bytes of a usual reply: what the allocator serves fast. */
+enum { USUAL_HEADERS = 1000, USUAL_BODY = 500 };
 #define TIMER_TAG UINT32_MAX
 /* Where no descriptor tells of readiness, look at least this often. */
 #define FALLBACK_TIMEOUT 0.010
@@ -33,6 +36,7 @@ struct pt_engine {
   /* One transport for each kind of key: a connection never carries two of them. */
   pt_transport *transports[PT_KEY_KINDS];
   call_list queued, exchanging, waiting, announced;
+  pt_call_pool *pool;
   pt_timer_heap timers; /* queued calls by deadline, waiting calls by the end of their wait */
   size_t open_calls;
   unsigned long long next_serial;
@@ -193,11 +197,15 @@ static void begin_attempt(pt_engine *engine, pt_call *call, double now) {
   double left = call->deadline - now;
   pt_reply *reply = &call->reply;
   pt_buffer headers = reply->headers, body = reply->body; /* keep their memory */
+  pt_free(reply->message);
   memset(reply, 0, sizeof *reply);
   reply->headers = headers;
   reply->body = body;
   pt_buffer_clear(&reply->headers);
   pt_buffer_clear(&reply->body);
+  (void)pt_buffer_reserve(&reply->headers, USUAL_HEADERS); /* in one piece; failing, they grow when they must */
+  (void)pt_buffer_reserve(&reply->body, USUAL_BODY);
+  reply->headers.failed = reply->body.failed = false;
   pt_method method = call->operation->method;
   leave(engine, call);
   call->exchange = transport == NULL ? NULL
@@ -440,7 +448,9 @@ pt_engine *pt_engine_new(pt_config *config) {
   pt_engine *engine = pt_zalloc(sizeof *engine);
   const char *ca_file, *ca_path;
   pt_transport_default_ca(&ca_file, &ca_path);
-  if (engine == NULL || !pt_trust_find(config, ca_file, ca_path)) {
+  if (engine == NULL || (engine->pool = pt_call_pool_new()) == NULL || !pt_trust_find(config, ca_file, ca_path)) {
+    if (engine != NULL)
+      pt_call_pool_close(engine->pool);
     pt_free(engine);
     pt_config_free(config);
     return NULL;
@@ -476,11 +486,14 @@ void pt_engine_release(pt_engine *engine) {
     pt_transport_free(engine->transports[i]);
   close_descriptors(engine);
   pt_timer_heap_free(&engine->timers);
+  pt_call_pool_close(engine->pool);
   pt_config_free(&engine->config);
   pt_free(engine);
 }
 
 const pt_config *pt_engine_config(const pt_engine *engine) { return &engine->config; }
+
+pt_call *pt_engine_new_call(pt_engine *engine) { return pt_call_pool_take(engine->pool); }
 
 void pt_engine_submit(pt_engine *engine, pt_call *call) {
   notice_fork(engine);

@@ -15,6 +15,9 @@ void pt_engine_retain(pt_engine *engine);
 void pt_engine_release(pt_engine *engine);
 const pt_config *pt_engine_config(const pt_engine *engine);
 
+/* A new call to be filled and submitted, or NULL when memory is exhausted. One reference, the caller's. */
+pt_call *pt_engine_new_call(pt_engine *engine);
+
 /* Takes a prepared call; holds a reference until it is done. Nothing is sent before the next step. */
 void pt_engine_submit(pt_engine *engine, pt_call *call);
 /* Ends a call now with PT_END_CANCELLED or PT_END_CLOSED; nothing happens when it is done. */

@@ -6,25 +6,36 @@
 #include "url.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_DEPTH = 100 };
+enum { MAX_DEPTH = 100, MAX_MASK = 64 };
 
 /* The largest integer a double holds exactly: all that Lua without integers can say. */
 #define EXACT_LIMIT 9007199254740992.0
 
+/* A table on the way down to a value, to find one that contains itself. */
 typedef struct ancestor {
   const void *table;
   const struct ancestor *above;
 } ancestor;
+
+/* A step on the way down: a member's name, or an element's position. It becomes text only when something is refused. */
+typedef struct place {
+  const struct place *above;
+  const char *name; /* NULL for an element */
+  size_t length;
+  size_t position; /* from 1 */
+} place;
 
 typedef struct {
   lua_State *L;
   pt_call *call;
   pt_refusal *refusal;
   pt_buffer *out;
-  size_t field_length; /* of refusal->field: where we are */
+  const place *here; /* where we are; NULL at the top */
+  uint64_t given;    /* by a field's place in the operation: the first MAX_MASK of them */
   int depth;
 } writer;
 
@@ -33,8 +44,40 @@ static const pt_type string_type = {.kind = PT_TYPE_STRING};
 
 /* ---- where we are, and what is wrong there ---- */
 
+/* Appends text to the refusal's field, as far as it goes. */
+static void add_to_field(pt_refusal *refusal, const char *bytes, size_t length) {
+  size_t at = strlen(refusal->field);
+  for (size_t i = 0; i < length && at + 1 < PT_FIELD_SIZE; i++)
+    refusal->field[at++] = bytes[i] < ' ' || bytes[i] > '~' ? '?' : bytes[i];
+  refusal->field[at] = '\0';
+}
+
+enum { MAX_NAME_SHOWN = 64 };
+
+static void write_place(pt_refusal *refusal, const place *here) {
+  char position[32];
+  if (here == NULL)
+    return;
+  write_place(refusal, here->above);
+  if (here->name == NULL) {
+    int length = snprintf(position, sizeof position, "[%zu]", here->position);
+    add_to_field(refusal, position, (size_t)length);
+    return;
+  }
+  if (refusal->field[0] != '\0')
+    add_to_field(refusal, ".", 1);
+  add_to_field(refusal, here->name, here->length < MAX_NAME_SHOWN ? here->length : MAX_NAME_SHOWN);
+}
+
+/* Names the field we are at. */
+static const char *name_field(writer *w) {
+  w->refusal->field[0] = '\0';
+  write_place(w->refusal, w->here);
+  return w->refusal->field;
+}
+
 static bool refuse(writer *w, const char *problem) {
-  (void)snprintf(w->refusal->problem, PT_PROBLEM_SIZE, "%.160s %.150s", w->refusal->field, problem);
+  (void)snprintf(w->refusal->problem, PT_PROBLEM_SIZE, "%.160s %.150s", name_field(w), problem);
   return false;
 }
 
@@ -48,35 +91,6 @@ static bool refuse_type(writer *w, const char *expected, int index) {
 static bool out_of_memory(writer *w) {
   w->refusal->problem[0] = '\0';
   return false;
-}
-
-/* A name the caller gave, cut and made printable. */
-static void printable(char *out, size_t size, const char *bytes, size_t length) {
-  size_t n = 0;
-  for (; n < length && n + 1 < size; n++)
-    out[n] = bytes[n] < ' ' || bytes[n] > '~' ? '?' : bytes[n];
-  out[n] = '\0';
-}
-
-static size_t enter_member(writer *w, const char *name, size_t length) {
-  size_t before = w->field_length;
-  char shown[64];
-  printable(shown, sizeof shown, name, length);
-  int added = snprintf(w->refusal->field + before, PT_FIELD_SIZE - before, before > 0 ? ".%s" : "%s", shown);
-  w->field_length = before + (size_t)added < PT_FIELD_SIZE ? before + (size_t)added : PT_FIELD_SIZE - 1;
-  return before;
-}
-
-static size_t enter_element(writer *w, size_t position) {
-  size_t before = w->field_length;
-  int added = snprintf(w->refusal->field + before, PT_FIELD_SIZE - before, "[%zu]", position);
-  w->field_length = before + (size_t)added < PT_FIELD_SIZE ? before + (size_t)added : PT_FIELD_SIZE - 1;
-  return before;
-}
-
-static void leave_field(writer *w, size_t before) {
-  w->field_length = before;
-  w->refusal->field[before] = '\0';
 }
 
 static bool is_null(lua_State *L, int index) { return lua_type(L, index) == LUA_TLIGHTUSERDATA && lua_touserdata(L, index) == NULL; }
@@ -146,18 +160,19 @@ static bool write_list(writer *w, const pt_type *element, int index, const ances
     return refuse_type(w, "a list", index);
   if (!list_length(w->L, index, &length))
     return refuse(w, "must be a list with the keys 1 to n and no gaps");
+  const place *list = w->here;
   pt_buffer_add_char(w->out, '[');
   for (size_t i = 1; i <= length; i++) {
     if (i > 1)
       pt_buffer_add_char(w->out, ',');
-    size_t before = enter_element(w, i);
+    w->here = &(place){.above = list, .position = i};
     lua_rawgeti(w->L, index, (int)i);
     if (!write_value(w, element, lua_gettop(w->L), above))
       return false;
     lua_pop(w->L, 1);
-    leave_field(w, before);
   }
   pt_buffer_add_char(w->out, ']');
+  w->here = list;
   return true;
 }
 
@@ -171,7 +186,7 @@ static bool check_required_members(writer *w, const pt_type *type, int index) {
     bool missing = lua_isnil(w->L, -1);
     lua_pop(w->L, 1);
     if (missing) {
-      (void)enter_member(w, field->name, strlen(field->name));
+      w->here = &(place){.above = w->here, .name = field->name, .length = strlen(field->name)};
       return refuse(w, "is required");
     }
   }
@@ -187,7 +202,8 @@ static bool write_member(writer *w, const pt_type *type, const ancestor *above, 
   const char *name = lua_tolstring(L, -2, &length);
   const pt_field *field = pt_type_field(type, name, length);
   const pt_type *member = field != NULL ? field->type : type->kind == PT_TYPE_MAP ? type->element : &any_type;
-  size_t before = enter_member(w, name, length);
+  const place *object = w->here;
+  w->here = &(place){.above = object, .name = name, .length = length};
   if (!first)
     pt_buffer_add_char(w->out, ',');
   if (!pt_json_add_string(w->out, name, length))
@@ -198,7 +214,7 @@ static bool write_member(writer *w, const pt_type *type, const ancestor *above, 
     return false;
   if (field != NULL && field->secret && !pt_call_mark_secret(w->call, true, start, w->out->length - start))
     return refuse(w, "is one secret too many for a request");
-  leave_field(w, before);
+  w->here = object;
   lua_pop(L, 1);
   return true;
 }
@@ -349,7 +365,7 @@ static bool write_path(writer *w, const char *prefix, const char *path, int argu
     const char *end = strchr(brace, '}');
     size_t name_length = (size_t)(end - brace - 1);
     const pt_field *field = pt_operation_field(operation, brace + 1, name_length);
-    size_t before = enter_member(w, brace + 1, name_length);
+    w->here = &(place){.name = brace + 1, .length = name_length};
     lua_pushlstring(L, brace + 1, name_length);
     lua_rawget(L, arguments);
     if (lua_type(L, -1) != LUA_TSTRING)
@@ -362,9 +378,9 @@ static bool write_path(writer *w, const char *prefix, const char *path, int argu
     if (!check_format(w, field->type, bytes, length))
       return false;
     lua_pop(L, 1);
-    leave_field(w, before);
     path = end + 1;
   }
+  w->here = NULL;
   return true;
 }
 
@@ -374,16 +390,17 @@ static bool write_query_list(writer *w, const pt_field *field, int index, size_t
   size_t count, length;
   if (lua_type(L, index) != LUA_TTABLE || !list_length(L, index, &count))
     return refuse_type(w, "a list", index);
+  const place *list = w->here;
   for (size_t i = 1; i <= count; i++) {
-    size_t before = enter_element(w, i);
+    w->here = &(place){.above = list, .position = i};
     lua_rawgeti(L, index, (int)i);
     const char *text = scalar_text(w, field->type->element, lua_gettop(L), &w->call->body, &length);
     if (text == NULL)
       return false;
     pt_url_add_pair(w->out, pairs, field->name, strlen(field->name), text, length);
     lua_pop(L, 1);
-    leave_field(w, before);
   }
+  w->here = list;
   return true;
 }
 
@@ -396,7 +413,8 @@ static bool write_query_member(writer *w, const char *name, const pt_type *type,
   const char *key = lua_tolstring(L, -2, &key_length);
   bool list = type->kind == PT_TYPE_ARRAY;
   int value = lua_gettop(L);
-  size_t before = enter_member(w, key, key_length);
+  const place *map = w->here;
+  w->here = &(place){.above = map, .name = key, .length = key_length};
   if (list && (lua_type(L, value) != LUA_TTABLE || !list_length(L, value, &count)))
     return refuse_type(w, "a list", value);
   for (size_t i = 1; i <= count; i++) {
@@ -408,7 +426,7 @@ static bool write_query_member(writer *w, const char *name, const pt_type *type,
     pt_url_add_map_pair(w->out, pairs, name, strlen(name), key, key_length, text, length);
     lua_settop(L, value);
   }
-  leave_field(w, before);
+  w->here = map;
   return true;
 }
 
@@ -484,23 +502,22 @@ static bool write_body_field(writer *w, const pt_field *field, int index) {
   return true;
 }
 
-/* Writes the fields of one location in the catalogue's order, and counts those given. */
-static bool write_fields(writer *w, pt_location location, int arguments, size_t *given) {
+/* Writes the fields of one location in the catalogue's order. */
+static bool write_fields(writer *w, pt_location location, int arguments) {
   lua_State *L = w->L;
   const pt_operation *operation = w->call->operation;
   size_t pairs = 0;
   for (size_t i = 0; i < operation->field_count; i++) {
     const pt_field *field = &operation->fields[i];
-    if (field->location != location)
+    bool given = i >= MAX_MASK || (w->given & (uint64_t)1 << i) != 0;
+    if (field->location != location || (!given && !field->required))
       continue;
-    leave_field(w, 0);
-    (void)enter_member(w, field->name, strlen(field->name));
+    w->here = &(place){.name = field->name, .length = strlen(field->name)};
     lua_pushstring(L, field->name);
     lua_rawget(L, arguments);
     if (!check_presence(w, field, arguments))
       return false;
     if (!lua_isnil(L, -1)) {
-      (*given)++;
       bool written = location == PT_IN_PATH || (location == PT_IN_QUERY ? write_query_field(w, field, lua_gettop(L), &pairs)
                                                                          : write_body_field(w, field, lua_gettop(L)));
       if (!written)
@@ -508,7 +525,7 @@ static bool write_fields(writer *w, pt_location location, int arguments, size_t 
     }
     lua_pop(L, 1);
   }
-  leave_field(w, 0);
+  w->here = NULL;
   return true;
 }
 
@@ -522,63 +539,46 @@ static bool refuse_unknown(writer *w) {
   }
   size_t length;
   const char *name = lua_tolstring(L, -1, &length);
-  leave_field(w, 0);
-  (void)enter_member(w, name, length);
+  w->here = &(place){.name = name, .length = length};
+  const char *field = name_field(w);
   const char *nearest = pt_field_nearest(operation->fields, operation->field_count, name, length);
   if (nearest != NULL)
-    (void)snprintf(w->refusal->problem, PT_PROBLEM_SIZE, "unknown field '%s', did you mean '%s'?", w->refusal->field, nearest);
+    (void)snprintf(w->refusal->problem, PT_PROBLEM_SIZE, "unknown field '%s', did you mean '%s'?", field, nearest);
   else
-    (void)snprintf(w->refusal->problem, PT_PROBLEM_SIZE, "unknown field '%s'", w->refusal->field);
+    (void)snprintf(w->refusal->problem, PT_PROBLEM_SIZE, "unknown field '%s'", field);
   return false;
 }
 
-/* All names known? Only looked up when there are more arguments than the catalogue's fields accounted for. */
-static bool check_names(writer *w, int arguments, size_t given) {
+/* Notes which fields are given, and refuses a name the operation does not have: a misspelt required field is told as what it is. */
+static bool note_given(writer *w, int arguments) {
   lua_State *L = w->L;
-  size_t count = 0;
-  lua_pushnil(L);
-  while (lua_next(L, arguments) != 0) {
-    lua_pop(L, 1);
-    count++;
-  }
-  if (count == given)
-    return true;
+  const pt_operation *operation = w->call->operation;
   lua_pushnil(L);
   while (lua_next(L, arguments) != 0) {
     lua_pop(L, 1);
     size_t length;
     const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : NULL;
-    if (name == NULL || pt_operation_field(w->call->operation, name, length) == NULL)
+    const pt_field *field = name != NULL ? pt_operation_field(operation, name, length) : NULL;
+    if (field == NULL)
       return refuse_unknown(w);
+    if (field - operation->fields < MAX_MASK)
+      w->given |= (uint64_t)1 << (field - operation->fields);
   }
   return true;
-}
-
-static size_t count_given(const pt_operation *operation, lua_State *L, int arguments) {
-  size_t given = 0;
-  for (size_t i = 0; i < operation->field_count; i++) {
-    lua_pushstring(L, operation->fields[i].name);
-    lua_rawget(L, arguments);
-    given += !lua_isnil(L, -1);
-    lua_pop(L, 1);
-  }
-  return given;
 }
 
 static bool write_all(writer *w, const char *prefix, int arguments) {
   pt_call *call = w->call;
   const pt_operation *operation = call->operation;
-  size_t given = 0;
   w->out = &call->target;
-  if (!write_fields(w, PT_IN_PATH, arguments, &given) || !write_path(w, prefix, operation->path, arguments) ||
-      !write_fields(w, PT_IN_QUERY, arguments, &given))
+  if (!write_fields(w, PT_IN_PATH, arguments) || !write_path(w, prefix, operation->path, arguments) || !write_fields(w, PT_IN_QUERY, arguments))
     return false;
   pt_buffer_clear(&call->body); /* was scratch */
   w->out = &call->body;
   if (operation->has_body) {
     call->has_body = true;
     pt_buffer_add_char(w->out, '{');
-    if (!write_fields(w, PT_IN_BODY, arguments, &given))
+    if (!write_fields(w, PT_IN_BODY, arguments))
       return false;
     pt_buffer_add_char(w->out, '}');
   }
@@ -596,8 +596,7 @@ bool pt_lua_write_arguments(lua_State *L, pt_call *call, const char *prefix, int
     lua_newtable(L);
     index = lua_gettop(L);
   }
-  /* An unknown name first: a misspelt required field is told as what it is. */
-  bool written = check_names(&w, index, count_given(call->operation, L, index)) && write_all(&w, prefix, index) && whole(&w);
+  bool written = note_given(&w, index) && write_all(&w, prefix, index) && whole(&w);
   lua_settop(L, top);
   return written;
 }
@@ -606,7 +605,7 @@ bool pt_lua_write_arguments(lua_State *L, pt_call *call, const char *prefix, int
 
 static bool write_free_path(writer *w, const char *prefix, int index) {
   size_t length;
-  (void)enter_member(w, "path", 4);
+  w->here = &(place){.name = "path", .length = 4};
   if (lua_type(w->L, index) != LUA_TSTRING)
     return refuse_type(w, "a string", index);
   const char *path = lua_tolstring(w->L, index, &length);
@@ -626,7 +625,7 @@ static bool write_free_path(writer *w, const char *prefix, int index) {
     }
     path = stop;
   }
-  leave_field(w, 0);
+  w->here = NULL;
   return true;
 }
 
@@ -647,16 +646,17 @@ static bool write_free_pair(writer *w, size_t *pairs) {
     field.type = &boolean;
   else if (kind == LUA_TTABLE)
     field.type = &list;
-  size_t before = enter_member(w, name, length);
+  const place *query = w->here;
+  w->here = &(place){.above = query, .name = name, .length = length};
   if (!write_query_field(w, &field, value, pairs))
     return false;
-  leave_field(w, before);
+  w->here = query;
   return true;
 }
 
 static bool write_free_query(writer *w, int index) {
   size_t pairs = 0;
-  (void)enter_member(w, "query", 5);
+  w->here = &(place){.name = "query", .length = 5};
   if (lua_type(w->L, index) != LUA_TTABLE)
     return refuse_type(w, "a table", index);
   lua_pushnil(w->L);
@@ -665,7 +665,7 @@ static bool write_free_query(writer *w, int index) {
       return false;
     lua_pop(w->L, 1);
   }
-  leave_field(w, 0);
+  w->here = NULL;
   return true;
 }
 
@@ -679,7 +679,7 @@ bool pt_lua_write_request(lua_State *L, pt_call *call, const char *prefix, int p
     pt_buffer_clear(&call->body);
     w.out = &call->body;
     call->has_body = true;
-    (void)enter_member(&w, "body", 4);
+    w.here = &(place){.name = "body", .length = 4};
     written = write_value(&w, &any_type, body, NULL);
   }
   written = written && whole(&w);

@@ -11,6 +11,9 @@
 
 #define VERSION_HEADER "X-Polytomic-Version"
 
+/* Bytes of a body for which libcurl asks the server's leave first: 1 MiB, or 1 KiB before 7.63. */
+enum { EXPECT_LIMIT = 1000 * 1000 };
+
 /* ---- making a call ---- */
 
 /* in: -, out: userdata that owns a new call; its user value is the client's until it gets one of its own */
@@ -21,7 +24,8 @@ static pt_call *push_call(lua_State *L, int client, const pt_operation *operatio
   lua_setmetatable(L, -2);
   pt_getuservalue(L, client);
   pt_setuservalue(L, -2);
-  holder->call = pt_call_new();
+  const pt_lua_client *owner = lua_touserdata(L, client);
+  holder->call = owner->engine != NULL ? pt_engine_new_call(owner->engine) : pt_call_new();
   if (holder->call == NULL)
     luaL_error(L, "not enough memory");
   holder->call->operation = operation;
@@ -61,7 +65,9 @@ static pt_credential *credential_for(lua_State *L, pt_lua_client *client, const 
 }
 
 static bool add_lines(pt_call *call, const pt_client_options *options) {
-  bool added = pt_call_add_fixed_line(call, "Accept: application/json") && pt_call_add_fixed_line(call, "Expect:");
+  bool added = pt_call_add_fixed_line(call, "Accept: application/json");
+  if (call->body.length > EXPECT_LIMIT) /* libcurl would wait a second for "100 Continue" */
+    added = added && pt_call_add_fixed_line(call, "Expect:");
   if (call->has_body)
     added = added && pt_call_add_fixed_line(call, "Content-Type: application/json");
   if (options->read_only)
@@ -122,18 +128,18 @@ static void read_request(lua_State *L, int index, int level, pt_call *call) {
   lua_getfield(L, index, "method");
   lua_getfield(L, index, "path");
   const char *method = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
-  call->own_operation = request_operation;
-  call->operation = &call->own_operation;
+  if (!pt_call_own_operation(call, &request_operation))
+    luaL_error(L, "not enough memory");
   unsigned m = PT_METHOD_GET;
   while (m <= PT_METHOD_DELETE && strcmp(pt_method_name((pt_method)m), method) != 0)
     m++;
   if (m > PT_METHOD_DELETE)
     pt_lua_error(L, level, "request: method must be GET, POST, PUT, PATCH or DELETE");
-  call->own_operation.method = (pt_method)m;
+  call->own_operation->method = (pt_method)m;
   size_t length = 0;
   const char *path = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : "";
   const pt_operation *match = pt_operation_match((pt_method)m, path, length);
-  call->own_operation.auth = match != NULL ? match->auth : PT_AUTH_UNSPECIFIED;
+  call->own_operation->auth = match != NULL ? match->auth : PT_AUTH_UNSPECIFIED;
   lua_pop(L, 2);
 }
 

@@ -358,7 +358,8 @@ static void read_idempotency_key(const reader *r, int index, pt_call *call, bool
     bad(r, "must be 8 to 255 of the characters A-Z a-z 0-9 _ -");
   if (call->operation->method == PT_METHOD_GET || call->operation->method == PT_METHOD_DELETE)
     bad(r, "goes with POST, PUT and PATCH only");
-  memcpy(call->idempotency_key, key, length + 1);
+  if (!pt_call_set_key(call, key, length))
+    bad(r, "cannot be kept: not enough memory");
 }
 
 static void read_headers(const reader *r, int index, pt_call *call) {

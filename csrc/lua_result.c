@@ -134,18 +134,29 @@ void pt_lua_push_request_id(lua_State *L, const pt_call *call) {
 }
 
 static void push_idempotency_key(lua_State *L, const pt_call *call) {
-  if (call->idempotency_key[0] != '\0')
-    lua_pushstring(L, call->idempotency_key);
-  else
-    lua_pushnil(L);
+  lua_pushstring(L, call->idempotency_key); /* nil for NULL */
 }
 
 static void push_elapsed(lua_State *L, const pt_call *call) { lua_pushnumber(L, call->state == PT_CALL_DONE ? call->ended - call->started : 0); }
+
+static void push_operation(lua_State *L, const pt_call *call) { lua_pushstring(L, call->operation->name); }
+
+static void push_attempts(lua_State *L, const pt_call *call) { lua_pushinteger(L, call->attempt_count); }
+
+static void push_status(lua_State *L, const pt_call *call) {
+  if (call->status != 0)
+    lua_pushinteger(L, call->status);
+  else
+    lua_pushnil(L);
+}
 
 static const struct {
   const char *name;
   void (*push)(lua_State *L, const pt_call *call);
 } lazy_part[] = {
+    {"operation", push_operation},
+    {"status", push_status},
+    {"attempts", push_attempts},
     {"headers", push_headers},
     {"timeline", push_timeline},
     {"request_id", pt_lua_push_request_id},
@@ -254,17 +265,13 @@ static int error_tostring(lua_State *L) {
   return 1;
 }
 
-/* in: -; out: a response with what every response has */
-static void push_response(lua_State *L, int call_index, const pt_call *call, const char *metatable) {
-  lua_createtable(L, 0, 8);
+/* in: -; out: a response of the call at that index (0: of a call that is not kept), whose parts are made when asked for */
+static void push_response(lua_State *L, int call_index, const char *metatable) {
+  lua_createtable(L, 0, 2);
   if (call_index != 0) {
     lua_pushvalue(L, call_index);
     pt_rawsetp(L, -2, &call_key);
   }
-  pt_set_string(L, "operation", call->operation->name);
-  pt_set_integer(L, "attempts", call->attempt_count);
-  if (call->status != 0)
-    pt_set_integer(L, "status", call->status);
   luaL_getmetatable(L, metatable);
   lua_setmetatable(L, -2);
 }
@@ -308,7 +315,8 @@ static void hide_secrets(pt_call *call, const pt_config *config) {
   pt_reply *reply = &call->reply;
   hide_in(reply->body.bytes, reply->body.length, call, config);
   hide_in(reply->headers.bytes, reply->headers.length, call, config);
-  hide_in(reply->message, strlen(reply->message), call, config);
+  if (reply->message != NULL)
+    hide_in(reply->message, strlen(reply->message), call, config);
 }
 
 /* ---- errors ---- */
@@ -409,13 +417,13 @@ static void write_detail(char *detail, size_t size, const pt_call *call) {
     (void)snprintf(detail, size, "the client was closed");
     break;
   case PT_END_TIMEOUT:
-    if (call->reply.message[0] == '\0') {
+    if (call->reply.message == NULL) {
       (void)snprintf(detail, size, "no connection was free within %g s", call->limits.timeout);
       break;
     }
     /* fall through */
   default:
-    (void)snprintf(detail, size, "%s", call->reply.message[0] != '\0' ? call->reply.message : "no further detail");
+    (void)snprintf(detail, size, "%s", call->reply.message != NULL ? call->reply.message : "no further detail");
   }
 }
 
@@ -435,7 +443,7 @@ static int push_failure(lua_State *L, int index, pt_call *call, const pt_lua_cli
   const pt_config *config = client->engine != NULL ? pt_engine_config(client->engine) : NULL;
   if (config != NULL)
     hide_secrets(call, config);
-  push_response(L, index, call, ERROR_METATABLE);
+  push_response(L, index, ERROR_METATABLE);
   int err = lua_gettop(L);
   write_detail(detail, sizeof detail, call);
   read_error_body(L, err, call, detail, sizeof detail);
@@ -456,7 +464,7 @@ static int push_failure(lua_State *L, int index, pt_call *call, const pt_lua_cli
 }
 
 int pt_lua_push_invalid(lua_State *L, const pt_call *call, const pt_refusal *refusal) {
-  push_response(L, 0, call, ERROR_METATABLE);
+  push_response(L, 0, ERROR_METATABLE);
   if (refusal->field[0] != '\0')
     pt_set_string(L, "field", refusal->field);
   pt_set_string(L, "message", refusal->problem);
@@ -468,13 +476,13 @@ int pt_lua_push_unconfigured(lua_State *L, const pt_call *call) {
   const char *first = call->operation->auth == PT_AUTH_PARTNER ? "POLYTOMIC_PARTNER_KEY or POLYTOMIC_DEPLOYMENT_KEY"
                                                                : "POLYTOMIC_API_KEY, or POLYTOMIC_PARTNER_KEY with `organization`";
   (void)snprintf(detail, sizeof detail, "no key: it needs %s; set %s, or give the key to polytomic.new", wanted_key(call->operation->auth), first);
-  push_response(L, 0, call, ERROR_METATABLE);
+  push_response(L, 0, ERROR_METATABLE);
   pt_set_string(L, "hint", detail);
   return conclude_error(L, call, "unconfigured", PT_OUTCOME_UNSENT, detail, false);
 }
 
 int pt_lua_push_closed(lua_State *L, const pt_call *call) {
-  push_response(L, 0, call, ERROR_METATABLE);
+  push_response(L, 0, ERROR_METATABLE);
   return conclude_error(L, call, "closed", PT_OUTCOME_UNSENT, "the client was closed", false);
 }
 
@@ -549,10 +557,10 @@ static void push_data(lua_State *L, const pt_operation *operation, pt_envelope e
   }
 }
 
-static int push_success(lua_State *L, int index, const pt_call *call, bool has_body) {
+static int push_success(lua_State *L, int index, bool has_body) {
   /* in: body and data when has_body, else data */
   int data = lua_gettop(L);
-  push_response(L, index, call, RESPONSE_METATABLE);
+  push_response(L, index, RESPONSE_METATABLE);
   if (has_body) {
     lua_pushvalue(L, data - 1);
     lua_setfield(L, -2, "body");
@@ -582,7 +590,7 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
     return push_failure(L, index, call, client, NULL);
   if (call->status == 404 || (call->reply.body.length == 0 && may_be_empty(call))) {
     lua_pushboolean(L, 1);
-    return push_success(L, index, call, false);
+    return push_success(L, index, false);
   }
   if (call->reply.body.length == 0)
     return push_bad_response(L, index, call, client, "the reply is empty");
@@ -593,7 +601,7 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
   if (decoded != PT_DECODED) {
     if (!operation->returns_body && operation->method == PT_METHOD_GET) { /* a file */
       lua_pushlstring(L, call->reply.body.bytes, call->reply.body.length);
-      return push_success(L, index, call, false);
+      return push_success(L, index, false);
     }
     describe_text(problem, sizeof problem, &call->reply.body, envelope.top);
     return push_bad_response(L, index, call, client, problem);
@@ -603,7 +611,7 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
     return push_bad_response(L, index, call, client, problem);
   }
   push_data(L, operation, envelope);
-  return push_success(L, index, call, true);
+  return push_success(L, index, true);
 }
 
 static void make_metatable(lua_State *L, const char *name, lua_CFunction tostring) {

@@ -3,6 +3,7 @@
 #include "transport.h"
 
 #include "clock.h"
+#include "headers.h"
 #include "memory.h"
 
 #include <curl/curl.h>
@@ -43,8 +44,9 @@ struct pt_exchange {
   bool compressed;
   long timeout_ms, connect_timeout_ms;
   unsigned sends;        /* how often libcurl went to send this attempt's request */
-  size_t header_bytes;
+  size_t header_bytes, header_count;
   bool headers_done;
+  bool bad_length;
   bool too_large;
   bool out_of_memory;
 };
@@ -101,12 +103,44 @@ static size_t keep_body(char *bytes, size_t one, size_t length, void *context) {
   return added;
 }
 
+/* True when every Content-Length says the same number; a list of equal ones is allowed (RFC 9112 section 6.3). libcurl takes the last one, and of
+   "30, 10" and "30x" the digits it understands. */
+static bool lengths_agree(const pt_buffer *headers) {
+  char known[24] = "";
+  size_t next = 0;
+  pt_header header;
+  while (pt_headers_next(headers, &next, &header)) {
+    if (header.name_length != 14 || strncasecmp(header.name, "content-length", 14) != 0)
+      continue;
+    for (size_t i = 0; i <= header.value_length; i++) {
+      char number[sizeof known];
+      size_t digits = 0;
+      while (i < header.value_length && (header.value[i] == ' ' || header.value[i] == '\t'))
+        i++;
+      for (; i < header.value_length && header.value[i] >= '0' && header.value[i] <= '9' && digits < sizeof number - 1; i++)
+        number[digits++] = header.value[i];
+      number[digits] = '\0';
+      while (i < header.value_length && (header.value[i] == ' ' || header.value[i] == '\t'))
+        i++;
+      if (digits == 0 || digits > 18 || (i < header.value_length && header.value[i] != ',') || (known[0] != '\0' && strcmp(known, number) != 0))
+        return false;
+      memcpy(known, number, sizeof known);
+    }
+  }
+  return true;
+}
+
+static bool is_chunked(const pt_buffer *headers) {
+  pt_header header;
+  return pt_headers_find(headers, "transfer-encoding", &header);
+}
+
 static size_t keep_header(char *bytes, size_t one, size_t length, void *context) {
   pt_exchange *exchange = context;
   size_t added = one * length;
   pt_buffer *headers = &exchange->reply->headers;
   exchange->header_bytes += added;
-  if (exchange->header_bytes > PT_MAX_HEADER_BYTES) {
+  if (exchange->header_bytes > PT_MAX_HEADER_BYTES || ++exchange->header_count > PT_MAX_HEADERS) {
     exchange->too_large = true;
     return 0;
   }
@@ -118,7 +152,8 @@ static size_t keep_header(char *bytes, size_t one, size_t length, void *context)
   }
   if (added <= 2 && (added == 0 || bytes[0] == '\r' || bytes[0] == '\n')) {
     exchange->headers_done = true;
-    return added;
+    exchange->bad_length = !is_chunked(headers) && !lengths_agree(headers);
+    return exchange->bad_length ? 0 : added; /* where the reply ends is anybody's guess: the connection must not live on */
   }
   pt_buffer_add(headers, bytes, added);
   if (headers->failed) {
@@ -342,6 +377,8 @@ static pt_exchange *exchange_new(pt_transport *transport) {
 /* ---- how an exchange ended ---- */
 
 static pt_attempt_end end_of_aborted(const pt_exchange *exchange) {
+  if (exchange->bad_length)
+    return PT_END_PROTOCOL;
   if (exchange->too_large)
     return PT_END_TOO_LARGE;
   if (exchange->out_of_memory)
@@ -358,7 +395,7 @@ static pt_attempt_end end_of_memory(const pt_exchange *exchange, bool sent) {
 static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool sent, long connect_status) {
   switch (code) {
   case CURLE_OK:
-    return PT_END_ANSWERED;
+    return exchange->headers_done ? PT_END_ANSWERED : PT_END_NETWORK; /* libcurl takes a head cut short for a reply */
   case CURLE_COULDNT_RESOLVE_HOST:
     return PT_END_DNS;
   case CURLE_COULDNT_RESOLVE_PROXY:
@@ -382,6 +419,9 @@ static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool se
   case CURLE_SSL_ENGINE_NOTFOUND:
   case CURLE_SSL_ENGINE_SETFAILED:
   case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+#if LIBCURL_VERSION_NUM >= 0x074d00
+  case CURLE_SSL_CLIENTCERT:
+#endif
   case CURLE_USE_SSL_FAILED:
     return PT_END_TLS;
   case CURLE_WRITE_ERROR:
@@ -390,7 +430,11 @@ static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool se
   case CURLE_OUT_OF_MEMORY:
     return end_of_memory(exchange, sent);
   case CURLE_FILESIZE_EXCEEDED:
+#if LIBCURL_VERSION_NUM >= 0x080600
+  case CURLE_TOO_LARGE:
+#endif
     return PT_END_TOO_LARGE;
+  case CURLE_BAD_FUNCTION_ARGUMENT: /* said of header lines it cannot keep, such as a folded one with nothing before it */
   case CURLE_WEIRD_SERVER_REPLY:
   case CURLE_UNSUPPORTED_PROTOCOL:
   case CURLE_BAD_CONTENT_ENCODING:
@@ -429,23 +473,17 @@ static void copy_message(const pt_exchange *exchange, CURLcode code, pt_reply *r
     text = exchange->too_large && exchange->headers_done ? "the body is larger than max_response_bytes" : "the headers are too large";
   else if (reply->end == PT_END_MEMORY)
     text = "not enough memory for the reply";
-  size_t length = 0;
-  for (; text[length] != '\0' && length < PT_MESSAGE_SIZE - 1; length++) {
-    char c = text[length];
-    reply->message[length] = c < ' ' || c > '~' ? ' ' : c;
-  }
-  reply->message[length] = '\0';
+  reply->message = pt_copy(text, strnlen(text, PT_MESSAGE_SIZE));
+  for (char *c = reply->message; c != NULL && *c != '\0'; c++)
+    if (*c < ' ' || *c > '~')
+      *c = ' ';
 }
 
 static bool has_length(const pt_reply *reply, CURL *easy) {
   curl_off_t length = -1;
   if (curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) == CURLE_OK && length >= 0)
     return true;
-  static const char chunked[] = "\ntransfer-encoding:";
-  for (size_t i = 0; i + sizeof chunked - 1 <= reply->headers.length; i++)
-    if (reply->headers.bytes[i] == '\n' && strncasecmp(reply->headers.bytes + i, chunked, sizeof chunked - 1) == 0)
-      return true;
-  return false;
+  return is_chunked(&reply->headers);
 }
 
 static void measure(pt_exchange *exchange, pt_reply *reply) {
@@ -462,24 +500,37 @@ static void measure(pt_exchange *exchange, pt_reply *reply) {
     exchange->transport->counts.reused++;
 }
 
+/* Adds what the status and the proxy say to what libcurl said. */
+static pt_attempt_end judge(const pt_exchange *exchange, pt_attempt_end end, long status, long connect_status) {
+  if (end == PT_END_PROXY || (!exchange->reply->sent && connect_status >= 400))
+    return PT_END_PROXY;
+  if (!exchange->headers_done || status < 200)
+    return end == PT_END_ANSWERED ? PT_END_PROTOCOL : end;
+  if (end == PT_END_ANSWERED)
+    return status > 599 ? PT_END_PROTOCOL : end;
+  bool spoilt = end == PT_END_TOO_LARGE || end == PT_END_NETWORK || end == PT_END_PROTOCOL;
+  return spoilt && status >= 300 && status <= 599 ? PT_END_ANSWERED : end; /* an error is told by its status alone */
+}
+
+static int status_of(pt_attempt_end end, long status, long connect_status) {
+  switch (end) {
+  case PT_END_PROXY:
+    return connect_status > 0 ? (int)connect_status : 0;
+  case PT_END_ANSWERED:
+  case PT_END_TOO_LARGE:
+    return status >= 200 && status <= 599 ? (int)status : 0;
+  default:
+    return 0; /* it may have begun, but nobody knows how it would have gone on */
+  }
+}
+
 static void conclude(pt_exchange *exchange, CURLcode code) {
   pt_reply *reply = exchange->reply;
   measure(exchange, reply);
   long status = number_of(exchange->easy, CURLINFO_RESPONSE_CODE);
   long connect_status = number_of(exchange->easy, CURLINFO_HTTP_CONNECTCODE);
-  reply->end = end_of(exchange, code, reply->sent, connect_status);
-  bool whole_head = exchange->headers_done && status >= 200;
-  reply->status = whole_head ? (int)status : 0;
-  if (reply->end == PT_END_PROXY || (!reply->sent && connect_status >= 400)) {
-    reply->end = PT_END_PROXY;
-    reply->status = connect_status > 0 ? (int)connect_status : 0;
-  } else if (reply->end == PT_END_ANSWERED && (!whole_head || status > 599)) {
-    reply->end = PT_END_PROTOCOL;
-  } else if (reply->end == PT_END_TOO_LARGE && whole_head && status >= 300) {
-    reply->end = PT_END_ANSWERED; /* an error is told by its status alone */
-  }
-  if (reply->end == PT_END_NETWORK || reply->end == PT_END_TIMEOUT || reply->end == PT_END_PROTOCOL)
-    reply->status = 0; /* it began, but nobody knows how it would have gone on */
+  reply->end = judge(exchange, end_of(exchange, code, reply->sent, connect_status), status, connect_status);
+  reply->status = status_of(reply->end, exchange->headers_done ? status : 0, connect_status);
   if (reply->end == PT_END_ANSWERED)
     reply->cut_by_close = reply->body.length > 0 && !has_length(reply, exchange->easy);
   else
@@ -589,8 +640,8 @@ pt_exchange *pt_transport_start(pt_transport *transport, const pt_exchange_reque
   exchange->reply = request->reply;
   exchange->owner = request->owner;
   exchange->sends = 0;
-  exchange->header_bytes = 0;
-  exchange->headers_done = exchange->too_large = exchange->out_of_memory = false;
+  exchange->header_bytes = exchange->header_count = 0;
+  exchange->headers_done = exchange->bad_length = exchange->too_large = exchange->out_of_memory = false;
   exchange->error[0] = '\0';
   if (!prepare_request(exchange, request) || curl_multi_add_handle(transport->multi, exchange->easy) != CURLM_OK) {
     exchange_free(exchange);

@@ -30,6 +30,7 @@ typedef struct {
 #define PT_MESSAGE_SIZE 256
 #define PT_MAX_HEADER_LINES 48
 #define PT_MAX_HEADER_BYTES (256u * 1024u)
+#define PT_MAX_HEADERS 5000u /* as newer libcurl */
 
 /* What the server sent back; owned by the caller, filled by the transport. Buffers are empty and valid when zeroed. */
 typedef struct {
@@ -41,7 +42,7 @@ typedef struct {
   bool cut_by_close;             /* the body ended with the connection, without a length: it may be incomplete */
   pt_buffer headers;             /* raw lines of the last header block */
   pt_buffer body;                /* decoded */
-  char message[PT_MESSAGE_SIZE]; /* what went wrong, one printable line; "" when nothing did */
+  char *message;                 /* what went wrong, one printable line; NULL when nothing did, or no memory; owned by the caller */
 } pt_reply;
 
 /* All pointers stay valid until the exchange is finished or cancelled. */

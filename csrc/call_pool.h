@@ -1,0 +1,19 @@
+/* call_pool.h: calls whose memory is used again, buffers included: a call is a dozen small allocations. */
+#ifndef PT_CALL_POOL_H
+#define PT_CALL_POOL_H
+
+#include "call.h"
+
+typedef struct pt_call_pool pt_call_pool;
+
+/* One reference, for the engine. NULL when memory is exhausted. */
+pt_call_pool *pt_call_pool_new(void);
+/* The engine is gone: what comes back from now on is freed. The pool itself lives as long as a call of it. */
+void pt_call_pool_close(pt_call_pool *pool);
+
+/* A new call (see pt_call_new) of the pool, or NULL when memory is exhausted. */
+pt_call *pt_call_pool_take(pt_call_pool *pool);
+/* For pt_call_release: takes back a call with no reference left, wiped. */
+void pt_call_pool_give(pt_call_pool *pool, pt_call *call);
+
+#endif
