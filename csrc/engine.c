@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
-#ifdef __linux__
+#if PT_HAVE_EPOLL
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #endif
@@ -41,7 +41,7 @@ struct pt_engine {
   size_t open_calls;
   unsigned long long next_serial;
   double tokens;
-  unsigned long long calls, attempts, retries, failures;
+  unsigned long long calls, attempts, retries, failures, rate_limited;
   pt_transport_counts counted; /* of transports that are gone */
   bool by_sockets;             /* sockets live in `epoll` */
   int epoll, timer;            /* -1 until wanted */
@@ -119,7 +119,7 @@ static pt_transport *make_transport(pt_engine *engine) {
 }
 
 static bool have_epoll(pt_engine *engine) {
-#ifdef __linux__
+#if PT_HAVE_EPOLL
   if (engine->epoll < 0)
     engine->epoll = epoll_create1(EPOLL_CLOEXEC);
 #endif
@@ -235,14 +235,11 @@ static void begin_attempt(pt_engine *engine, pt_call *call, double now) {
   enter(engine, call, PT_CALL_EXCHANGING);
 }
 
-static void start_queued(pt_engine *engine, double now) {
-  while (engine->queued.first != NULL && room_for_exchange(engine))
-    begin_attempt(engine, engine->queued.first, now);
-}
-
 static void attempt_ended(pt_engine *engine, pt_call *call) {
   leave(engine, call);
   call->exchange = NULL;
+  if (call->reply.end == PT_END_ANSWERED && call->reply.status == 429)
+    engine->rate_limited++;
   if (pt_call_attempt_ended(call, &engine->tokens)) {
     enter(engine, call, PT_CALL_WAITING);
     pt_timer_heap_add(&engine->timers, call);
@@ -308,19 +305,6 @@ static double earliest_timer(const pt_engine *engine) {
   return earliest;
 }
 
-#ifdef __linux__
-static void socket_event(pt_engine *engine, const struct epoll_event *event) {
-  unsigned tag = (unsigned)(event->data.u64 >> 32);
-  int fd = (int)(event->data.u64 & UINT32_MAX);
-  if (tag == TIMER_TAG) {
-    uint64_t expirations;
-    if (read(fd, &expirations, sizeof expirations) > 0)
-      engine->armed = INFINITY;
-  } else if (tag < PT_KEY_KINDS && engine->transports[tag] != NULL) {
-    pt_transport_socket_ready(engine->transports[tag], fd, event->events);
-  }
-}
-
 static bool due_timers(pt_engine *engine, double now) {
   bool any = false;
   for (unsigned i = 0; i < PT_KEY_KINDS; i++) {
@@ -333,11 +317,37 @@ static bool due_timers(pt_engine *engine, double now) {
   return any;
 }
 
+/* Gives calls of the queue their connections. Before `stop` one after the other, since beginning a connection takes a while: libcurl does it when its
+   timer is due, for all that began since. */
+static void start_queued(pt_engine *engine, double now, double stop) {
+  while (engine->queued.first != NULL && room_for_exchange(engine) && now < stop) {
+    begin_attempt(engine, engine->queued.first, now);
+    if (stop == INFINITY)
+      continue;
+    now = pt_clock_monotonic();
+    if (engine->by_sockets && due_timers(engine, now))
+      now = pt_clock_monotonic();
+  }
+}
+
+#if PT_HAVE_EPOLL
+static void socket_event(pt_engine *engine, const struct epoll_event *event) {
+  unsigned tag = (unsigned)(event->data.u64 >> 32);
+  int fd = (int)(event->data.u64 & UINT32_MAX);
+  if (tag == TIMER_TAG) {
+    uint64_t expirations;
+    if (read(fd, &expirations, sizeof expirations) > 0)
+      engine->armed = INFINITY;
+  } else if (tag < PT_KEY_KINDS && engine->transports[tag] != NULL) {
+    pt_transport_socket_ready(engine->transports[tag], fd, event->events);
+  }
+}
+
 /* Waits at most `seconds`; true when something happened. Stops working at `stop`: level-triggered readiness is told again. */
 static bool move_sockets(pt_engine *engine, double seconds, double stop) {
   struct epoll_event events[EVENTS_AT_ONCE];
   int milliseconds = (int)fmin(ceil(seconds * 1000.0), 60000.0);
-  int count = epoll_wait(engine->epoll, events, stop < INFINITY ? 8 : EVENTS_AT_ONCE, milliseconds);
+  int count = epoll_wait(engine->epoll, events, EVENTS_AT_ONCE, milliseconds);
   for (int i = 0; i < count; i++) {
     socket_event(engine, &events[i]);
     if (stop < INFINITY && pt_clock_monotonic() >= stop)
@@ -382,17 +392,17 @@ static bool move(pt_engine *engine, double seconds, double stop) {
 static bool round_of(pt_engine *engine, double seconds, double stop) {
   double now = pt_clock_monotonic();
   run_timers(engine, now);
-  start_queued(engine, now);
+  start_queued(engine, now, stop);
   double until_timer = earliest_timer(engine) - now;
   bool moved = move(engine, until_timer <= 0 ? 0 : fmin(seconds, until_timer), stop);
   return collect(engine) || moved;
 }
 
 static void arm(pt_engine *engine) {
-#ifdef __linux__
+#if PT_HAVE_EPOLL
   if (engine->timer < 0)
     return;
-  double earliest = engine->announced.first != NULL ? 0 : earliest_timer(engine);
+  double earliest = engine->announced.first != NULL ? 0 : engine->open_calls > 0 ? earliest_timer(engine) : INFINITY;
   if (earliest == engine->armed) /* both may be INFINITY */
     return;
   engine->armed = earliest;
@@ -412,18 +422,21 @@ static void arm(pt_engine *engine) {
 
 size_t pt_engine_step(pt_engine *engine, double seconds) {
   notice_fork(engine);
-  if (engine->open_calls == 0)
-    return 0;
-  double now = pt_clock_monotonic();
-  double stop = seconds > 0 ? INFINITY : now + PT_STEP_BUDGET;
-  double end = now + seconds;
-  /* The first round only starts and looks; it waits when there was nothing. */
-  bool moved = round_of(engine, 0, stop);
-  if (!moved && seconds > 0 && engine->open_calls > 0)
-    (void)round_of(engine, end - now, stop);
-  now = pt_clock_monotonic();
-  run_timers(engine, now);
-  start_queued(engine, now);
+  if (engine->open_calls > 0) {
+    double now = pt_clock_monotonic();
+    double stop = seconds > 0 ? INFINITY : now + PT_STEP_BUDGET;
+    double end = now + seconds;
+    bool moved = round_of(engine, 0, stop);
+    if (seconds <= 0) {
+      while (moved && engine->open_calls > 0 && pt_clock_monotonic() < stop)
+        moved = round_of(engine, 0, stop);
+    } else if (!moved && engine->open_calls > 0) { /* the first round only starts and looks */
+      (void)round_of(engine, end - now, stop);
+    }
+    now = pt_clock_monotonic();
+    run_timers(engine, now);
+    start_queued(engine, now, stop);
+  }
   arm(engine);
   return engine->open_calls;
 }
@@ -524,6 +537,7 @@ void pt_engine_cancel(pt_engine *engine, pt_call *call, pt_attempt_end end) {
     sent = call->reply.sent;
   }
   fail_call(engine, call, end, sent);
+  arm(engine);
 }
 
 static void close_owned(pt_engine *engine, call_list *list, const void *owner) {
@@ -550,7 +564,7 @@ int pt_engine_descriptor(pt_engine *engine) {
   pt_engine_share_descriptor(engine);
   if (!engine->by_sockets)
     return -1;
-#ifdef __linux__
+#if PT_HAVE_EPOLL
   if (engine->timer < 0) {
     engine->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (engine->timer < 0)
@@ -569,6 +583,8 @@ int pt_engine_descriptor(pt_engine *engine) {
 }
 
 double pt_engine_timeout(pt_engine *engine) {
+  if (engine->announced.first != NULL)
+    return 0;
   if (engine->open_calls == 0)
     return INFINITY;
   double timeout = fmax(0, earliest_timer(engine) - pt_clock_monotonic());
@@ -587,6 +603,7 @@ pt_engine_stats pt_engine_stats_of(const pt_engine *engine) {
                            .attempts = engine->attempts,
                            .retries = engine->retries,
                            .failures = engine->failures,
+                           .rate_limited = engine->rate_limited,
                            .connections_opened = engine->counted.opened,
                            .connections_reused = engine->counted.reused,
                            .active = engine->exchanging.count + engine->waiting.count,

@@ -26,7 +26,7 @@ void pt_engine_cancel(pt_engine *engine, pt_call *call, pt_attempt_end end);
 void pt_engine_close_owner(pt_engine *engine, const void *owner);
 
 /* Does what can be done now, waits at most `seconds` (0: not at all) for something to happen, and does that. Returns the number of calls not done.
-   With seconds == 0 it stops after PT_STEP_BUDGET of work and leaves the rest for the next step. */
+   With seconds == 0 it begins nothing new after PT_STEP_BUDGET seconds of work, and leaves the rest (new connections, their handshakes) for the next step. */
 size_t pt_engine_step(pt_engine *engine, double seconds);
 #define PT_STEP_BUDGET 0.002
 /* Steps until the call is done or has something to tell (see pt_call.wants_events). */
@@ -46,6 +46,7 @@ typedef struct {
   unsigned long long calls, attempts, retries, failures, connections_opened, connections_reused;
   size_t active, queued;
   double retry_tokens;
+  unsigned long long rate_limited; /* replies with status 429 */
 } pt_engine_stats;
 pt_engine_stats pt_engine_stats_of(const pt_engine *engine);
 /* A reply the engine took for a success was not the promised JSON. */

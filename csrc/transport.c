@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
-#ifdef __linux__
+#if PT_HAVE_EPOLL
 #include <sys/epoll.h>
 #endif
 
@@ -174,7 +174,7 @@ static int before_send(void *context, char *ip, char *local_ip, int port, int lo
 }
 #endif
 
-#ifdef __linux__
+#if PT_HAVE_EPOLL
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *known) {
   (void)easy;
   pt_transport *transport = context;
@@ -689,7 +689,7 @@ void pt_transport_wait(pt_transport *transport, double seconds) {
 }
 
 bool pt_transport_use_epoll(pt_transport *transport, int epoll, unsigned tag) {
-#ifdef __linux__
+#if PT_HAVE_EPOLL
   if (transport->epoll >= 0)
     return true;
   CURLM *multi = transport->multi;
@@ -707,7 +707,7 @@ bool pt_transport_use_epoll(pt_transport *transport, int epoll, unsigned tag) {
 }
 
 void pt_transport_socket_ready(pt_transport *transport, int fd, unsigned epoll_events) {
-#ifdef __linux__
+#if PT_HAVE_EPOLL
   int mask = 0, running = 0;
   if (epoll_events & EPOLLIN)
     mask |= CURL_CSELECT_IN;

@@ -9,6 +9,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Whether sockets can live in one descriptor that others wait on. */
+#if defined(__linux__) && !defined(PT_NO_EPOLL)
+#define PT_HAVE_EPOLL 1
+#else
+#define PT_HAVE_EPOLL 0
+#endif
+
 typedef struct pt_transport pt_transport;
 typedef struct pt_exchange pt_exchange;
 
