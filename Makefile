@@ -154,8 +154,9 @@ coverage: ## runs the specs with gcov; leaves build/coverage/*.gcov and prints t
 	@cd $(BUILD)/coverage && gcov --source-prefix $(CURDIR) --preserve-paths $$(find . -name '*.gcda') >summary 2>/dev/null; \
 	  awk -F"'" '/^File/ { file = $$2 } /^Lines executed/ { if (file ~ /^csrc.*[.]c$$/) print file ": " $$0 }' summary | sort -u
 
-catalogue: ## writes the files generated from csrc/catalogue
+catalogue: ## writes what is generated: from csrc/catalogue, and the lists of files in the rockspec
 	lua5.4 csrc/catalogue/generate.lua
+	.ci/update-rockspec
 
 # ---- installing ----
 

@@ -1,0 +1,120 @@
+local package_name, package_version, rockspec_revision = "polytomic", "scm", "1"
+
+rockspec_format = "3.0"
+package = package_name
+version = package_version .. "-" .. rockspec_revision
+
+source = {
+  url = "git+https://github.com/polytomic/polytomic-lua",
+}
+
+description = {
+  summary = "The Polytomic API for Lua",
+  detailed = [[
+Every operation of the Polytomic API as one function, with arguments checked before anything is sent, retries that never
+repeat a write by accident, blocking and non-blocking use, a command line, and a sandbox to develop against.]],
+  homepage = "https://github.com/polytomic/polytomic-lua",
+  issues_url = "https://github.com/polytomic/polytomic-lua/issues",
+  labels = { "api", "http", "client", "etl" },
+  license = "MIT",
+}
+
+-- The command needs argparse, the sandbox needs http; the library needs neither.
+dependencies = {
+  "lua >= 5.1",
+  "lua-cjson >= 2.1.0",
+}
+
+external_dependencies = {
+  CURL = { library = "curl" },
+}
+
+build = {
+  type = "builtin",
+  modules = {
+    ["polytomic.core"] = {
+      defines = { "_GNU_SOURCE" },
+      libdirs = { "$(CURL_LIBDIR)" },
+      libraries = { "curl", "m", "pthread" },
+      sources = {
+        "csrc/buffer.c",
+        "csrc/call.c",
+        "csrc/call_pool.c",
+        "csrc/clock.c",
+        "csrc/config.c",
+        "csrc/credential.c",
+        "csrc/curl_command.c",
+        "csrc/engine.c",
+        "csrc/envelope.c",
+        "csrc/headers.c",
+        "csrc/json_text.c",
+        "csrc/lua_arguments.c",
+        "csrc/lua_call.c",
+        "csrc/lua_client.c",
+        "csrc/lua_events.c",
+        "csrc/lua_json.c",
+        "csrc/lua_module.c",
+        "csrc/lua_options.c",
+        "csrc/lua_result.c",
+        "csrc/memory.c",
+        "csrc/operations.c",
+        "csrc/operations_data.c",
+        "csrc/random.c",
+        "csrc/retry.c",
+        "csrc/retry_after.c",
+        "csrc/secret.c",
+        "csrc/timer_heap.c",
+        "csrc/transport.c",
+        "csrc/trust.c",
+        "csrc/url.c",
+      },
+    },
+    -- modules written in Lua
+    ["polytomic.cli"] = "lua/polytomic/cli.lua",
+    ["polytomic.cli.arguments"] = "lua/polytomic/cli/arguments.lua",
+    ["polytomic.cli.arrays"] = "lua/polytomic/cli/arrays.lua",
+    ["polytomic.cli.describe"] = "lua/polytomic/cli/describe.lua",
+    ["polytomic.cli.doctor"] = "lua/polytomic/cli/doctor.lua",
+    ["polytomic.cli.files"] = "lua/polytomic/cli/files.lua",
+    ["polytomic.cli.json"] = "lua/polytomic/cli/json.lua",
+    ["polytomic.cli.parser"] = "lua/polytomic/cli/parser.lua",
+    ["polytomic.cli.report"] = "lua/polytomic/cli/report.lua",
+    ["polytomic"] = "lua/polytomic/init.lua",
+    ["polytomic.sandbox.abort"] = "lua/polytomic/sandbox/abort.lua",
+    ["polytomic.sandbox.api"] = "lua/polytomic/sandbox/api.lua",
+    ["polytomic.sandbox.bomb"] = "lua/polytomic/sandbox/bomb.lua",
+    ["polytomic.sandbox.certificate"] = "lua/polytomic/sandbox/certificate.lua",
+    ["polytomic.sandbox.child"] = "lua/polytomic/sandbox/child.lua",
+    ["polytomic.sandbox.collection"] = "lua/polytomic/sandbox/collection.lua",
+    ["polytomic.sandbox.control"] = "lua/polytomic/sandbox/control.lua",
+    ["polytomic.sandbox.credential"] = "lua/polytomic/sandbox/credential.lua",
+    ["polytomic.sandbox.error"] = "lua/polytomic/sandbox/error.lua",
+    ["polytomic.sandbox.faults"] = "lua/polytomic/sandbox/faults.lua",
+    ["polytomic.sandbox.help"] = "lua/polytomic/sandbox/help.lua",
+    ["polytomic.sandbox.http1"] = "lua/polytomic/sandbox/http1.lua",
+    ["polytomic.sandbox.http2"] = "lua/polytomic/sandbox/http2.lua",
+    ["polytomic.sandbox.idempotency"] = "lua/polytomic/sandbox/idempotency.lua",
+    ["polytomic.sandbox.inference"] = "lua/polytomic/sandbox/inference.lua",
+    ["polytomic.sandbox"] = "lua/polytomic/sandbox/init.lua",
+    ["polytomic.sandbox.journal"] = "lua/polytomic/sandbox/journal.lua",
+    ["polytomic.sandbox.json"] = "lua/polytomic/sandbox/json.lua",
+    ["polytomic.sandbox.libraries"] = "lua/polytomic/sandbox/libraries.lua",
+    ["polytomic.sandbox.operations"] = "lua/polytomic/sandbox/operations.lua",
+    ["polytomic.sandbox.random"] = "lua/polytomic/sandbox/random.lua",
+    ["polytomic.sandbox.replies"] = "lua/polytomic/sandbox/replies.lua",
+    ["polytomic.sandbox.router"] = "lua/polytomic/sandbox/router.lua",
+    ["polytomic.sandbox.server"] = "lua/polytomic/sandbox/server.lua",
+    ["polytomic.sandbox.service"] = "lua/polytomic/sandbox/service.lua",
+    ["polytomic.sandbox.state"] = "lua/polytomic/sandbox/state.lua",
+    ["polytomic.sandbox.utf8_text"] = "lua/polytomic/sandbox/utf8_text.lua",
+    ["polytomic.waiting"] = "lua/polytomic/waiting.lua",
+  },
+  install = {
+    bin = { polytomic = "lua/bin/polytomic" },
+  },
+}
+
+test = {
+  type = "command",
+  command = "busted",
+}
