@@ -69,29 +69,51 @@ int pt_lua_new_client(lua_State *L, int index, int level) {
   return 1;
 }
 
+/* in: client; out: a client that shares its connections, and what belongs to them: who waits for which call, and of which deprecations was told */
+static pt_lua_client *push_sharing(lua_State *L, int index) {
+  static const char *const shared[] = {"watched", "deprecated"};
+  const pt_lua_client *client = lua_touserdata(L, index);
+  pt_lua_client *other = push_client(L);
+  pt_getuservalue(L, index);
+  pt_getuservalue(L, -2);
+  for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++) {
+    lua_getfield(L, -2, shared[i]);
+    lua_setfield(L, -2, shared[i]);
+  }
+  lua_pop(L, 2);
+  other->options = client->options;
+  pt_engine_retain(client->engine);
+  other->engine = client->engine;
+  return other;
+}
+
+int pt_lua_push_companion(lua_State *L, int index) {
+  const pt_lua_client *client = lua_touserdata(L, index);
+  if (client->engine == NULL)
+    return pt_lua_error(L, 1, "companion: the client was closed");
+  (void)push_sharing(L, index);
+  pt_getuservalue(L, index);
+  lua_getfield(L, -1, "watched");
+  lua_remove(L, -2);
+  return 2;
+}
+
 /* as_org(org_id): in: client, organization; out: a client that shares the engine */
 static int client_as_org(lua_State *L) {
-  pt_lua_client *client = pt_lua_check_client(L, 1, "as_org");
+  const pt_lua_client *client = pt_lua_check_client(L, 1, "as_org");
   size_t length = 0;
   const char *organization = lua_type(L, 2) == LUA_TSTRING ? lua_tolstring(L, 2, &length) : "";
   if (!pt_uuid_valid(organization, length))
     return pt_lua_error(L, 1, "as_org: organization must be a UUID");
   if (client->engine == NULL)
     return pt_lua_error(L, 1, "as_org: the client was closed");
-  pt_lua_client *derived = push_client(L);
+  pt_lua_client *derived = push_sharing(L, 1);
   int self = lua_gettop(L);
   pt_getuservalue(L, 1);
-  int parent = lua_gettop(L);
-  pt_getuservalue(L, self);
-  lua_getfield(L, parent, "watched"); /* the engine they share tells of the calls of both */
-  lua_setfield(L, -2, "watched");
-  lua_getfield(L, parent, "wait");
-  lua_getfield(L, parent, "on_event");
+  lua_getfield(L, -1, "wait");
+  lua_getfield(L, -2, "on_event");
   keep_functions(L, self, derived);
-  derived->options = client->options;
   memcpy(derived->options.organization, organization, PT_UUID_LENGTH + 1);
-  pt_engine_retain(client->engine);
-  derived->engine = client->engine;
   lua_settop(L, self);
   return 1;
 }

@@ -6,6 +6,7 @@
 #include "lua_set.h"
 
 #include <string.h>
+#include <unistd.h>
 
 int luaopen_polytomic_core(lua_State *L);
 
@@ -177,6 +178,25 @@ static int module_next_done(lua_State *L) {
   return 1;
 }
 
+/* companion(client): out: a client that shares its connections and is not closed with it; the table by which these connections can be known */
+static int module_companion(lua_State *L) {
+  (void)pt_lua_check_client(L, 1, "companion");
+  return pt_lua_push_companion(L, 1);
+}
+
+/* slow_downs(client): out: how many replies with status 429 its connections have brought */
+static int module_slow_downs(lua_State *L) {
+  const pt_lua_client *client = pt_lua_check_client(L, 1, "slow_downs");
+  lua_pushnumber(L, client->engine == NULL ? 0 : (lua_Number)pt_engine_stats_of(client->engine).rate_limited);
+  return 1;
+}
+
+/* is_terminal(descriptor): out: boolean */
+static int module_is_terminal(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
 static void add_operations(lua_State *L) {
   for (size_t i = 0; i < pt_operation_count; i++) {
     union {
@@ -200,6 +220,9 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"wait_of", module_wait_of},
                                        {"watch", module_watch},
                                        {"next_done", module_next_done},
+                                       {"companion", module_companion},
+                                       {"slow_downs", module_slow_downs},
+                                       {"is_terminal", module_is_terminal},
                                        {NULL, NULL}};
   pt_lua_json_open(L);
   pt_lua_open_result(L);
