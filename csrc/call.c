@@ -269,3 +269,8 @@ void pt_call_stop(pt_call *call, pt_attempt_end end, bool sent) {
   call->reply.message = NULL;
   finish(call, end, 0, outcome);
 }
+
+void pt_call_end_pause(pt_call *call) {
+  call->success = true;
+  finish(call, PT_END_ANSWERED, 0, PT_OUTCOME_DONE);
+}

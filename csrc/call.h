@@ -59,6 +59,7 @@ typedef struct pt_call {
   char *idempotency_key; /* NULL for none; owned */
   pt_call_limits limits;
   bool wants_events;
+  bool pause; /* sends nothing: it is done when its wait is over */
 
   /* its course */
   double started, deadline, ended; /* monotonic seconds */
@@ -125,5 +126,7 @@ bool pt_call_attempt_ended(pt_call *call, double *tokens);
 /* Ends a call for another reason than a reply: PT_END_TIMEOUT while it queued, PT_END_CANCELLED, PT_END_CLOSED, PT_END_MEMORY. `sent`: the attempt under way
    may have left. The last attempt's error is kept when a deadline ends a wait. */
 void pt_call_stop(pt_call *call, pt_attempt_end end, bool sent);
+/* Ends a pause, with success. */
+void pt_call_end_pause(pt_call *call);
 
 #endif

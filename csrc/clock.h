@@ -6,5 +6,7 @@
 double pt_clock_monotonic(void);
 /* Seconds since the epoch: only for comparing with dates a server sent. */
 double pt_clock_wall(void);
+/* Blocks the thread, at most until a signal. */
+void pt_clock_sleep(double seconds);
 
 #endif

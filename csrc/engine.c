@@ -166,7 +166,7 @@ static void close_descriptors(pt_engine *engine) {
 
 static void end_call(pt_engine *engine, pt_call *call) {
   engine->open_calls--;
-  if (!call->success)
+  if (!call->success && !call->pause)
     engine->failures++;
   if (call->announced)
     list_add(&engine->announced, call); /* keeps the reference */
@@ -264,6 +264,10 @@ static void run_timers(pt_engine *engine, double now) {
   pt_call *call;
   while ((call = pt_timer_heap_first(&engine->timers)) != NULL && call->wake <= now) {
     if (call->state == PT_CALL_QUEUED) {
+    } else if (call->pause) {
+      leave(engine, call);
+      pt_call_end_pause(call);
+      end_call(engine, call);
       fail_call(engine, call, PT_END_TIMEOUT, false);
     } else {
       leave(engine, call);
@@ -372,7 +376,10 @@ static bool move_multis(pt_engine *engine, double seconds) {
       count += pt_transport_active(transport) > 0;
     }
   }
-  if (busy == NULL)
+  if (busy == NULL) { /* no call was sent yet: only pauses can be under way */
+    if (seconds > 0)
+      pt_clock_sleep(seconds);
+  }
     return false;
   if (seconds > 0)
     pt_transport_wait(busy, count > 1 ? fmin(seconds, FALLBACK_TIMEOUT) : seconds);
@@ -508,24 +515,40 @@ const pt_config *pt_engine_config(const pt_engine *engine) { return &engine->con
 
 pt_call *pt_engine_new_call(pt_engine *engine) { return pt_call_pool_take(engine->pool); }
 
-void pt_engine_submit(pt_engine *engine, pt_call *call) {
+/* Makes the call the engine's. False when there is no memory for it: it has ended then. */
+static bool admit(pt_engine *engine, pt_call *call) {
   notice_fork(engine);
   call->engine = engine;
   call->serial = ++engine->next_serial;
   call->started = pt_clock_monotonic();
-  call->deadline = call->started + call->limits.timeout;
-  call->transport = call->credential != NULL ? (unsigned)call->credential->kind : (unsigned)PT_KEY_NONE;
   pt_call_retain(call);
-  engine->calls++;
   engine->open_calls++;
-  if (!pt_timer_heap_reserve(&engine->timers, engine->open_calls)) {
-    pt_call_stop(call, PT_END_MEMORY, false);
-    end_call(engine, call);
+  if (pt_timer_heap_reserve(&engine->timers, engine->open_calls))
+    return true;
+  pt_call_stop(call, PT_END_MEMORY, false);
+  end_call(engine, call);
+  return false;
+}
+
+void pt_engine_submit(pt_engine *engine, pt_call *call) {
+  call->transport = call->credential != NULL ? (unsigned)call->credential->kind : (unsigned)PT_KEY_NONE;
+  engine->calls++;
+  if (!admit(engine, call))
     return;
-  }
+  call->deadline = call->started + call->limits.timeout;
   queue_call(engine, call);
   arm(engine);
 }
+void pt_engine_pause(pt_engine *engine, pt_call *call, double seconds) {
+  call->pause = true;
+  if (!admit(engine, call))
+    return;
+  call->wake = call->started + seconds;
+  enter(engine, call, PT_CALL_WAITING);
+  pt_timer_heap_add(&engine->timers, call);
+  arm(engine);
+}
+
 
 void pt_engine_cancel(pt_engine *engine, pt_call *call, pt_attempt_end end) {
   if (call->state == PT_CALL_DONE || call->state == PT_CALL_NEW)

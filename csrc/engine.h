@@ -20,6 +20,8 @@ pt_call *pt_engine_new_call(pt_engine *engine);
 
 /* Takes a prepared call; holds a reference until it is done. Nothing is sent before the next step. */
 void pt_engine_submit(pt_engine *engine, pt_call *call);
+/* Takes a call that sends nothing and is done after `seconds`, so that time passes as the client waits for calls. Not counted as a call. */
+void pt_engine_pause(pt_engine *engine, pt_call *call, double seconds);
 /* Ends a call now with PT_END_CANCELLED or PT_END_CLOSED; nothing happens when it is done. */
 void pt_engine_cancel(pt_engine *engine, pt_call *call, pt_attempt_end end);
 /* Ends with PT_END_CLOSED every call made on `owner`. */

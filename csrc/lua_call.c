@@ -154,31 +154,45 @@ static bool write_request(lua_State *L, pt_call *call, const char *prefix, int i
   return written;
 }
 
-/* in: client, arguments, options at `base`; out: call, then nothing, or nil, message, err. The call is at `base + 3`. */
-static readiness make_call(lua_State *L, int base, const pt_operation *operation, int level) {
+/* in: client, arguments, options at `base`; out: call, then nothing, or nil, message, err. The call is at `base + 3`, its request is written; `options`
+   become those of this call, and `no_key` is whether it wants no idempotency key. */
+static readiness fill_call(lua_State *L, int base, const pt_operation *operation, int level, pt_client_options *options, bool *no_key) {
   pt_lua_client *client = lua_touserdata(L, base);
-  pt_client_options options = client->options;
   pt_refusal refusal;
-  bool no_key;
+  *options = client->options;
   lua_settop(L, base + 2);
   bool free_form = operation == &request_operation;
   int arguments = check_arguments(L, base + 1, level, operation);
   if (free_form && arguments == 0)
     pt_lua_error(L, level, "request: the request must be a table");
   pt_call *call = push_call(L, base, operation);
-  call->limits = options.limits;
+  call->limits = options->limits;
   if (free_form)
     read_request(L, arguments, level, call);
-  pt_lua_read_call_options(L, base + 2, level, call, &options, &no_key);
+  pt_lua_read_call_options(L, base + 2, level, call, options, no_key);
   if (client->engine == NULL) {
     (void)pt_lua_push_closed(L, call);
     return REFUSED;
   }
   const char *prefix = pt_engine_config(client->engine)->base_url.prefix;
   bool written = free_form ? write_request(L, call, prefix, arguments, &refusal) : pt_lua_write_arguments(L, call, prefix, arguments, &refusal);
-  if (check_written(L, call, written, &refusal) == REFUSED)
+  return check_written(L, call, written, &refusal);
+}
+
+/* As fill_call; the call is ready to be submitted. */
+static readiness make_call(lua_State *L, int base, const pt_operation *operation, int level) {
+  pt_client_options options;
+  bool no_key;
+  if (fill_call(L, base, operation, level, &options, &no_key) == REFUSED)
     return REFUSED;
-  return equip(L, client, &options, call, no_key);
+  pt_lua_call *holder = lua_touserdata(L, base + 3);
+  return equip(L, lua_touserdata(L, base), &options, holder->call, no_key);
+}
+
+int pt_lua_check_operation(lua_State *L, int base, const pt_operation *operation, int level) {
+  pt_client_options options;
+  bool no_key;
+  return fill_call(L, base, operation, level, &options, &no_key) == REFUSED ? 3 : 0;
 }
 
 /* ---- waiting for it ---- */
@@ -239,23 +253,26 @@ static void give_own_environment(lua_State *L, int client) {
 }
 
 int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation, int level) {
-  pt_lua_client *client = lua_touserdata(L, base);
-  if (make_call(L, base, operation, level) == REFUSED) {
-    /* the call is there to give the refusal back */
-    pt_lua_call *holder = lua_touserdata(L, base + 3);
-    int results = base + 4;
-    lua_pushvalue(L, base + 3);
-    give_own_environment(L, base);
-    pt_getuservalue(L, -1);
-    for (int i = 0; i < 3; i++) {
-      lua_pushvalue(L, results + i);
-      lua_rawseti(L, -2, i + 1);
-    }
-    lua_pop(L, 1);
-    holder->call->state = PT_CALL_DONE;
-    holder->call->settled = true;
-    return 1;
+/* in: call at `index`, nil, message, err at the top; out: call at the top. It is there to give the refusal back. */
+static int keep_refusal(lua_State *L, int client, int index) {
+  pt_lua_call *holder = lua_touserdata(L, index);
+  int results = lua_gettop(L) - 2;
+  lua_pushvalue(L, index);
+  give_own_environment(L, client);
+  pt_getuservalue(L, -1);
+  for (int i = 0; i < 3; i++) {
+    lua_pushvalue(L, results + i);
+    lua_rawseti(L, -2, i + 1);
   }
+  lua_pop(L, 1);
+  holder->call->state = PT_CALL_DONE;
+  holder->call->settled = true;
+  return 1;
+}
+
+  pt_lua_client *client = lua_touserdata(L, base);
+  if (make_call(L, base, operation, level) == REFUSED)
+    return keep_refusal(L, base, base + 3);
   give_own_environment(L, base);
   pt_engine_share_descriptor(client->engine);
   pt_engine_submit(client->engine, ((pt_lua_call *)lua_touserdata(L, -1))->call);
@@ -263,6 +280,25 @@ int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation
 }
 
 int pt_lua_run_request(lua_State *L, int base, int level) { return pt_lua_run_operation(L, base, &request_operation, level); }
+/* What a call is that only waits. */
+static const pt_operation pause_operation = {.name = "pause"};
+
+int pt_lua_start_pause(lua_State *L, int client_index, double seconds) {
+  pt_lua_client *client = lua_touserdata(L, client_index);
+  pt_call *call = push_call(L, client_index, &pause_operation);
+  if (client->engine == NULL) {
+    int index = lua_gettop(L);
+    (void)pt_lua_push_closed(L, call);
+    return keep_refusal(L, client_index, index);
+  }
+  give_own_environment(L, client_index);
+  call->owner = client;
+  if (client->waits)
+    pt_engine_share_descriptor(client->engine);
+  pt_engine_pause(client->engine, call, seconds);
+  return 1;
+}
+
 
 const pt_operation *pt_lua_request_operation(void) { return &request_operation; }
 

@@ -20,6 +20,11 @@ int pt_lua_run_operation(lua_State *L, int base, const pt_operation *operation, 
 /* The same without waiting; out: call. */
 int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation, int level);
 
+/* Checks arguments and options and sends nothing; out: nil, message, err where they are refused, else nothing. Returns the number of results. */
+int pt_lua_check_operation(lua_State *L, int base, const pt_operation *operation, int level);
+/* out: a call that sends nothing and is done after `seconds` */
+int pt_lua_start_pause(lua_State *L, int client, double seconds);
+
 /* client:request, a request outside the catalogue: as pt_lua_run_operation. */
 int pt_lua_run_request(lua_State *L, int base, int level);
 /* What to give pt_lua_start_operation for such a request. */

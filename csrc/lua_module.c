@@ -1,4 +1,5 @@
 /* lua_module.c: the module polytomic.core. */
+#include "clock.h"
 #include "lua_call.h"
 #include "lua_client.h"
 #include "lua_json.h"
@@ -125,8 +126,16 @@ static void push_operation(lua_State *L, const pt_operation *operation) {
   lua_setfield(L, -2, "arguments");
 }
 
-/* operations(): out: array with one entry for every operation, by name */
-static int module_operations(lua_State *L) {
+/* describe(name): out: that operation, or nil; without a name: array of all operations, by name */
+static int module_describe(lua_State *L) {
+  if (!lua_isnoneornil(L, 1)) {
+    const pt_operation *operation = pt_operation_find(luaL_checkstring(L, 1));
+    if (operation != NULL)
+      push_operation(L, operation);
+    else
+      lua_pushnil(L);
+    return 1;
+  }
   lua_createtable(L, (int)pt_operation_count, 0);
   for (size_t i = 0; i < pt_operation_count; i++) {
     push_operation(L, &pt_operations[i]);
@@ -141,10 +150,9 @@ static int module_nearest(lua_State *L) {
   return 1;
 }
 
-/* begin(client, name, arguments, options, level): as client:start, for a method written in Lua: errors are told `level` calls up. "request" begins a
-   request outside the catalogue. */
-static int module_begin(lua_State *L) {
-  (void)pt_lua_check_client(L, 1, "begin");
+/* in: client, name, arguments, options, level; out: client, arguments, options. "request" is a request outside the catalogue. */
+static const pt_operation *take_operation(lua_State *L, const char *what, int *level) {
+  (void)pt_lua_check_client(L, 1, what);
   const char *name = luaL_checkstring(L, 2);
   int level = (int)luaL_checkinteger(L, 5);
   const pt_operation *operation = strcmp(name, "request") == 0 ? pt_lua_request_operation() : pt_operation_find(name);
@@ -152,7 +160,61 @@ static int module_begin(lua_State *L) {
     return pt_lua_error(L, level, "unknown operation '%.64s'", name);
   lua_settop(L, 4);
   lua_remove(L, 2);
+  return operation;
+}
+
+/* begin(client, name, arguments, options, level): as client:start, for a method written in Lua: errors are told `level` calls up */
+static int module_begin(lua_State *L) {
+  int level;
+  const pt_operation *operation = take_operation(L, "begin", &level);
   return pt_lua_start_operation(L, 1, operation, level);
+}
+
+/* run(client, name, arguments, options, level): as the plain method of a client without `wait` */
+static int module_run(lua_State *L) {
+  int level;
+  const pt_operation *operation = take_operation(L, "run", &level);
+  return pt_lua_run_operation(L, 1, operation, level);
+}
+
+/* check(client, name, arguments, options, level): out: nil, message, err where the operation would refuse them, else nothing */
+static int module_check(lua_State *L) {
+  int level;
+  const pt_operation *operation = take_operation(L, "check", &level);
+  return pt_lua_check_operation(L, 1, operation, level);
+}
+
+/* pause(client, seconds): out: a call that sends nothing and is done then */
+static int module_pause(lua_State *L) {
+  (void)pt_lua_check_client(L, 1, "pause");
+  return pt_lua_start_pause(L, 1, luaL_checknumber(L, 2));
+}
+
+/* now(): out: monotonic seconds */
+static int module_now(lua_State *L) {
+  lua_pushnumber(L, pt_clock_monotonic());
+  return 1;
+}
+
+/* timeout_of(client): out: seconds a call may take where its options do not say */
+static int module_timeout_of(lua_State *L) {
+  lua_pushnumber(L, pt_lua_check_client(L, 1, "timeout_of")->options.limits.timeout);
+  return 1;
+}
+
+/* same_origin(client, link): out: whether the link leads to the client's own server */
+static int module_same_origin(lua_State *L) {
+  const pt_lua_client *client = pt_lua_check_client(L, 1, "same_origin");
+  size_t length;
+  const char *link = luaL_checklstring(L, 2, &length);
+  lua_pushboolean(L, client->engine != NULL && pt_url_same_origin(&pt_engine_config(client->engine)->base_url, link, length));
+  return 1;
+}
+
+/* make_error(source, kind, outcome, detail, members): out: nil, message, err. `source` is a response, or the name of an operation. */
+static int module_make_error(lua_State *L) {
+  lua_settop(L, 5);
+  return pt_lua_push_found(L, 1);
 }
 
 /* wait_of(client): out: its `wait`, or nil */
@@ -209,14 +271,21 @@ static void add_operations(lua_State *L) {
   }
 }
 
-/* out: { new=, configure=, client=, functions=, methods=, waiting=, describe=, nearest=, begin=, wait_of=, watch=, next_done=, null=, version= }; no I/O, no global */
+/* out: the functions below, { functions=, methods=, waiting=, null=, version= }; no I/O, no global */
 int luaopen_polytomic_core(lua_State *L) {
   static const luaL_Reg functions[] = {{"new", module_new},
                                        {"configure", module_configure},
                                        {"client", module_client},
-                                       {"describe", module_operations},
+                                       {"describe", module_describe},
                                        {"nearest", module_nearest},
                                        {"begin", module_begin},
+                                       {"run", module_run},
+                                       {"check", module_check},
+                                       {"pause", module_pause},
+                                       {"now", module_now},
+                                       {"timeout_of", module_timeout_of},
+                                       {"same_origin", module_same_origin},
+                                       {"make_error", module_make_error},
                                        {"wait_of", module_wait_of},
                                        {"watch", module_watch},
                                        {"next_done", module_next_done},

@@ -496,6 +496,40 @@ static void describe_text(char *problem, size_t size, const pt_buffer *body, cha
     snippet[n] = body->bytes[n] < ' ' || body->bytes[n] > '~' ? ' ' : body->bytes[n];
   snippet[n] = '\0';
   if (top == '{' || top == '[' || top == '"')
+static pt_outcome outcome_of(const char *word) {
+  pt_outcome outcome = PT_OUTCOME_UNSENT;
+  while (outcome < PT_OUTCOME_UNKNOWN && strcmp(outcome_word(outcome), word) != 0)
+    outcome++;
+  return outcome;
+}
+
+/* in: err at the top, table or nil at `index`; out: err with the members of the table */
+static void copy_members(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TTABLE)
+    return;
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+}
+
+int pt_lua_push_found(lua_State *L, int base) {
+  const pt_call *call = call_of(L, base);
+  const char *kind = luaL_checkstring(L, base + 1);
+  pt_outcome outcome = outcome_of(luaL_checkstring(L, base + 2));
+  const char *detail = luaL_checkstring(L, base + 3);
+  push_response(L, 0, ERROR_METATABLE);
+  pt_set_string(L, "message", detail);
+  copy_members(L, base + 4);
+  if (call != NULL)
+    return conclude_error(L, call, kind, outcome, detail, false);
+  pt_operation operation = {.name = luaL_checkstring(L, base)};
+  pt_call none = {.operation = &operation};
+  return conclude_error(L, &none, kind, outcome, detail, false);
+}
+
     (void)snprintf(problem, size, "the reply is not valid JSON (%zu bytes that begin with %c)", body->length, top);
   else
     (void)snprintf(problem, size, "the reply is not JSON: %s%s", snippet, body->length > SNIPPET ? "..." : "");

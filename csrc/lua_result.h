@@ -14,6 +14,10 @@ int pt_lua_push_invalid(lua_State *L, const pt_call *call, const pt_refusal *ref
 int pt_lua_push_unconfigured(lua_State *L, const pt_call *call);
 int pt_lua_push_closed(lua_State *L, const pt_call *call);
 
+/* in: at `base` the response an error is found in, or the name of an operation that has none, then kind, outcome, detail, and a table of further members or
+   nil; out: nil, message, err. For what is found wrong above a single call. */
+int pt_lua_push_found(lua_State *L, int base);
+
 /* "timeout", "conflict" …: the words of CONTRACT, `kind`. NULL for a success. */
 const char *pt_lua_kind(pt_attempt_end end, int status);
 
