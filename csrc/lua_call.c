@@ -252,7 +252,6 @@ static void give_own_environment(lua_State *L, int client) {
   pt_setuservalue(L, -2);
 }
 
-int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation, int level) {
 /* in: call at `index`, nil, message, err at the top; out: call at the top. It is there to give the refusal back. */
 static int keep_refusal(lua_State *L, int client, int index) {
   pt_lua_call *holder = lua_touserdata(L, index);
@@ -271,6 +270,7 @@ static int keep_refusal(lua_State *L, int client, int index) {
 }
 
   pt_lua_client *client = lua_touserdata(L, base);
+int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation, int level) {
   if (make_call(L, base, operation, level) == REFUSED)
     return keep_refusal(L, base, base + 3);
   give_own_environment(L, base);
@@ -279,7 +279,6 @@ static int keep_refusal(lua_State *L, int client, int index) {
   return 1;
 }
 
-int pt_lua_run_request(lua_State *L, int base, int level) { return pt_lua_run_operation(L, base, &request_operation, level); }
 /* What a call is that only waits. */
 static const pt_operation pause_operation = {.name = "pause"};
 
@@ -300,6 +299,7 @@ int pt_lua_start_pause(lua_State *L, int client_index, double seconds) {
 }
 
 
+int pt_lua_run_request(lua_State *L, int base, int level) { return pt_lua_run_operation(L, base, &request_operation, level); }
 const pt_operation *pt_lua_request_operation(void) { return &request_operation; }
 
 /* ---- telling who waits ---- */
