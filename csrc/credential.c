@@ -3,6 +3,8 @@
 
 #include "memory.h"
 
+#include <string.h>
+
 static pt_key_kind first_of(const pt_secret keys[3], const pt_key_kind *order, size_t count) {
   for (size_t i = 0; i < count; i++)
     if (keys[order[i]].bytes != NULL)
@@ -34,6 +36,8 @@ pt_credential *pt_credential_new(const pt_secret keys[3], const char *organizati
     return NULL;
   credential->references = 1;
   credential->kind = pt_credential_choose(keys, organization, auth, &credential->basic);
+  if (credential->basic)
+    memcpy(credential->organization, organization, PT_UUID_LENGTH + 1);
   if (credential->kind != PT_KEY_NONE)
     pt_secret_add_authorization(&credential->line, &keys[credential->kind], credential->basic ? organization : NULL);
   if (credential->line.failed) {

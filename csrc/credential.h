@@ -14,8 +14,9 @@ typedef enum { PT_KEY_API, PT_KEY_PARTNER, PT_KEY_DEPLOYMENT, PT_KEY_NONE } pt_k
 typedef struct {
   unsigned references;
   pt_key_kind kind;
-  bool basic;     /* organization-scoped */
-  pt_buffer line; /* "Authorization: …"; empty for PT_KEY_NONE */
+  bool basic;                            /* organization-scoped */
+  char organization[PT_UUID_LENGTH + 1]; /* of a basic one */
+  pt_buffer line;                        /* "Authorization: …"; empty for PT_KEY_NONE */
 } pt_credential;
 
 /* The rule of CONTRACT, "Which key is sent". `keys` has an entry for api, partner and deployment key; `organization` is a UUID or "". PT_KEY_NONE when no

@@ -59,27 +59,27 @@ static void add_line(pt_buffer *out, const char *line) {
   pt_buffer_add_char(out, '\'');
 }
 
-static void add_key(pt_buffer *out, const pt_credential *credential, const char *organization) {
+static void add_key(pt_buffer *out, const pt_credential *credential) {
   if (credential == NULL || credential->kind == PT_KEY_NONE)
     return;
   const char *variable = pt_key_variable(credential->kind);
   pt_buffer_add_text(out, credential->basic ? " -u \"" : " -H \"Authorization: Bearer $");
   if (credential->basic) {
-    pt_buffer_add_text(out, organization);
+    pt_buffer_add_text(out, credential->organization);
     pt_buffer_add_text(out, ":$");
   }
   pt_buffer_add_text(out, variable);
   pt_buffer_add_char(out, '"');
 }
 
-void pt_curl_command(pt_buffer *out, const pt_call *call, const char *origin, const char *organization) {
+void pt_curl_command(pt_buffer *out, const pt_call *call, const char *origin) {
   pt_buffer_add_text(out, "curl -X ");
   pt_buffer_add_text(out, pt_method_name(call->operation->method));
   pt_buffer_add_text(out, " '");
   pt_buffer_add_text(out, origin);
   add_masked(out, call, false);
   pt_buffer_add_char(out, '\'');
-  add_key(out, call->credential, organization);
+  add_key(out, call->credential);
   for (size_t i = 0; i < call->line_count; i++)
     if (strncasecmp(call->lines[i], "Authorization:", 14) != 0)
       add_line(out, call->lines[i]);

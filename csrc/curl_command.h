@@ -5,6 +5,6 @@
 #include "call.h"
 
 /* Appends the command. The key is a shell variable ("$POLYTOMIC_PARTNER_KEY"), secret arguments are `***`, all else is quoted for sh. */
-void pt_curl_command(pt_buffer *out, const pt_call *call, const char *origin, const char *organization);
+void pt_curl_command(pt_buffer *out, const pt_call *call, const char *origin);
 
 #endif

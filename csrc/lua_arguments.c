@@ -343,6 +343,10 @@ static const char *scalar_text(writer *w, const pt_type *type, int index, pt_buf
     }
     return bytes;
   }
+  if (is_null(w->L, index)) {
+    (void)refuse(w, "must not be null: it stands in the query");
+    return NULL;
+  }
   w->out = scratch;
   pt_buffer_clear(scratch);
   bool written = write_value(w, type, index, NULL);

@@ -1,6 +1,7 @@
 /* lua_json.c: see lua_json.h. */
 #include "lua_json.h"
 
+#include "ascii.h"
 #include "random.h"
 
 #include <math.h>
@@ -89,6 +90,13 @@ static bool fits_integer(const char *bytes, size_t length) {
   return length - sign < 19 || (length - sign == 19 && strcmp(digits + sign, limit) <= 0);
 }
 
+/* A number before a colon stands where a name must: it stays what it is, and is refused. */
+static bool is_name(const source *text, size_t end) {
+  while (end < text->length && pt_is_header_space(text->bytes[end]))
+    end++;
+  return end < text->length && text->bytes[end] == ':';
+}
+
 /* Copies the text with every long integer as a marked string. */
 static void mark_integers(pt_buffer *out, const source *text, const char *mark) {
   for (size_t i = 0; i < text->length;) {
@@ -101,7 +109,7 @@ static void mark_integers(pt_buffer *out, const source *text, const char *mark) 
       end = number_end(bytes, text->length, i);
     if (end == i)
       end = i + 1;
-    bool marked = number && fits_integer(bytes + i, end - i);
+    bool marked = number && fits_integer(bytes + i, end - i) && !is_name(text, end);
     if (marked) {
       pt_buffer_add_char(out, '"');
       pt_buffer_add(out, mark, MARK_LENGTH);
@@ -237,6 +245,8 @@ static bool stop_collector(lua_State *L, size_t length) {
 pt_decoded pt_lua_json_decode(lua_State *L, const pt_buffer *text) {
   source plain = {.bytes = text->bytes != NULL ? text->bytes : "", .length = text->length};
   plain.bytes = skip_byte_order_mark(plain.bytes, &plain.length);
+  if (memchr(plain.bytes, '\0', plain.length) != NULL)
+    return PT_DECODE_INVALID; /* lua-cjson takes it for the end */
   bool stopped = stop_collector(L, plain.length);
   pt_decoded decoded;
 #if PT_HAS_INTEGERS

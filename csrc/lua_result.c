@@ -203,7 +203,7 @@ static int response_curl(lua_State *L) {
     return 1;
   }
   pt_buffer out = {0};
-  pt_curl_command(&out, call, pt_engine_config(client->engine)->base_url.origin, client->options.organization);
+  pt_curl_command(&out, call, pt_engine_config(client->engine)->base_url.origin);
   if (out.failed) {
     pt_buffer_wipe(&out);
     return luaL_error(L, "not enough memory");
@@ -297,10 +297,21 @@ static void hide_strings(char *text, size_t length, const char *json, size_t jso
   }
 }
 
+/* Hides what was sent for authorization, as it was sent: a key, or base64 of one. */
+static void hide_credential(char *text, size_t length, const pt_credential *credential) {
+  const char *line = credential != NULL ? credential->line.bytes : NULL;
+  const char *value = line != NULL ? strrchr(line, ' ') : NULL;
+  if (value != NULL)
+    pt_secret_hide_bytes(text, length, value + 1, strlen(value + 1));
+}
+
+/* `config` is NULL when the client was closed. */
 static void hide_in(char *text, size_t length, const pt_call *call, const pt_config *config) {
-  for (size_t i = 0; i < 3; i++)
+  hide_credential(text, length, call->credential);
+  for (size_t i = 0; config != NULL && i < 3; i++)
     pt_secret_hide(text, length, &config->keys[i]);
-  pt_secret_hide(text, length, &config->proxy);
+  if (config != NULL)
+    pt_secret_hide(text, length, &config->proxy);
   for (size_t i = 0; i < call->secret_count; i++) {
     const pt_span *span = &call->secrets[i];
     if (span->in_body)
@@ -441,8 +452,7 @@ static void read_error_body(lua_State *L, int err, const pt_call *call, char *de
 static int push_failure(lua_State *L, int index, pt_call *call, const pt_lua_client *client, const char *problem) {
   char detail[MESSAGE_SIZE] = "", hint[HINT_SIZE] = "";
   const pt_config *config = client->engine != NULL ? pt_engine_config(client->engine) : NULL;
-  if (config != NULL)
-    hide_secrets(call, config);
+  hide_secrets(call, config);
   push_response(L, index, ERROR_METATABLE);
   int err = lua_gettop(L);
   write_detail(detail, sizeof detail, call);
@@ -486,16 +496,6 @@ int pt_lua_push_closed(lua_State *L, const pt_call *call) {
   return conclude_error(L, call, "closed", PT_OUTCOME_UNSENT, "the client was closed", false);
 }
 
-/* ---- success ---- */
-
-/* A few bytes of a reply that is no JSON at all, for the message; JSON may hold what must not be shown. */
-static void describe_text(char *problem, size_t size, const pt_buffer *body, char top) {
-  char snippet[SNIPPET + 1];
-  size_t n = 0;
-  for (; n < SNIPPET && n < body->length; n++)
-    snippet[n] = body->bytes[n] < ' ' || body->bytes[n] > '~' ? ' ' : body->bytes[n];
-  snippet[n] = '\0';
-  if (top == '{' || top == '[' || top == '"')
 static pt_outcome outcome_of(const char *word) {
   pt_outcome outcome = PT_OUTCOME_UNSENT;
   while (outcome < PT_OUTCOME_UNKNOWN && strcmp(outcome_word(outcome), word) != 0)
@@ -530,6 +530,16 @@ int pt_lua_push_found(lua_State *L, int base) {
   return conclude_error(L, &none, kind, outcome, detail, false);
 }
 
+/* ---- success ---- */
+
+/* A few bytes of a reply that is no JSON at all, for the message; JSON may hold what must not be shown. */
+static void describe_text(char *problem, size_t size, const pt_buffer *body, char top) {
+  char snippet[SNIPPET + 1];
+  size_t n = 0;
+  for (; n < SNIPPET && n < body->length; n++)
+    snippet[n] = body->bytes[n] < ' ' || body->bytes[n] > '~' ? ' ' : body->bytes[n];
+  snippet[n] = '\0';
+  if (top == '{' || top == '[' || top == '"')
     (void)snprintf(problem, size, "the reply is not valid JSON (%zu bytes that begin with %c)", body->length, top);
   else
     (void)snprintf(problem, size, "the reply is not JSON: %s%s", snippet, body->length > SNIPPET ? "..." : "");
@@ -562,12 +572,13 @@ static bool may_be_empty(const pt_call *call) {
 
 /* Checks the kinds of body and data against what the operation promises; NULL when they fit. */
 static const char *check_envelope(const pt_operation *operation, pt_envelope envelope, char *problem, size_t size) {
-  if (!operation->returns_body)
-    return NULL;
-  if (envelope.top != '{') {
-    (void)snprintf(problem, size, "the reply is %s instead of an object", json_word(envelope.top));
+  bool open = !operation->returns_body && (operation->data_open || operation->method == PT_METHOD_GET);
+  if (envelope.top != '{' && !open) {
+    (void)snprintf(problem, size, "the reply is %s instead of %s", json_word(envelope.top), operation->returns_body ? "an object" : "nothing");
     return problem;
   }
+  if (!operation->returns_body)
+    return NULL;
   if (!operation->envelope)
     return NULL;
   bool fits = operation->is_list ? envelope.data == '[' || envelope.data == 'n' : envelope.data == '{';
@@ -575,6 +586,16 @@ static const char *check_envelope(const pt_operation *operation, pt_envelope env
     return NULL;
   (void)snprintf(problem, size, "its data is %s instead of %s", json_word(envelope.data), operation->is_list ? "a list" : "an object");
   return problem;
+}
+
+/* Whether the decoded data is still what was looked at: a reader takes the last of two members of one name. in: body */
+static bool repeats_data(lua_State *L, const pt_operation *operation, pt_envelope envelope) {
+  if (!operation->returns_body || !operation->envelope || (envelope.data != '{' && envelope.data != '['))
+    return false;
+  lua_getfield(L, -1, "data");
+  bool other = lua_type(L, -1) != LUA_TTABLE;
+  lua_pop(L, 1);
+  return other;
 }
 
 /* in: body; out: body, data. A request outside the catalogue takes whatever envelope there is. */
@@ -607,7 +628,7 @@ static int push_success(lua_State *L, int index, bool has_body) {
 }
 
 static int push_bad_response(lua_State *L, int index, pt_call *call, const pt_lua_client *client, const char *problem) {
-  call->end = PT_END_BAD_RESPONSE;
+  call->end = call->attempts[call->attempt_count - 1].end = PT_END_BAD_RESPONSE;
   call->success = false;
   call->outcome = PT_OUTCOME_UNKNOWN;
   if (client->engine != NULL && !call->settled)
@@ -643,6 +664,10 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
   if (check_envelope(operation, envelope, problem, sizeof problem) != NULL) {
     lua_pop(L, 1);
     return push_bad_response(L, index, call, client, problem);
+  }
+  if (repeats_data(L, operation, envelope)) {
+    lua_pop(L, 1);
+    return push_bad_response(L, index, call, client, "its member data stands there twice");
   }
   push_data(L, operation, envelope);
   return push_success(L, index, true);
