@@ -3,6 +3,7 @@
 
 #include "headers.h"
 #include "memory.h"
+#include "nearest.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -60,9 +61,7 @@ static double check_seconds(const reader *r, int index) {
   return seconds;
 }
 
-double pt_lua_check_seconds(lua_State *L, int index, int level, const char *name) {
-  return check_seconds(&(reader){L, level, name}, index);
-}
+double pt_lua_check_seconds(lua_State *L, int index, int level, const char *name) { return check_seconds(&(reader){L, level, name}, index); }
 
 static double check_count(const reader *r, int index, double least, double most) {
   if (lua_type(r->L, index) != LUA_TNUMBER)
@@ -126,15 +125,13 @@ static void check_proxy(const reader *r, int index, pt_config *config) {
   static const char *const schemes[] = {"http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"};
   size_t length;
   const char *text = check_string(r, index, &length);
-  config->no_proxy = length == 0;
-  if (length == 0)
-    return;
   bool known = strstr(text, "://") == NULL; /* libcurl takes a bare host for http */
   for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
     known = known || strncasecmp(text, schemes[i], strlen(schemes[i])) == 0;
   if (!known)
     bad(r, "must be an http, https, socks4, socks4a, socks5 or socks5h URL, or \"\" for none");
   set_key(r, &config->proxy, text, length);
+  config->no_proxy = config->proxy.bytes == NULL; /* "" */
 }
 
 /* ---- polytomic.new ---- */
@@ -144,27 +141,21 @@ typedef struct {
   pt_client_options *options;
   bool allow_http;
   bool environment;
+  bool given[PT_KEY_NONE]; /* by pt_key_kind: an empty key was given too, and beats the environment */
 } target;
 
 typedef void (*option_reader)(const reader *r, int index, target *to);
 
-static void read_api_key(const reader *r, int index, target *to) {
+static void read_key(const reader *r, int index, target *to, pt_key_kind kind) {
   size_t length;
   const char *text = check_string(r, index, &length);
-  set_key(r, &to->config->keys[PT_KEY_API], text, length);
+  set_key(r, &to->config->keys[kind], text, length);
+  to->given[kind] = true;
 }
 
-static void read_partner_key(const reader *r, int index, target *to) {
-  size_t length;
-  const char *text = check_string(r, index, &length);
-  set_key(r, &to->config->keys[PT_KEY_PARTNER], text, length);
-}
-
-static void read_deployment_key(const reader *r, int index, target *to) {
-  size_t length;
-  const char *text = check_string(r, index, &length);
-  set_key(r, &to->config->keys[PT_KEY_DEPLOYMENT], text, length);
-}
+static void read_api_key(const reader *r, int index, target *to) { read_key(r, index, to, PT_KEY_API); }
+static void read_partner_key(const reader *r, int index, target *to) { read_key(r, index, to, PT_KEY_PARTNER); }
+static void read_deployment_key(const reader *r, int index, target *to) { read_key(r, index, to, PT_KEY_DEPLOYMENT); }
 
 static void read_organization(const reader *r, int index, target *to) { check_organization(r, index, to->options->organization); }
 
@@ -255,31 +246,26 @@ static const struct {
 };
 enum { CLIENT_OPTIONS = sizeof client_option / sizeof client_option[0] };
 
-static bool is_client_option(const char *name) {
-  for (size_t i = 0; i < CLIENT_OPTIONS; i++)
-    if (strcmp(client_option[i].name, name) == 0)
-      return true;
-  return false;
-}
-
-static const char *const call_option[] = {"timeout", "attempt_timeout", "retries", "idempotency_key", "headers", "version", "organization"};
-enum { CALL_OPTIONS = sizeof call_option / sizeof call_option[0] };
-
-static bool is_call_option(const char *name) {
-  for (size_t i = 0; i < CALL_OPTIONS; i++)
-    if (strcmp(call_option[i], name) == 0)
-      return true;
-  return false;
-}
-
-static void check_names(lua_State *L, int index, int level, bool (*known)(const char *)) {
+/* Refuses a name that is none of the table's. `names` is the first name of a table whose entries are `stride` bytes apart. */
+static void check_names(lua_State *L, int index, int level, const char *const *names, size_t stride, size_t count) {
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     lua_pop(L, 1);
     if (lua_type(L, -1) != LUA_TSTRING)
       pt_lua_error(L, level, "options must have names, got a key of type %s", luaL_typename(L, -1));
-    if (!known(lua_tostring(L, -1)))
-      pt_lua_error(L, level, "unknown option '%.64s'", lua_tostring(L, -1));
+    size_t length;
+    const char *name = lua_tolstring(L, -1, &length);
+    pt_nearest search = pt_nearest_begin(name, length);
+    bool known = false;
+    for (size_t i = 0; i < count && !known; i++) {
+      const char *candidate = *(const char *const *)(const void *)((const char *)names + i * stride);
+      known = strcmp(candidate, name) == 0;
+      pt_nearest_consider(&search, candidate);
+    }
+    if (!known && search.best != NULL)
+      pt_lua_error(L, level, "unknown option '%.64s', did you mean '%s'?", name, search.best);
+    if (!known)
+      pt_lua_error(L, level, "unknown option '%.64s'", name);
   }
 }
 
@@ -293,7 +279,7 @@ static void read_environment(lua_State *L, int level, target *to) {
   for (unsigned kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++) {
     const char *name = pt_key_variable((pt_key_kind)kind);
     const char *text = variable(name);
-    if (text != NULL && to->config->keys[kind].bytes == NULL)
+    if (text != NULL && !to->given[kind])
       set_key(&(reader){L, level, name}, &to->config->keys[kind], text, strlen(text));
   }
   const char *url = variable("POLYTOMIC_DEPLOYMENT_URL");
@@ -304,7 +290,7 @@ static void read_environment(lua_State *L, int level, target *to) {
 static void compose_user_agent(lua_State *L, int level, pt_config *config) {
   char text[PT_MESSAGE_SIZE + MAX_USER_AGENT];
   const char *own = config->user_agent;
-  (void)snprintf(text, sizeof text, "polytomic-lua/" PT_VERSION " %s " PT_LUA_NAME "%s%s", pt_transport_library(), own != NULL ? " " : "",
+  (void)snprintf(text, sizeof text, "User-Agent: polytomic-lua/" PT_VERSION " %s " PT_LUA_NAME "%s%s", pt_transport_library(), own != NULL ? " " : "",
                  own != NULL ? own : "");
   char *composed = pt_copy(text, strlen(text));
   if (composed == NULL)
@@ -325,7 +311,7 @@ void pt_lua_read_client_options(lua_State *L, int index, int level, pt_config *c
   } else if (lua_type(L, index) != LUA_TTABLE) {
     pt_lua_error(L, level, "options must be a table, got %s", luaL_typename(L, index));
   }
-  check_names(L, index, level, is_client_option);
+  check_names(L, index, level, &client_option[0].name, sizeof client_option[0], CLIENT_OPTIONS);
   for (size_t i = 0; i < CLIENT_OPTIONS; i++) {
     lua_getfield(L, index, client_option[i].name);
     if (!lua_isnil(L, -1))
@@ -345,9 +331,22 @@ void pt_lua_read_client_options(lua_State *L, int index, int level, pt_config *c
 
 /* ---- options of one call ---- */
 
-static void read_idempotency_key(const reader *r, int index, pt_call *call, bool *no_key) {
+typedef struct {
+  pt_call *call;
+  pt_client_options *options;
+  bool *no_key;
+} call_target;
+
+static void read_call_timeout(const reader *r, int index, call_target *to) { to->call->limits.timeout = check_seconds(r, index); }
+static void read_call_attempt_timeout(const reader *r, int index, call_target *to) { to->call->limits.attempt_timeout = check_seconds(r, index); }
+static void read_call_retries(const reader *r, int index, call_target *to) { to->call->limits.retries = (int)check_count(r, index, 0, MAX_RETRIES); }
+static void read_call_version(const reader *r, int index, call_target *to) { check_version(r, index, to->options->version); }
+static void read_call_organization(const reader *r, int index, call_target *to) { check_organization(r, index, to->options->organization); }
+
+static void read_idempotency_key(const reader *r, int index, call_target *to) {
+  pt_method method = to->call->operation->method;
   if (lua_type(r->L, index) == LUA_TBOOLEAN && !lua_toboolean(r->L, index)) {
-    *no_key = true;
+    *to->no_key = true;
     return;
   }
   size_t length;
@@ -356,13 +355,13 @@ static void read_idempotency_key(const reader *r, int index, pt_call *call, bool
   const char *key = lua_tolstring(r->L, index, &length);
   if (!pt_idempotency_key_valid(key, length))
     bad(r, "must be 8 to 255 of the characters A-Z a-z 0-9 _ -");
-  if (call->operation->method == PT_METHOD_GET || call->operation->method == PT_METHOD_DELETE)
+  if (method == PT_METHOD_GET || method == PT_METHOD_DELETE)
     bad(r, "goes with POST, PUT and PATCH only");
-  if (!pt_call_set_key(call, key, length))
+  if (!pt_call_set_key(to->call, key, length))
     bad(r, "cannot be kept: not enough memory");
 }
 
-static void read_headers(const reader *r, int index, pt_call *call) {
+static void read_headers(const reader *r, int index, call_target *to) {
   lua_State *L = r->L;
   if (lua_type(L, index) != LUA_TTABLE)
     bad_type(r, "a table of names and values", index);
@@ -379,11 +378,25 @@ static void read_headers(const reader *r, int index, pt_call *call) {
       pt_lua_error(L, r->level, "headers must not contain '%.64s': the library sets it", name);
     if (!pt_header_value_valid(value, length))
       pt_lua_error(L, r->level, "headers: the value of '%.64s' must be printable ASCII", name);
-    if (!pt_call_add_line(call, name, value, length))
+    if (!pt_call_add_line(to->call, name, value, length))
       bad(r, "holds too many headers");
     lua_pop(L, 1);
   }
 }
+
+static const struct {
+  const char *name;
+  void (*read)(const reader *r, int index, call_target *to);
+} call_option[] = {
+    {"timeout", read_call_timeout},
+    {"attempt_timeout", read_call_attempt_timeout},
+    {"retries", read_call_retries},
+    {"idempotency_key", read_idempotency_key},
+    {"headers", read_headers},
+    {"version", read_call_version},
+    {"organization", read_call_organization},
+};
+enum { CALL_OPTIONS = sizeof call_option / sizeof call_option[0] };
 
 void pt_lua_read_call_options(lua_State *L, int index, int level, pt_call *call, pt_client_options *options, bool *no_key) {
   *no_key = false;
@@ -391,36 +404,12 @@ void pt_lua_read_call_options(lua_State *L, int index, int level, pt_call *call,
     return;
   if (lua_type(L, index) != LUA_TTABLE)
     pt_lua_error(L, level, "%s: options must be a table, got %s", call->operation->name, luaL_typename(L, index));
-  check_names(L, index, level, is_call_option);
+  check_names(L, index, level, &call_option[0].name, sizeof call_option[0], CALL_OPTIONS);
+  call_target to = {call, options, no_key};
   for (size_t i = 0; i < CALL_OPTIONS; i++) {
-    reader r = {L, level, call_option[i]};
-    lua_getfield(L, index, call_option[i]);
-    int value = lua_gettop(L);
-    if (!lua_isnil(L, value)) {
-      switch (i) {
-      case 0:
-        call->limits.timeout = check_seconds(&r, value);
-        break;
-      case 1:
-        call->limits.attempt_timeout = check_seconds(&r, value);
-        break;
-      case 2:
-        call->limits.retries = (int)check_count(&r, value, 0, MAX_RETRIES);
-        break;
-      case 3:
-        read_idempotency_key(&r, value, call, no_key);
-        break;
-      case 4:
-        read_headers(&r, value, call);
-        break;
-      case 5:
-        check_version(&r, value, options->version);
-        break;
-      default:
-        check_organization(&r, value, options->organization);
-        break;
-      }
-    }
+    lua_getfield(L, index, call_option[i].name);
+    if (!lua_isnil(L, -1))
+      call_option[i].read(&(reader){L, level, call_option[i].name}, lua_gettop(L), &to);
     lua_pop(L, 1);
   }
 }

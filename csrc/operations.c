@@ -1,9 +1,9 @@
-/* operations.c: look-ups in the generated table of operations, and the nearest known name for a mistaken one. */
+/* operations.c: look-ups in the generated table of operations. */
 #include "operations.h"
 
-#include <string.h>
+#include "nearest.h"
 
-#define PT_LONGEST_NAME 64 /* names longer than this have no nearest one; the catalogue's longest has 40 bytes */
+#include <string.h>
 
 const pt_operation *pt_operation_find(const char *name) {
   size_t low = 0;
@@ -51,77 +51,17 @@ const char *pt_method_name(pt_method method) {
   return NULL;
 }
 
-static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
-
-/* Not tolower: that one depends on the locale. */
-static char lower(char c) { return (c >= 'A' && c <= 'Z') ? (char)(c - 'A' + 'a') : c; }
-
-/* Optimal string alignment distance (Damerau-Levenshtein without overlapping edits) of two names of at most PT_LONGEST_NAME bytes.
-   Keeps the last three rows of the table, since a transposition looks two rows back. */
-static unsigned distance(const char *a, size_t a_length, const char *b, size_t b_length) {
-  unsigned rows[3][PT_LONGEST_NAME + 1];
-  for (size_t j = 0; j <= b_length; j++)
-    rows[0][j] = (unsigned)j;
-  for (size_t i = 1; i <= a_length; i++) {
-    unsigned *row = rows[i % 3];
-    const unsigned *above = rows[(i + 2) % 3];
-    const unsigned *two_above = rows[(i + 1) % 3];
-    row[0] = (unsigned)i;
-    for (size_t j = 1; j <= b_length; j++) {
-      char x = lower(a[i - 1]);
-      char y = lower(b[j - 1]);
-      unsigned best = least(least(above[j] + 1, row[j - 1] + 1), above[j - 1] + (x == y ? 0U : 1U));
-      if (i > 1 && j > 1 && x == lower(b[j - 2]) && lower(a[i - 2]) == y)
-        best = least(best, two_above[j - 2] + 1);
-      row[j] = best;
-    }
-  }
-  return rows[a_length % 3][b_length];
-}
-
-/* The search for the nearest name: what is looked for, and the best so far. */
-typedef struct {
-  const char *name;
-  size_t length;
-  unsigned limit; /* a candidate must be strictly closer than this */
-  const char *best;
-} nearest_search;
-
-static nearest_search begin_search(const char *name, size_t length) {
-  size_t allowed = length / 3;
-  if (allowed < 1)
-    allowed = 1;
-  if (allowed > 3)
-    allowed = 3;
-  if (length < 2 || length > PT_LONGEST_NAME)
-    allowed = 0;
-  nearest_search search = {.name = name, .length = length, .limit = allowed > 0 ? (unsigned)allowed + 1 : 0};
-  return search;
-}
-
-static void consider(nearest_search *search, const char *candidate) {
-  size_t length = strlen(candidate);
-  size_t apart = length > search->length ? length - search->length : search->length - length;
-  if (apart >= search->limit || length > PT_LONGEST_NAME)
-    return;
-  unsigned found = distance(search->name, search->length, candidate, length);
-  if (found >= search->limit)
-    return;
-  search->limit = found;
-  search->best = candidate;
-}
-
 const char *pt_operation_nearest(const char *name) {
-  nearest_search search = begin_search(name, strlen(name));
+  pt_nearest search = pt_nearest_begin(name, strlen(name));
   for (size_t i = 0; i < pt_operation_count; i++)
-    consider(&search, pt_operations[i].name);
+    pt_nearest_consider(&search, pt_operations[i].name);
   return search.best;
 }
 
 const char *pt_field_nearest(const pt_field *fields, size_t count, const char *name, size_t length) {
-  nearest_search search = begin_search(name, length);
+  pt_nearest search = pt_nearest_begin(name, length);
   for (size_t i = 0; i < count; i++)
-    consider(&search, fields[i].name);
+    pt_nearest_consider(&search, fields[i].name);
   return search.best;
 }
 
@@ -130,7 +70,7 @@ static size_t count_fitting(const char *template, const char *path, size_t lengt
   size_t literals = 0;
   const char *end = path + length;
   while (*template == '/' && path < end && *path == '/') {
-    template++;
+    template ++;
     path++;
     size_t wanted = strcspn(template, "/");
     const char *slash = memchr(path, '/', (size_t)(end - path));

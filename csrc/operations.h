@@ -115,9 +115,7 @@ const pt_field *pt_type_field(const pt_type *type, const char *name, size_t leng
 /* "GET", "POST", "PUT", "PATCH", "DELETE". */
 const char *pt_method_name(pt_method method);
 
-/* The known name closest to a mistaken one, or NULL when none is close: at most a third of the name's length in insertions, deletions, substitutions
-   and transpositions of neighbours (each counts 1; ASCII case counts nothing), at least 1 and at most 3. The first of equals wins.
-   The result is a static string, safe in messages. */
+/* The known name closest to a mistaken one (see nearest.h), or NULL. A static string, safe in messages. */
 const char *pt_operation_nearest(const char *name);
 const char *pt_field_nearest(const pt_field *fields, size_t count, const char *name, size_t length);
 

@@ -57,6 +57,7 @@ build = {
         "csrc/lua_options.c",
         "csrc/lua_result.c",
         "csrc/memory.c",
+        "csrc/nearest.c",
         "csrc/operations.c",
         "csrc/operations_data.c",
         "csrc/random.c",
