@@ -105,7 +105,6 @@ static pt_transport *make_transport(pt_engine *engine) {
   const pt_config *config = &engine->config;
   return pt_transport_new(&(pt_transport_options){
       .origin = config->base_url.origin,
-      .user_agent = config->user_agent,
       .proxy = config->no_proxy ? "" : config->proxy.bytes,
       .ca_file = config->ca_file,
       .ca_path = config->ca_path,
@@ -264,11 +263,11 @@ static void run_timers(pt_engine *engine, double now) {
   pt_call *call;
   while ((call = pt_timer_heap_first(&engine->timers)) != NULL && call->wake <= now) {
     if (call->state == PT_CALL_QUEUED) {
+      fail_call(engine, call, PT_END_TIMEOUT, false);
     } else if (call->pause) {
       leave(engine, call);
       pt_call_end_pause(call);
       end_call(engine, call);
-      fail_call(engine, call, PT_END_TIMEOUT, false);
     } else {
       leave(engine, call);
       queue_call(engine, call);
@@ -379,8 +378,8 @@ static bool move_multis(pt_engine *engine, double seconds) {
   if (busy == NULL) { /* no call was sent yet: only pauses can be under way */
     if (seconds > 0)
       pt_clock_sleep(seconds);
-  }
     return false;
+  }
   if (seconds > 0)
     pt_transport_wait(busy, count > 1 ? fmin(seconds, FALLBACK_TIMEOUT) : seconds);
   for (unsigned i = 0; i < PT_KEY_KINDS; i++)
@@ -539,6 +538,7 @@ void pt_engine_submit(pt_engine *engine, pt_call *call) {
   queue_call(engine, call);
   arm(engine);
 }
+
 void pt_engine_pause(pt_engine *engine, pt_call *call, double seconds) {
   call->pause = true;
   if (!admit(engine, call))
@@ -548,7 +548,6 @@ void pt_engine_pause(pt_engine *engine, pt_call *call, double seconds) {
   pt_timer_heap_add(&engine->timers, call);
   arm(engine);
 }
-
 
 void pt_engine_cancel(pt_engine *engine, pt_call *call, pt_attempt_end end) {
   if (call->state == PT_CALL_DONE || call->state == PT_CALL_NEW)

@@ -46,9 +46,9 @@ pt_call *pt_engine_announced(pt_engine *engine);
 
 typedef struct {
   unsigned long long calls, attempts, retries, failures, connections_opened, connections_reused;
+  unsigned long long rate_limited; /* replies with status 429 */
   size_t active, queued;
   double retry_tokens;
-  unsigned long long rate_limited; /* replies with status 429 */
 } pt_engine_stats;
 pt_engine_stats pt_engine_stats_of(const pt_engine *engine);
 /* A reply the engine took for a success was not the promised JSON. */

@@ -64,8 +64,9 @@ static pt_credential *credential_for(lua_State *L, pt_lua_client *client, const 
   return credential;
 }
 
-static bool add_lines(pt_call *call, const pt_client_options *options) {
-  bool added = pt_call_add_fixed_line(call, "Accept: application/json");
+/* As header lines, since libcurl puts its own User-Agent together twice. */
+static bool add_lines(pt_call *call, const pt_client_options *options, const pt_config *config) {
+  bool added = pt_call_add_fixed_line(call, config->user_agent) && pt_call_add_fixed_line(call, "Accept: application/json");
   if (call->body.length > EXPECT_LIMIT) /* libcurl would wait a second for "100 Continue" */
     added = added && pt_call_add_fixed_line(call, "Expect:");
   if (call->has_body)
@@ -92,7 +93,7 @@ static readiness equip(lua_State *L, pt_lua_client *client, const pt_client_opti
     return REFUSED;
   }
   bool wants_key = !no_key && (method == PT_METHOD_POST || method == PT_METHOD_PATCH);
-  const char *problem = add_lines(call, options) ? pt_call_prepare(call, wants_key) : "too many headers";
+  const char *problem = add_lines(call, options, pt_engine_config(client->engine)) ? pt_call_prepare(call, wants_key) : "too many headers";
   if (problem != NULL)
     luaL_error(L, "%s: %s", call->operation->name, problem);
   call->owner = client;
@@ -269,8 +270,8 @@ static int keep_refusal(lua_State *L, int client, int index) {
   return 1;
 }
 
-  pt_lua_client *client = lua_touserdata(L, base);
 int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation, int level) {
+  pt_lua_client *client = lua_touserdata(L, base);
   if (make_call(L, base, operation, level) == REFUSED)
     return keep_refusal(L, base, base + 3);
   give_own_environment(L, base);
@@ -298,8 +299,8 @@ int pt_lua_start_pause(lua_State *L, int client_index, double seconds) {
   return 1;
 }
 
-
 int pt_lua_run_request(lua_State *L, int base, int level) { return pt_lua_run_operation(L, base, &request_operation, level); }
+
 const pt_operation *pt_lua_request_operation(void) { return &request_operation; }
 
 /* ---- telling who waits ---- */

@@ -258,7 +258,6 @@ static bool prepare(pt_exchange *exchange) {
   SET(CURLOPT_PRIVATE, exchange);
   SET(CURLOPT_ERRORBUFFER, exchange->error);
   SET(CURLOPT_CURLU, exchange->transport->url);
-  SET(CURLOPT_USERAGENT, options->user_agent);
   SET(CURLOPT_FOLLOWLOCATION, 0L);
   SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
   SET(CURLOPT_HTTP09_ALLOWED, 0L);

@@ -22,7 +22,6 @@ typedef struct pt_exchange pt_exchange;
 /* Every string lives as long as the transport and is owned by the caller; NULL where not given. */
 typedef struct {
   const char *origin; /* "https://host:port" */
-  const char *user_agent;
   const char *proxy;   /* URL, "" for none, NULL for libcurl's environment rules */
   const char *ca_file; /* CURLOPT_CAINFO; NULL: libcurl's */
   const char *ca_path; /* CURLOPT_CAPATH; NULL: libcurl's */
