@@ -92,10 +92,13 @@ int pt_lua_push_companion(lua_State *L, int index) {
   if (client->engine == NULL)
     return pt_lua_error(L, 1, "companion: the client was closed");
   (void)push_sharing(L, index);
+  return 1;
+}
+
+int pt_lua_push_connections(lua_State *L, int index) {
   pt_getuservalue(L, index);
   lua_getfield(L, -1, "watched");
-  lua_remove(L, -2);
-  return 2;
+  return 1;
 }
 
 /* as_org(org_id): in: client, organization; out: a client that shares the engine */

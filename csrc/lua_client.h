@@ -28,9 +28,10 @@ pt_lua_client *pt_lua_check_client(lua_State *L, int index, const char *what);
 /* in: options or nil at `index`; out: client. Raises at `level`. */
 int pt_lua_new_client(lua_State *L, int index, int level);
 
-/* in: client at `index`; out: a client that shares its connections and is not closed with it, for whoever drives them; and a table by which these
-   connections can be known */
+/* in: client at `index`; out: a client that shares its connections and is not closed with it, for whoever drives them. Raises for a closed client. */
 int pt_lua_push_companion(lua_State *L, int index);
+/* in: client at `index`; out: a table by which its connections can be known: the same for every client that shares them */
+int pt_lua_push_connections(lua_State *L, int index);
 
 /* Makes the metatable with a method for every operation. in: -, out: - */
 void pt_lua_open_client(lua_State *L);

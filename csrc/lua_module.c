@@ -5,6 +5,9 @@
 #include "lua_json.h"
 #include "lua_result.h"
 #include "lua_set.h"
+#ifdef PT_TESTING
+#include "memory.h"
+#endif
 
 #include <string.h>
 #include <unistd.h>
@@ -240,10 +243,16 @@ static int module_next_done(lua_State *L) {
   return 1;
 }
 
-/* companion(client): out: a client that shares its connections and is not closed with it; the table by which these connections can be known */
+/* companion(client): out: a client that shares its connections and is not closed with it */
 static int module_companion(lua_State *L) {
   (void)pt_lua_check_client(L, 1, "companion");
   return pt_lua_push_companion(L, 1);
+}
+
+/* connections(client): out: a table by which its connections can be known */
+static int module_connections(lua_State *L) {
+  (void)pt_lua_check_client(L, 1, "connections");
+  return pt_lua_push_connections(L, 1);
 }
 
 /* slow_downs(client): out: how many replies with status 429 its connections have brought */
@@ -289,7 +298,12 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"wait_of", module_wait_of},
                                        {"watch", module_watch},
                                        {"next_done", module_next_done},
+#ifdef PT_TESTING
+                                       {"memory_fail_at", module_memory_fail_at},
+                                       {"memory_blocks", module_memory_blocks},
+#endif
                                        {"companion", module_companion},
+                                       {"connections", module_connections},
                                        {"slow_downs", module_slow_downs},
                                        {"is_terminal", module_is_terminal},
                                        {NULL, NULL}};
