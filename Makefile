@@ -43,6 +43,7 @@ SOURCES := $(filter-out csrc/lua_testing.c,$(wildcard csrc/*.c))
 PLAIN_SOURCES := $(filter-out csrc/lua_%.c,$(SOURCES))
 CORE := $(OUT)/polytomic/core.so
 TESTING := $(OUT)/polytomic/testing.so
+TESTING_CORE := $(OUT)/testing-core/polytomic/core.so
 CORE_OBJECTS := $(SOURCES:csrc/%.c=$(OUT)/core/%.o)
 TESTING_OBJECTS := $(PLAIN_SOURCES:csrc/%.c=$(OUT)/testing/%.o)
 FUZZERS := $(patsubst csrc/fuzz/fuzz_%.c,%,$(wildcard csrc/fuzz/fuzz_*.c))
@@ -56,7 +57,7 @@ LUA_FILES := $(shell find lua/polytomic -name '*.lua' | LC_ALL=C sort)
 
 all: $(CORE) ## builds the library for LUA_VERSION into build/
 
-testing: $(TESTING) ## builds polytomic.testing, which opens the core's pure functions to specs
+testing: $(TESTING) $(TESTING_CORE) ## builds polytomic.testing, which opens the core's pure functions to specs
 
 $(CORE): $(CORE_OBJECTS)
 	@mkdir -p $(@D)
@@ -66,6 +67,11 @@ $(CORE): $(CORE_OBJECTS)
 $(TESTING): $(OUT)/testing/lua_testing.o $(OUT)/testing/plain.a
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ -Wl,--as-needed $(CURL_LIBS) -lm
+
+# The library itself, able to run out of memory on demand.
+$(TESTING_CORE): $(SOURCES:csrc/%.c=$(OUT)/testing/%.o)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(CURL_LIBS) -lm
 
 $(OUT)/testing/plain.a: $(TESTING_OBJECTS)
 	@rm -f $@
@@ -82,7 +88,7 @@ $(OUT)/testing/%.o: csrc/%.c | needs
 needs:
 	@$(PKG_CONFIG) --print-errors --exists $(LUA_PC) libcurl
 
--include $(wildcard $(OUT)/core/*.d $(OUT)/testing/*.d)
+-include $(wildcard $(OUT)/core/*.d $(OUT)/testing/*.d $(BUILD)/fuzz/*.d)
 
 # ---- trying and testing ----
 
@@ -103,30 +109,45 @@ check: ## luacheck, clang-format, cppcheck, the catalogue's freshness, and gcc a
 	luacheck -q lua spec examples bench csrc rockspec .busted .luacheckrc
 	clang-format --dry-run -Werror $(filter-out csrc/operations_data.c,$(wildcard csrc/*.[ch] csrc/fuzz/*.[ch]))
 	lua5.4 csrc/catalogue/generate.lua --check
-	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 csrc
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --suppress=ctunullpointer --error-exitcode=1 csrc
 	@for compiler in gcc clang; do for version in 5.4 5.1; do \
 	  echo "$$compiler for $$version, warnings are errors"; \
 	  $(MAKE) --no-print-directory -s WERROR=1 CC=$$compiler BUILD=$(BUILD)/$$compiler LUA_VERSION=$$version all testing || exit 1; \
 	done; done
 
-bench: ## measures calls; see bench/
-	@.ci/ensure-packages demo
+bench: ## counts the instructions of one call, beside those of a bare C program
+	@.ci/ensure-packages check
 	@$(MAKE) --no-print-directory -s all
-	@.ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) bench/run.lua
+	@.ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) bench/instructions.lua $(LUA_VERSION)
 
 fuzz: ## runs each fuzz target for FUZZ_SECONDS
 	@.ci/ensure-packages check
-	@$(MAKE) --no-print-directory $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@$(MAKE) --no-print-directory -s $(FUZZERS:%=$(BUILD)/fuzz/%)
 	@for name in $(FUZZERS); do \
-	  mkdir -p $(BUILD)/fuzz/found/$$name; echo "fuzzing $$name for $(FUZZ_SECONDS) s"; \
-	  $(BUILD)/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 -timeout=10 \
-	    -artifact_prefix=$(BUILD)/fuzz/$$name- $(BUILD)/fuzz/found/$$name csrc/fuzz/corpus/$$name || exit 1; \
+	  mkdir -p $(BUILD)/fuzz/found/$$name; \
+	  if $(BUILD)/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
+	    -artifact_prefix=$(BUILD)/fuzz/$$name- $(BUILD)/fuzz/found/$$name csrc/fuzz/corpus/$$name >$(BUILD)/fuzz/$$name.log 2>&1; \
+	  then echo "$$name: $$(sed -n 's/^stat::number_of_executed_units: *//p' $(BUILD)/fuzz/$$name.log) inputs in $(FUZZ_SECONDS) s"; \
+	  else tail -n 40 $(BUILD)/fuzz/$$name.log; exit 1; fi; \
 	done
 
-$(BUILD)/fuzz/%: csrc/fuzz/fuzz_%.c $(PLAIN_SOURCES) $(wildcard csrc/*.h csrc/fuzz/*.h)
-	@mkdir -p $(BUILD)/fuzz
-	clang $(LANGUAGE) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(CURL_CFLAGS) \
-	  -o $@ $< $(PLAIN_SOURCES) $(CURL_LIBS) -lm
+FUZZ_FLAGS = $(LANGUAGE) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -MMD -MP
+
+$(BUILD)/fuzz/%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/plain.a
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(CURL_LIBS) -lm
+
+$(BUILD)/fuzz/plain.a: $(PLAIN_SOURCES:csrc/%.c=$(BUILD)/fuzz/%.o)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+.PRECIOUS: $(BUILD)/fuzz/%.o
+$(BUILD)/fuzz/%.o: csrc/fuzz/%.c
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(BUILD)/fuzz/%.o: csrc/%.c
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(CURL_CFLAGS) -c -o $@ $<
 
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 

@@ -3,6 +3,9 @@
 local polytomic = require "polytomic"
 local sandbox = assert(require("polytomic.sandbox").start())
 
+-- One of the roles that the sandbox begins with.
+local ADMIN = "0a0a0a0a-0000-4000-8000-000000000001"
+
 local client = polytomic.new { base_url = sandbox.url, partner_key = sandbox.partner_key, env = false }
 
 local function show(call, text, ...)
@@ -21,16 +24,16 @@ local org = assert(client:create_org { name = "Acme" })
 show("create_org", "%s has the id %s", org.name, org.id)
 
 for _, name in ipairs { "jane", "joe", "kim" } do
-  local user, _, response = client:create_user { org_id = org.id, email = name .. "@acme.example" }
-  assert(user, _)
-  show("create_user", "%s (request %s…)", user.email, response.request_id:sub(1, 8))
+  local user, message, response = client:create_user { org_id = org.id, email = name .. "@acme.example" }
+  assert(user, message)
+  show("create_user", "%s, in %.1f ms", user.email, response.elapsed * 1000)
 end
 
 local users = assert(client:list_users { org_id = org.id })
 show("list_users", "%s", emails(users))
 
-local jane = assert(client:update_user { org_id = org.id, id = users[1].id, email = "jane.doe@acme.example" })
-show("update_user", "%s is now %s", users[1].email, jane.email)
+local jane = assert(client:update_user { org_id = org.id, id = users[1].id, email = users[1].email, role_ids = { ADMIN } })
+show("update_user", "%s has the role %s", jane.email, jane.role_ids[1])
 
 assert(client:delete_user { org_id = org.id, id = users[2].id })
 show("delete_user", "%s is gone; left are %s", users[2].email, emails(assert(client:list_users { org_id = org.id })))
