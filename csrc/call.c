@@ -191,6 +191,7 @@ static void recognise_cut(pt_reply *reply) {
   if (pt_json_look(reply->body.bytes, reply->body.length, LOOK_DEPTH) != PT_JSON_CUT)
     return;
   reply->end = PT_END_NETWORK;
+  reply->status = 0;
   static const char problem[] = "the connection was closed in the middle of the reply";
   pt_free(reply->message);
   reply->message = pt_copy(problem, sizeof problem - 1);

@@ -122,3 +122,41 @@ bool pt_headers_find(const pt_buffer *lines, const char *name, pt_header *header
       return true;
   return false;
 }
+
+enum { LENGTH_DIGITS = 18 }; /* fit a long long */
+
+static size_t skip_space(const pt_header *header, size_t i) {
+  while (i < header->value_length && pt_is_header_space(header->value[i]))
+    i++;
+  return i;
+}
+
+/* Reads the number at `*i` and goes past the comma behind it; -1 when there is none. */
+static long long next_length(const pt_header *header, size_t *i) {
+  long long length = 0;
+  size_t first = skip_space(header, *i), last = first;
+  while (last < header->value_length && last - first < LENGTH_DIGITS && pt_is_digit(header->value[last]))
+    length = length * 10 + (header->value[last++] - '0');
+  size_t end = skip_space(header, last);
+  if (last == first || (end < header->value_length && header->value[end] != ','))
+    return -1;
+  *i = end + 1;
+  return length;
+}
+
+bool pt_headers_lengths_agree(const pt_buffer *lines) {
+  long long known = -1;
+  size_t next = 0;
+  pt_header header;
+  while (pt_headers_next(lines, &next, &header)) {
+    if (!pt_ascii_equal(header.name, header.name_length, "content-length"))
+      continue;
+    for (size_t i = 0; i <= header.value_length;) {
+      long long length = next_length(&header, &i);
+      if (length < 0 || (known >= 0 && length != known))
+        return false;
+      known = length;
+    }
+  }
+  return true;
+}

@@ -30,6 +30,8 @@ typedef struct {
 bool pt_headers_next(const pt_buffer *lines, size_t *next, pt_header *header);
 /* First header of that name (compared without case), or false. */
 bool pt_headers_find(const pt_buffer *lines, const char *name, pt_header *header);
+/* False when Content-Length is not a number, or two of them differ; a list of equal ones is allowed (RFC 9112 section 6.3). True when there is none. */
+bool pt_headers_lengths_agree(const pt_buffer *lines);
 bool pt_ascii_equal(const char *a, size_t a_length, const char *b);
 
 #endif

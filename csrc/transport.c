@@ -103,33 +103,6 @@ static size_t keep_body(char *bytes, size_t one, size_t length, void *context) {
   return added;
 }
 
-/* True when every Content-Length says the same number; a list of equal ones is allowed (RFC 9112 section 6.3). libcurl takes the last one, and of
-   "30, 10" and "30x" the digits it understands. */
-static bool lengths_agree(const pt_buffer *headers) {
-  char known[24] = "";
-  size_t next = 0;
-  pt_header header;
-  while (pt_headers_next(headers, &next, &header)) {
-    if (header.name_length != 14 || strncasecmp(header.name, "content-length", 14) != 0)
-      continue;
-    for (size_t i = 0; i <= header.value_length; i++) {
-      char number[sizeof known];
-      size_t digits = 0;
-      while (i < header.value_length && (header.value[i] == ' ' || header.value[i] == '\t'))
-        i++;
-      for (; i < header.value_length && header.value[i] >= '0' && header.value[i] <= '9' && digits < sizeof number - 1; i++)
-        number[digits++] = header.value[i];
-      number[digits] = '\0';
-      while (i < header.value_length && (header.value[i] == ' ' || header.value[i] == '\t'))
-        i++;
-      if (digits == 0 || digits > 18 || (i < header.value_length && header.value[i] != ',') || (known[0] != '\0' && strcmp(known, number) != 0))
-        return false;
-      memcpy(known, number, sizeof known);
-    }
-  }
-  return true;
-}
-
 static bool is_chunked(const pt_buffer *headers) {
   pt_header header;
   return pt_headers_find(headers, "transfer-encoding", &header);
@@ -152,8 +125,9 @@ static size_t keep_header(char *bytes, size_t one, size_t length, void *context)
   }
   if (added <= 2 && (added == 0 || bytes[0] == '\r' || bytes[0] == '\n')) {
     exchange->headers_done = true;
-    exchange->bad_length = !is_chunked(headers) && !lengths_agree(headers);
-    return exchange->bad_length ? 0 : added; /* where the reply ends is anybody's guess: the connection must not live on */
+    /* libcurl takes the last of several lengths and the digits of "30x": where the body ends is anybody's guess, and the connection must go */
+    exchange->bad_length = !is_chunked(headers) && !pt_headers_lengths_agree(headers);
+    return exchange->bad_length ? 0 : added;
   }
   pt_buffer_add(headers, bytes, added);
   if (headers->failed) {
@@ -393,8 +367,8 @@ static pt_attempt_end end_of_memory(const pt_exchange *exchange, bool sent) {
 /* https://curl.se/libcurl/c/libcurl-errors.html */
 static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool sent, long connect_status) {
   switch (code) {
-  case CURLE_OK:
-    return exchange->headers_done ? PT_END_ANSWERED : PT_END_NETWORK; /* libcurl takes a head cut short for a reply */
+  case CURLE_OK: /* also for a head cut short */
+    return exchange->headers_done ? PT_END_ANSWERED : PT_END_NETWORK;
   case CURLE_COULDNT_RESOLVE_HOST:
     return PT_END_DNS;
   case CURLE_COULDNT_RESOLVE_PROXY:
@@ -433,7 +407,7 @@ static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool se
   case CURLE_TOO_LARGE:
 #endif
     return PT_END_TOO_LARGE;
-  case CURLE_BAD_FUNCTION_ARGUMENT: /* said of header lines it cannot keep, such as a folded one with nothing before it */
+  case CURLE_BAD_FUNCTION_ARGUMENT: /* of header lines it cannot keep, such as a folded one that continues nothing */
   case CURLE_WEIRD_SERVER_REPLY:
   case CURLE_UNSUPPORTED_PROTOCOL:
   case CURLE_BAD_CONTENT_ENCODING:
@@ -472,6 +446,10 @@ static void copy_message(const pt_exchange *exchange, CURLcode code, pt_reply *r
     text = exchange->too_large && exchange->headers_done ? "the body is larger than max_response_bytes" : "the headers are too large";
   else if (reply->end == PT_END_MEMORY)
     text = "not enough memory for the reply";
+  else if (exchange->bad_length)
+    text = "Content-Length is not a number, or not the only one";
+  else if (code == CURLE_OK)
+    text = exchange->headers_done ? "the status is none of a final reply" : "the connection was closed in the middle of the headers";
   reply->message = pt_copy(text, strnlen(text, PT_MESSAGE_SIZE));
   for (char *c = reply->message; c != NULL && *c != '\0'; c++)
     if (*c < ' ' || *c > '~')
@@ -503,24 +481,18 @@ static void measure(pt_exchange *exchange, pt_reply *reply) {
 static pt_attempt_end judge(const pt_exchange *exchange, pt_attempt_end end, long status, long connect_status) {
   if (end == PT_END_PROXY || (!exchange->reply->sent && connect_status >= 400))
     return PT_END_PROXY;
-  if (!exchange->headers_done || status < 200)
+  if (!exchange->headers_done || status < 200 || status > 599)
     return end == PT_END_ANSWERED ? PT_END_PROTOCOL : end;
-  if (end == PT_END_ANSWERED)
-    return status > 599 ? PT_END_PROTOCOL : end;
   bool spoilt = end == PT_END_TOO_LARGE || end == PT_END_NETWORK || end == PT_END_PROTOCOL;
-  return spoilt && status >= 300 && status <= 599 ? PT_END_ANSWERED : end; /* an error is told by its status alone */
+  return spoilt && status >= 300 ? PT_END_ANSWERED : end; /* an error is told by its status alone */
 }
 
-static int status_of(pt_attempt_end end, long status, long connect_status) {
-  switch (end) {
-  case PT_END_PROXY:
+/* Of the proxy, or of a reply whose head came whole and was taken for what it says. */
+static int status_of(const pt_exchange *exchange, pt_attempt_end end, long status, long connect_status) {
+  if (end == PT_END_PROXY)
     return connect_status > 0 ? (int)connect_status : 0;
-  case PT_END_ANSWERED:
-  case PT_END_TOO_LARGE:
-    return status >= 200 && status <= 599 ? (int)status : 0;
-  default:
-    return 0; /* it may have begun, but nobody knows how it would have gone on */
-  }
+  bool counts = end == PT_END_ANSWERED || end == PT_END_TOO_LARGE;
+  return counts && exchange->headers_done && status >= 200 && status <= 599 ? (int)status : 0;
 }
 
 static void conclude(pt_exchange *exchange, CURLcode code) {
@@ -529,7 +501,7 @@ static void conclude(pt_exchange *exchange, CURLcode code) {
   long status = number_of(exchange->easy, CURLINFO_RESPONSE_CODE);
   long connect_status = number_of(exchange->easy, CURLINFO_HTTP_CONNECTCODE);
   reply->end = judge(exchange, end_of(exchange, code, reply->sent, connect_status), status, connect_status);
-  reply->status = status_of(reply->end, exchange->headers_done ? status : 0, connect_status);
+  reply->status = status_of(exchange, reply->end, status, connect_status);
   if (reply->end == PT_END_ANSWERED)
     reply->cut_by_close = reply->body.length > 0 && !has_length(reply, exchange->easy);
   else

@@ -36,7 +36,7 @@ typedef struct {
 #define PT_MESSAGE_SIZE 256
 #define PT_MAX_HEADER_LINES 48
 #define PT_MAX_HEADER_BYTES (256u * 1024u)
-#define PT_MAX_HEADERS 5000u /* as newer libcurl */
+#define PT_MAX_HEADERS 5000u /* lines; as in newer libcurl */
 
 /* What the server sent back; owned by the caller, filled by the transport. Buffers are empty and valid when zeroed. */
 typedef struct {
