@@ -22,7 +22,7 @@ local behaviours = {
 }
 
 local function script(name)
-  return { assert(behaviours[name], "no such behaviour: " .. tostring(name)) }
+  return { (assert(behaviours[name], "no such behaviour: " .. tostring(name))) }
 end
 
 -- Starts a proxy with a behaviour (default "tunnel"). It is a raw server, so it has `url`, `requests`, `connections`, `reset`

@@ -100,7 +100,7 @@ function commands.listen(message)
   local made = setmetatable({ news = condition.new(), open = {}, tls = message.tls }, listener)
   made:forget()
   made:set_script(message.script)
-  made.socket = socket.listen { host = message.host, port = message.port or 0, nodelay = true, reuseaddr = true }
+  made.socket = socket.listen { host = message.host, port = math.floor(message.port or 0), nodelay = true, reuseaddr = true }
   made.socket:onerror(return_error)
   local ok, why = made.socket:listen()
   if not ok then return nil, "cannot listen: " .. errno.strerror(why) end
