@@ -280,6 +280,20 @@ static void add_operations(lua_State *L) {
   }
 }
 
+#ifdef PT_TESTING
+/* in: number of the allocation that fails, whether all after it fail; out: allocations since the last call */
+static int module_memory_fail_at(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)pt_memory_fail_at((unsigned long)luaL_checknumber(L, 1), lua_toboolean(L, 2)));
+  return 1;
+}
+
+/* out: blocks allocated and not freed */
+static int module_memory_blocks(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)pt_memory_blocks());
+  return 1;
+}
+#endif
+
 /* out: the functions below, { functions=, methods=, waiting=, null=, version= }; no I/O, no global */
 int luaopen_polytomic_core(lua_State *L) {
   static const luaL_Reg functions[] = {{"new", module_new},

@@ -1,5 +1,5 @@
-/* lua_testing.c: the module polytomic.testing, built for specs only (with PT_TESTING): the core's pure functions, one Lua function each.
-   Functions that can refuse return nil and the message. */
+/* lua_testing.c: the module polytomic.testing, built for specs only (with PT_TESTING): the core's pure functions, one Lua function each,
+   and what specs need of the system and cannot have from Lua. Functions that can refuse return nil and the message. */
 #include "clock.h"
 #include "compat.h"
 #include "headers.h"
@@ -11,8 +11,12 @@
 #include "secret.h"
 #include "url.h"
 
+#include <lualib.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 int luaopen_polytomic_testing(lua_State *L);
 
@@ -327,8 +331,8 @@ static int choice_field(lua_State *L, const char *field, const char *const *name
 /* in: table named like pt_retry_input, enumerations as lower-case names, methods in capitals; out: table like pt_retry_decision */
 static int retry_decide(lua_State *L) {
   static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE", NULL};
-  static const char *const ends[] = {"answered", "dns",      "connect",      "tls",       "proxy",  "timeout",   "network",
-                                     "protocol", "bad_response", "too_large", "memory", "cancelled", "closed", NULL};
+  static const char *const ends[] = {"answered", "dns",          "connect",   "tls",    "proxy",     "timeout", "network",
+                                     "protocol", "bad_response", "too_large", "memory", "cancelled", "closed",  NULL};
   static const char *const outcomes[] = {"done", "unsent", "rejected", "unknown"};
   luaL_checktype(L, 1, LUA_TTABLE);
   pt_retry_input input = {
@@ -358,10 +362,111 @@ static int retry_decide(lua_State *L) {
   return 1;
 }
 
+/* --- the system ---------------------------------------------------------------------------------------------------- */
+
+/* out: process id of the child, 0 in the child */
+static int fork_process(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)fork());
+  return 1;
+}
+
+/* in: process id; out: its exit status, 128 + n for signal n; waits for it */
+static int wait_for(lua_State *L) {
+  int status = 0;
+  if (waitpid((pid_t)luaL_checknumber(L, 1), &status, 0) < 0)
+    return push_refusal(L, "no such child");
+  lua_pushnumber(L, (lua_Number)(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)));
+  return 1;
+}
+
+/* in: exit status; ends the process at once: nothing is closed, nothing collected */
+static int leave(lua_State *L) { _exit((int)luaL_checknumber(L, 1)); }
+
+typedef struct {
+  pthread_t thread;
+  lua_State *state;
+  bool running, failed;
+} state_thread;
+
+static void *run_state(void *context) {
+  state_thread *one = context;
+  one->failed = lua_pcall(one->state, 0, 0, 0) != 0;
+  if (!one->failed) {
+    lua_close(one->state);
+    one->state = NULL;
+  }
+  return NULL;
+}
+
+/* in: path of a Lua script, number of states (at most 16); runs it in as many Lua states at once, each on its own thread; out: true, or nil, message */
+static int run_states(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  int count = (int)luaL_checknumber(L, 2);
+  state_thread threads[16] = {{0}};
+  luaL_argcheck(L, count >= 1 && count <= 16, 2, "from 1 to 16");
+  for (int i = 0; i < count; i++) {
+    state_thread *one = &threads[i];
+    one->state = luaL_newstate();
+    if (one->state == NULL)
+      continue;
+    luaL_openlibs(one->state);
+    one->failed = luaL_loadfile(one->state, path) != 0;
+  }
+  for (int i = 0; i < count; i++)
+    threads[i].running = threads[i].state != NULL && !threads[i].failed && pthread_create(&threads[i].thread, NULL, run_state, &threads[i]) == 0;
+  for (int i = 0; i < count; i++)
+    if (threads[i].running)
+      (void)pthread_join(threads[i].thread, NULL);
+  lua_pushnil(L);
+  for (int i = 0; i < count; i++) {
+    if (!threads[i].running || threads[i].failed)
+      lua_pushstring(L, threads[i].state != NULL && threads[i].failed ? lua_tostring(threads[i].state, -1) : "the state did not run");
+    if (threads[i].state != NULL)
+      lua_close(threads[i].state);
+  }
+  if (lua_gettop(L) > 3)
+    return push_refusal(L, lua_tostring(L, 4));
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* --- Lua's own memory ---------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  lua_Alloc allocate;
+  void *context;
+  unsigned long asked, fail_from;
+} failing_memory;
+
+/* Lua wants shrinking and freeing never to fail. Of a new block Lua 5.2 and newer tell the type in `before`. */
+static void *allocate_or_fail(void *context, void *block, size_t before, size_t after) {
+  failing_memory *memory = context;
+  if (after > (block != NULL ? before : 0) && ++memory->asked >= memory->fail_from && memory->fail_from != 0)
+    return NULL;
+  return memory->allocate(memory->context, block, before, after);
+}
+
+/* in: n, function; runs it with every allocation of Lua failing from the n-th on (0: none); out: whether it returned, its error, allocations asked for */
+static int lua_memory_fail_from(lua_State *L) {
+  failing_memory memory = {.fail_from = (unsigned long)luaL_checknumber(L, 1)};
+  lua_settop(L, 2);
+  memory.allocate = lua_getallocf(L, &memory.context);
+  lua_setallocf(L, allocate_or_fail, &memory);
+  int status = lua_pcall(L, 0, 0, 0);
+  lua_setallocf(L, memory.allocate, memory.context);
+  if (status == 0)
+    lua_pushnil(L);
+  lua_pushboolean(L, status == 0);
+  lua_insert(L, 2);
+  lua_pushnumber(L, (lua_Number)memory.asked);
+  return 3;
+}
+
 static const luaL_Reg functions[] = {
     {"authorization", authorization},
     {"clock_monotonic", clock_monotonic},
     {"clock_wall", clock_wall},
+    {"fork", fork_process},
     {"header_find", header_find},
     {"header_name_valid", header_name_valid},
     {"header_reserved", header_reserved},
@@ -372,10 +477,13 @@ static const luaL_Reg functions[] = {
     {"json_look", json_look},
     {"json_number", json_number},
     {"json_string", json_string},
+    {"leave", leave},
+    {"lua_memory_fail_from", lua_memory_fail_from},
     {"memory_fail_at", memory_fail_at},
     {"random_unit", random_unit},
     {"retry_after", retry_after},
     {"retry_decide", retry_decide},
+    {"run_states", run_states},
     {"same_origin", same_origin},
     {"secret_mask", secret_mask},
     {"url_pairs", url_pairs},
@@ -384,6 +492,7 @@ static const luaL_Reg functions[] = {
     {"utf8_valid", utf8_valid},
     {"uuid", uuid},
     {"uuid_valid", uuid_valid},
+    {"wait_for", wait_for},
     {"wipe", wipe},
     {NULL, NULL},
 };

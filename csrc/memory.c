@@ -5,6 +5,10 @@
 #include <string.h>
 
 #ifdef PT_TESTING
+#include <stdatomic.h>
+
+/* libcurl allocates on its resolver's threads too. */
+static atomic_long blocks;
 static unsigned long asked;
 static unsigned long fail_at;
 static int fail_every;
@@ -17,15 +21,27 @@ unsigned long pt_memory_fail_at(unsigned long n, int every) {
   return before;
 }
 
+long pt_memory_blocks(void) { return atomic_load(&blocks); }
+
 static int must_fail(void) {
   asked++;
   return fail_at != 0 && (asked == fail_at || (fail_every && asked > fail_at));
 }
+
+static void *counted(const void *before, void *block) {
+  if (before == NULL && block != NULL)
+    atomic_fetch_add(&blocks, 1);
+  return block;
+}
 #else
 static int must_fail(void) { return 0; }
+static void *counted(const void *before, void *block) {
+  (void)before;
+  return block;
+}
 #endif
 
-void *pt_malloc(size_t size) { return must_fail() ? NULL : malloc(size); }
+void *pt_malloc(size_t size) { return must_fail() ? NULL : counted(NULL, malloc(size)); }
 
 /* Not calloc: glibc serves that past its fast lists. */
 void *pt_zalloc(size_t size) {
@@ -33,9 +49,15 @@ void *pt_zalloc(size_t size) {
   return block == NULL ? NULL : memset(block, 0, size);
 }
 
-void *pt_realloc(void *block, size_t size) { return must_fail() ? NULL : realloc(block, size); }
+void *pt_realloc(void *block, size_t size) { return must_fail() ? NULL : counted(block, realloc(block, size)); }
 
-void pt_free(void *block) { free(block); }
+void pt_free(void *block) {
+#ifdef PT_TESTING
+  if (block != NULL)
+    atomic_fetch_sub(&blocks, 1);
+#endif
+  free(block);
+}
 
 char *pt_copy(const char *bytes, size_t length) {
   char *copy = pt_malloc(length + 1);

@@ -17,6 +17,8 @@ char *pt_copy(const char *bytes, size_t length);
 /* Makes the n-th allocation from now fail (1: the next one), and `every` makes all after it fail too.
    n = 0 turns failing off. Returns how many allocations were asked for since the last call. */
 unsigned long pt_memory_fail_at(unsigned long n, int every);
+/* How many blocks are allocated and not freed. */
+long pt_memory_blocks(void);
 #endif
 
 #endif
