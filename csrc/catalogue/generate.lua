@@ -1,5 +1,5 @@
--- Generates what is made from the catalogue: the C table, the operation reference, the LuaLS types
--- and the command line's list of arrays.
+-- Generates what is made from the catalogue: the C table, the operation reference, the LuaLS types,
+-- the command line's list of arrays and the sandbox's catalogue.
 --
 --   lua5.4 csrc/catalogue/generate.lua [--check] [--only NAME,NAME...] [OUTDIR]
 --
@@ -17,6 +17,7 @@ local OUTPUTS = {
   { path = "docs/operations.md", writer = "write_docs" },
   { path = "library/polytomic.lua", writer = "write_library" },
   { path = "lua/polytomic/cli/arrays.lua", writer = "write_arrays" },
+  { path = "lua/polytomic/sandbox/catalogue.lua", writer = "write_sandbox" },
 }
 
 local function usage(message)
