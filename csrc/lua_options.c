@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { MAX_RETRIES = 100, MAX_CONNECTIONS = 1000, MAX_USER_AGENT = 256 };
+enum { MAX_RETRIES = 100, MAX_CONNECTIONS = 1000, MAX_USER_AGENT = 256, MAX_HEADERS = 32 };
 
 int pt_lua_error(lua_State *L, int level, const char *format, ...) {
   char message[512];
@@ -185,8 +185,8 @@ static void read_allow_http(const reader *r, int index, target *to) { to->allow_
 static void read_http_version(const reader *r, int index, target *to) {
   size_t length;
   const char *text = check_string(r, index, &length);
-  to->config->http2 = strcmp(text, "2") == 0;
-  if (!to->config->http2 && strcmp(text, "1.1") != 0)
+  to->config->http2 = length == 1 && text[0] == '2';
+  if (!to->config->http2 && (length != 3 || memcmp(text, "1.1", 3) != 0))
     bad(r, "must be \"1.1\" or \"2\"");
 }
 
@@ -365,6 +365,7 @@ static void read_headers(const reader *r, int index, call_target *to) {
   lua_State *L = r->L;
   if (lua_type(L, index) != LUA_TTABLE)
     bad_type(r, "a table of names and values", index);
+  int count = 0;
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     size_t name_length, length;
@@ -378,7 +379,7 @@ static void read_headers(const reader *r, int index, call_target *to) {
       pt_lua_error(L, r->level, "headers must not contain '%.64s': the library sets it", name);
     if (!pt_header_value_valid(value, length))
       pt_lua_error(L, r->level, "headers: the value of '%.64s' must be printable ASCII", name);
-    if (!pt_call_add_line(to->call, name, value, length))
+    if (++count > MAX_HEADERS || !pt_call_add_line(to->call, name, value, length))
       bad(r, "holds too many headers");
     lua_pop(L, 1);
   }
