@@ -2,6 +2,7 @@
    Callbacks copy bytes and count; they call nothing of ours that could fail in another way than by returning. */
 #include "transport.h"
 
+#include "ascii.h"
 #include "clock.h"
 #include "headers.h"
 #include "memory.h"
@@ -33,19 +34,21 @@
 struct pt_exchange {
   CURL *easy;
   pt_transport *transport;
-  pt_exchange *next;     /* in the idle or the finished list */
+  pt_exchange *next; /* in the idle or the finished list */
   pt_exchange *previous_active, *next_active;
   pt_reply *reply;
   void *owner;
   struct curl_slist lines[PT_MAX_HEADER_LINES];
   char error[CURL_ERROR_SIZE];
-  const char *method;    /* what the handle is prepared for */
+  const char *method; /* what the handle is prepared for */
   bool writes;
   bool compressed;
   long timeout_ms, connect_timeout_ms;
-  unsigned sends;        /* how often libcurl went to send this attempt's request */
+  unsigned sends; /* how often libcurl went to send this attempt's request */
   size_t header_bytes, header_count;
   bool headers_done;
+  bool has_length_line;
+  bool doubtful_length; /* several Content-Length lines, or one that is no plain number */
   bool bad_length;
   bool too_large;
   bool out_of_memory;
@@ -108,6 +111,23 @@ static bool is_chunked(const pt_buffer *headers) {
   return pt_headers_find(headers, "transfer-encoding", &header);
 }
 
+/* A Content-Length that is a plain number and the only one needs no second look. */
+static void note_length(pt_exchange *exchange, const char *line, size_t length) {
+  static const char name[] = "content-length:";
+  const size_t name_length = sizeof name - 1;
+  if (length <= name_length || (line[0] != 'c' && line[0] != 'C') || strncasecmp(line, name, name_length) != 0)
+    return;
+  size_t i = name_length;
+  while (i < length && line[i] == ' ')
+    i++;
+  size_t first = i;
+  while (i < length && pt_is_digit(line[i]))
+    i++;
+  bool plain = i > first && i - first <= 18 && i < length && (line[i] == '\r' || line[i] == '\n');
+  exchange->doubtful_length = exchange->doubtful_length || exchange->has_length_line || !plain;
+  exchange->has_length_line = true;
+}
+
 static size_t keep_header(char *bytes, size_t one, size_t length, void *context) {
   pt_exchange *exchange = context;
   size_t added = one * length;
@@ -119,14 +139,16 @@ static size_t keep_header(char *bytes, size_t one, size_t length, void *context)
   }
   if (exchange->headers_done) {
     if (added < 5 || memcmp(bytes, "HTTP/", 5) != 0)
-      return added; /* trailers say nothing we use */
+      return added;                 /* trailers say nothing we use */
     exchange->headers_done = false; /* the block before was an interim reply (1xx) */
+    exchange->doubtful_length = exchange->has_length_line = false;
     pt_buffer_clear(headers);
   }
+  note_length(exchange, bytes, added);
   if (added <= 2 && (added == 0 || bytes[0] == '\r' || bytes[0] == '\n')) {
     exchange->headers_done = true;
     /* libcurl takes the last of several lengths and the digits of "30x": where the body ends is anybody's guess, and the connection must go */
-    exchange->bad_length = !is_chunked(headers) && !pt_headers_lengths_agree(headers);
+    exchange->bad_length = exchange->doubtful_length && !is_chunked(headers) && !pt_headers_lengths_agree(headers);
     return exchange->bad_length ? 0 : added;
   }
   pt_buffer_add(headers, bytes, added);
@@ -181,10 +203,10 @@ static int set_timer(CURLM *multi, long milliseconds, void *context) {
 
 /* ---- handles ---- */
 
-#define SET(option, value)                                                                                                                           \
-  do {                                                                                                                                               \
-    if (curl_easy_setopt(easy, option, value) != CURLE_OK)                                                                                           \
-      return false;                                                                                                                                  \
+#define SET(option, value)                                 \
+  do {                                                     \
+    if (curl_easy_setopt(easy, option, value) != CURLE_OK) \
+      return false;                                        \
   } while (0)
 
 static bool set_protocols(CURL *easy, bool https) {
@@ -367,20 +389,16 @@ static pt_attempt_end end_of_memory(const pt_exchange *exchange, bool sent) {
 /* https://curl.se/libcurl/c/libcurl-errors.html */
 static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool sent, long connect_status) {
   switch (code) {
-  case CURLE_OK: /* also for a head cut short */
-    return exchange->headers_done ? PT_END_ANSWERED : PT_END_NETWORK;
-  case CURLE_COULDNT_RESOLVE_HOST:
-    return PT_END_DNS;
+  case CURLE_OK: /* also for a head cut short */ return exchange->headers_done ? PT_END_ANSWERED : PT_END_NETWORK;
+  case CURLE_COULDNT_RESOLVE_HOST: return PT_END_DNS;
   case CURLE_COULDNT_RESOLVE_PROXY:
 #if LIBCURL_VERSION_NUM >= 0x074900
   case CURLE_PROXY:
 #endif
     return PT_END_PROXY;
   case CURLE_COULDNT_CONNECT:
-  case CURLE_INTERFACE_FAILED:
-    return PT_END_CONNECT;
-  case CURLE_OPERATION_TIMEDOUT:
-    return PT_END_TIMEOUT;
+  case CURLE_INTERFACE_FAILED: return PT_END_CONNECT;
+  case CURLE_OPERATION_TIMEDOUT: return PT_END_TIMEOUT;
   case CURLE_SSL_CONNECT_ERROR:
   case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CERTPROBLEM:
@@ -395,13 +413,10 @@ static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool se
 #if LIBCURL_VERSION_NUM >= 0x074d00
   case CURLE_SSL_CLIENTCERT:
 #endif
-  case CURLE_USE_SSL_FAILED:
-    return PT_END_TLS;
+  case CURLE_USE_SSL_FAILED: return PT_END_TLS;
   case CURLE_WRITE_ERROR:
-  case CURLE_ABORTED_BY_CALLBACK:
-    return end_of_aborted(exchange);
-  case CURLE_OUT_OF_MEMORY:
-    return end_of_memory(exchange, sent);
+  case CURLE_ABORTED_BY_CALLBACK: return end_of_aborted(exchange);
+  case CURLE_OUT_OF_MEMORY: return end_of_memory(exchange, sent);
   case CURLE_FILESIZE_EXCEEDED:
 #if LIBCURL_VERSION_NUM >= 0x080600
   case CURLE_TOO_LARGE:
@@ -412,8 +427,7 @@ static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool se
   case CURLE_UNSUPPORTED_PROTOCOL:
   case CURLE_BAD_CONTENT_ENCODING:
   case CURLE_HTTP2:
-  case CURLE_TOO_MANY_REDIRECTS:
-    return PT_END_PROTOCOL;
+  case CURLE_TOO_MANY_REDIRECTS: return PT_END_PROTOCOL;
   default: /* PARTIAL_FILE, GOT_NOTHING, SEND_ERROR, RECV_ERROR, HTTP2_STREAM … */
     return connect_status >= 400 && !sent ? PT_END_PROXY : PT_END_NETWORK;
   }
@@ -612,7 +626,8 @@ pt_exchange *pt_transport_start(pt_transport *transport, const pt_exchange_reque
   exchange->owner = request->owner;
   exchange->sends = 0;
   exchange->header_bytes = exchange->header_count = 0;
-  exchange->headers_done = exchange->bad_length = exchange->too_large = exchange->out_of_memory = false;
+  exchange->headers_done = exchange->has_length_line = exchange->doubtful_length = exchange->bad_length = exchange->too_large =
+      exchange->out_of_memory = false;
   exchange->error[0] = '\0';
   if (!prepare_request(exchange, request) || curl_multi_add_handle(transport->multi, exchange->easy) != CURLM_OK) {
     exchange_free(exchange);
