@@ -43,7 +43,7 @@ int main(int count, char **arguments) {
                                {idempotency_key, NULL}};
   curl_easy_setopt(easy, CURLOPT_URL, url);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines);
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, "baseline");
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, "polytomic-lua/0.1.0 libcurl/7.88.1 Lua 5.4"); /* the same request, byte for byte but for names */
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, pass_header);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 30000L);
