@@ -173,7 +173,7 @@ coverage: ## runs the specs with gcov; leaves build/coverage/*.gcov and prints t
 	@find $(BUILD)/coverage -name '*.gcda' -delete
 	@.ci/test $(BUILD)/coverage $(LUA_VERSION) $(SPECS)
 	@cd $(BUILD)/coverage && gcov --source-prefix $(CURDIR) --preserve-paths $$(find . -name '*.gcda') >summary 2>/dev/null; \
-	  awk -F"'" '/^File/ { file = $$2 } /^Lines executed/ { if (file ~ /^csrc.*[.]c$$/) print file ": " $$0 }' summary | sort -u
+	  awk -F"'" '/^File/ { file = $$2 } /^Lines executed/ { if (file ~ /^csrc.*[.]c$$/) print file ": " $$0; file = "" }' summary | sort -u
 
 catalogue: ## writes what is generated: from csrc/catalogue, and the lists of files in the rockspec
 	lua5.4 csrc/catalogue/generate.lua
