@@ -134,20 +134,23 @@ fuzz: ## runs each fuzz target for FUZZ_SECONDS
 FUZZ_FLAGS = $(LANGUAGE) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -MMD -MP
 
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/plain.a
-	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(CURL_LIBS) -lm
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(CURL_LIBS) $(shell $(PKG_CONFIG) --libs $(LUA_PC)) -lm
 
-$(BUILD)/fuzz/plain.a: $(PLAIN_SOURCES:csrc/%.c=$(BUILD)/fuzz/%.o)
+# Of the binding, what reads a reply and what writes a request.
+FUZZED = $(PLAIN_SOURCES) csrc/lua_arguments.c csrc/lua_json.c
+
+$(BUILD)/fuzz/plain.a: $(FUZZED:csrc/%.c=$(BUILD)/fuzz/%.o)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
 .PRECIOUS: $(BUILD)/fuzz/%.o
 $(BUILD)/fuzz/%.o: csrc/fuzz/%.c
 	@mkdir -p $(@D)
-	clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/fuzz/%.o: csrc/%.c
 	@mkdir -p $(@D)
-	clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(CURL_CFLAGS) -c -o $@ $<
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
 
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
