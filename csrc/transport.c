@@ -50,6 +50,7 @@ struct pt_exchange {
   bool has_length_line;
   bool doubtful_length; /* several Content-Length lines, or one that is no plain number */
   bool bad_length;
+  bool refused; /* an HTTP/2 peer said that it did not process the request */
   bool too_large;
   bool out_of_memory;
 };
@@ -170,6 +171,21 @@ static int before_send(void *context, char *ip, char *local_ip, int port, int lo
 }
 #endif
 
+static bool contains(const char *text, size_t length, const char *word) { return memmem(text, length, word, strlen(word)) != NULL; }
+
+/* https://curl.se/libcurl/c/CURLOPT_DEBUGFUNCTION.html , for HTTP/2 only: a stream refused by RST_STREAM, or above the last one of a GOAWAY, was not
+   processed (RFC 9113 section 8.7). libcurl repeats it by itself, which before_send forbids, and says that it was refused nowhere else; of a refusal on
+   a re-used connection it says nothing at all, and the reply counts as lost. */
+static int hear(CURL *easy, curl_infotype type, char *text, size_t length, void *context) {
+  (void)easy;
+  pt_exchange *exchange = context;
+  if (type != CURLINFO_TEXT || exchange->sends == 0)
+    return 0;
+  if (contains(text, length, "REFUSED_STREAM") || (contains(text, length, "GOAWAY") && contains(text, length, "last_stream=0")))
+    exchange->refused = true;
+  return 0;
+}
+
 #if PT_HAVE_EPOLL
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *known) {
   (void)easy;
@@ -235,8 +251,10 @@ static bool set_tls(CURL *easy, const pt_transport_options *options) {
 }
 
 static bool set_proxy(CURL *easy, const pt_transport_options *options) {
-  if (options->proxy != NULL)
+  if (options->proxy != NULL) {
     SET(CURLOPT_PROXY, options->proxy);
+    SET(CURLOPT_NOPROXY, ""); /* the environment has no say in it */
+  }
   /* Always a tunnel: the proxy sees neither Authorization nor a body. */
   SET(CURLOPT_HTTPPROXYTUNNEL, 1L);
   SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
@@ -258,8 +276,12 @@ static bool prepare(pt_exchange *exchange) {
   SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
   SET(CURLOPT_HTTP09_ALLOWED, 0L);
   SET(CURLOPT_HTTP_VERSION, options->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
-  if (options->http2)
+  if (options->http2) {
     SET(CURLOPT_PIPEWAIT, 1L);
+    SET(CURLOPT_DEBUGFUNCTION, hear);
+    SET(CURLOPT_DEBUGDATA, exchange);
+    SET(CURLOPT_VERBOSE, 1L);
+  }
   SET(CURLOPT_TCP_KEEPALIVE, 1L);
   SET(CURLOPT_WRITEFUNCTION, keep_body);
   SET(CURLOPT_WRITEDATA, exchange);
@@ -386,8 +408,23 @@ static pt_attempt_end end_of_memory(const pt_exchange *exchange, bool sent) {
   return sent && !exchange->out_of_memory ? PT_END_TOO_LARGE : PT_END_MEMORY;
 }
 
+static bool says(const pt_exchange *exchange, const char *words) { return strstr(exchange->error, words) != NULL; }
+
+/* A connection that breaks off in the middle of the handshake says nothing about trust. In the words of libcurl and OpenSSL; what another TLS library
+   says stays a TLS failure. */
+static pt_attempt_end end_of_handshake(const pt_exchange *exchange) {
+  bool broke_off = says(exchange, "SSL_ERROR_SYSCALL") || says(exchange, "Recv failure") || says(exchange, "Send failure") ||
+                   says(exchange, "unexpected eof");
+  return broke_off ? PT_END_NETWORK : PT_END_TLS;
+}
+
+/* Failures to send, to receive, to get a whole reply. Under TLS 1.3 a server refuses a client certificate only after the handshake, by an alert. */
+static pt_attempt_end end_of_stream(const pt_exchange *exchange) {
+  return says(exchange, "SSL routines") && says(exchange, " alert ") ? PT_END_TLS : PT_END_NETWORK;
+}
+
 /* https://curl.se/libcurl/c/libcurl-errors.html */
-static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool sent, long connect_status) {
+static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool sent) {
   switch (code) {
   case CURLE_OK: /* also for a head cut short */ return exchange->headers_done ? PT_END_ANSWERED : PT_END_NETWORK;
   case CURLE_COULDNT_RESOLVE_HOST: return PT_END_DNS;
@@ -400,6 +437,7 @@ static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool se
   case CURLE_INTERFACE_FAILED: return PT_END_CONNECT;
   case CURLE_OPERATION_TIMEDOUT: return PT_END_TIMEOUT;
   case CURLE_SSL_CONNECT_ERROR:
+    return end_of_handshake(exchange);
   case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CERTPROBLEM:
   case CURLE_SSL_CIPHER:
@@ -426,10 +464,9 @@ static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool se
   case CURLE_WEIRD_SERVER_REPLY:
   case CURLE_UNSUPPORTED_PROTOCOL:
   case CURLE_BAD_CONTENT_ENCODING:
-  case CURLE_HTTP2:
   case CURLE_TOO_MANY_REDIRECTS: return PT_END_PROTOCOL;
-  default: /* PARTIAL_FILE, GOT_NOTHING, SEND_ERROR, RECV_ERROR, HTTP2_STREAM … */
-    return connect_status >= 400 && !sent ? PT_END_PROXY : PT_END_NETWORK;
+  default: /* HTTP2 also for a connection that said GOAWAY; PARTIAL_FILE, GOT_NOTHING, SEND_ERROR, RECV_ERROR, HTTP2_STREAM … */
+    return end_of_stream(exchange);
   }
 }
 
@@ -446,7 +483,7 @@ static long number_of(CURL *easy, CURLINFO info) {
 /* True when request bytes may have left this machine. */
 static bool was_sent(const pt_exchange *exchange) {
 #if HAVE_PREREQ
-  if (exchange->sends == 0)
+  if (exchange->sends == 0 || exchange->refused)
     return false;
 #endif
   return number_of(exchange->easy, CURLINFO_REQUEST_SIZE) > 0;
@@ -454,7 +491,9 @@ static bool was_sent(const pt_exchange *exchange) {
 
 static void copy_message(const pt_exchange *exchange, CURLcode code, pt_reply *reply) {
   const char *text = exchange->error[0] != '\0' ? exchange->error : curl_easy_strerror(code);
-  if (exchange->sends > 1)
+  if (exchange->refused)
+    text = "the server refused the HTTP/2 stream";
+  else if (exchange->sends > 1)
     text = "the connection was closed before a reply began";
   else if (reply->end == PT_END_TOO_LARGE)
     text = exchange->too_large && exchange->headers_done ? "the body is larger than max_response_bytes" : "the headers are too large";
@@ -486,14 +525,24 @@ static void measure(pt_exchange *exchange, pt_reply *reply) {
     reply->connect = seconds_of(easy, exchange->transport->options.https ? CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T);
   exchange->transport->counts.opened += (unsigned long long)connects;
   reply->sent = was_sent(exchange);
-  reply->reused = reply->sent && connects == 0;
+  reply->reused = reply->sent && (connects == 0 || exchange->sends > 1); /* a second connection was made for the repetition that was vetoed */
   if (reply->reused)
     exchange->transport->counts.reused++;
 }
 
+/* True when the proxy, not the server, is what this attempt failed at. Of a proxy from the environment only some failures tell. */
+static bool failed_at_proxy(const pt_exchange *exchange, pt_attempt_end end, long connect_status) {
+  const char *proxy = exchange->transport->options.proxy;
+  if (exchange->reply->sent || exchange->refused || (connect_status >= 200 && connect_status < 300))
+    return false;
+  if (end != PT_END_CONNECT && end != PT_END_NETWORK && end != PT_END_TIMEOUT)
+    return false;
+  return connect_status > 0 || (proxy != NULL && proxy[0] != '\0') || says(exchange, "Proxy CONNECT");
+}
+
 /* Adds what the status and the proxy say to what libcurl said. */
 static pt_attempt_end judge(const pt_exchange *exchange, pt_attempt_end end, long status, long connect_status) {
-  if (end == PT_END_PROXY || (!exchange->reply->sent && connect_status >= 400))
+  if (failed_at_proxy(exchange, end, connect_status))
     return PT_END_PROXY;
   if (!exchange->headers_done || status < 200 || status > 599)
     return end == PT_END_ANSWERED ? PT_END_PROTOCOL : end;
@@ -514,7 +563,7 @@ static void conclude(pt_exchange *exchange, CURLcode code) {
   measure(exchange, reply);
   long status = number_of(exchange->easy, CURLINFO_RESPONSE_CODE);
   long connect_status = number_of(exchange->easy, CURLINFO_HTTP_CONNECTCODE);
-  reply->end = judge(exchange, end_of(exchange, code, reply->sent, connect_status), status, connect_status);
+  reply->end = judge(exchange, end_of(exchange, code, reply->sent), status, connect_status);
   reply->status = status_of(exchange, reply->end, status, connect_status);
   if (reply->end == PT_END_ANSWERED)
     reply->cut_by_close = reply->body.length > 0 && !has_length(reply, exchange->easy);
@@ -534,7 +583,12 @@ static void unlink_active(pt_exchange *exchange) {
   transport->active_count--;
 }
 
-static void park(pt_exchange *exchange) {
+/* Keeps the handle for the next exchange. After a failure over HTTP/2 it may still remember a refused stream, and take the next failure for one. */
+static void park(pt_exchange *exchange, bool failed) {
+  if (failed && exchange->transport->options.http2) {
+    exchange_free(exchange);
+    return;
+  }
   exchange->reply = NULL;
   exchange->next = exchange->transport->idle;
   exchange->transport->idle = exchange;
@@ -626,7 +680,7 @@ pt_exchange *pt_transport_start(pt_transport *transport, const pt_exchange_reque
   exchange->owner = request->owner;
   exchange->sends = 0;
   exchange->header_bytes = exchange->header_count = 0;
-  exchange->headers_done = exchange->has_length_line = exchange->doubtful_length = exchange->bad_length = exchange->too_large =
+  exchange->headers_done = exchange->has_length_line = exchange->doubtful_length = exchange->bad_length = exchange->refused = exchange->too_large =
       exchange->out_of_memory = false;
   exchange->error[0] = '\0';
   if (!prepare_request(exchange, request) || curl_multi_add_handle(transport->multi, exchange->easy) != CURLM_OK) {
@@ -645,7 +699,7 @@ void pt_transport_cancel(pt_transport *transport, pt_exchange *exchange) {
   measure(exchange, exchange->reply);
   (void)curl_multi_remove_handle(transport->multi, exchange->easy);
   unlink_active(exchange);
-  park(exchange);
+  park(exchange, true);
 }
 
 void *pt_transport_finished(pt_transport *transport) {
@@ -656,7 +710,7 @@ void *pt_transport_finished(pt_transport *transport) {
   if (transport->finished == NULL)
     transport->last_finished = NULL;
   void *owner = exchange->owner;
-  park(exchange);
+  park(exchange, exchange->reply->end != PT_END_ANSWERED);
   return owner;
 }
 
