@@ -71,6 +71,8 @@ static bool add_lines(pt_call *call, const pt_client_options *options, const pt_
     added = added && pt_call_add_fixed_line(call, "Expect:");
   if (call->has_body)
     added = added && pt_call_add_fixed_line(call, "Content-Type: application/json");
+  else if (call->operation->method != PT_METHOD_GET && call->operation->method != PT_METHOD_DELETE) /* libcurl would call nothing a form */
+    added = added && pt_call_add_fixed_line(call, "Content-Type:");
   if (options->read_only)
     added = added && pt_call_add_fixed_line(call, "X-Polytomic-Access-Mode: read-only");
   return added && pt_call_add_line(call, VERSION_HEADER, options->version, strlen(options->version));
