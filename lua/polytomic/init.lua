@@ -28,6 +28,12 @@ end
 local late = { operations = core.describe }
 
 waiting.install()
+require("polytomic.batch").install()
+require("polytomic.pages").install()
+require("polytomic.find").install()
+require("polytomic.patch").install()
+require("polytomic.ensure").install()
+require("polytomic.work").install()
 set_functions(false)
 
 return setmetatable(M, {

@@ -7,27 +7,46 @@ local M = {
   functions = {}, -- the module functions of a default client with `wait`
 }
 
--- Begins a call, waits for its end with the client's `wait`, and returns data, nil, response or nil, message, err.
--- Errors of usage are told at the line that called the method.
-local function run(client, name, arguments, options)
-  local call = core.begin(client, name, arguments, options, 3)
-  local wait = core.wait_of(client)
+-- Lets the client's `wait` run until the call is done.
+local function await(client, call, wait)
   while not call:done() do wait(client, call) end
   return call:result()
+end
+
+-- Runs a call to its end and returns data, nil, response or nil, message, err: the way of every method written in Lua.
+-- Errors of usage are told as `error` tells them at that level: 1 is the function that calls `run`.
+function M.run(client, name, arguments, options, level)
+  local wait = core.wait_of(client)
+  local data, message, response
+  if wait then
+    data, message, response = await(client, core.begin(client, name, arguments, options, level + 1), wait)
+  else
+    data, message, response = core.run(client, name, arguments, options, level + 1)
+  end
+  return data, message, response
+end
+
+local run = M.run
+
+-- Lets `seconds` pass as the client waits for calls; returns true, or nil, message, err when it is closed meanwhile.
+function M.pause(client, seconds)
+  local call = core.pause(client, seconds)
+  local data, message, response = await(client, call, core.wait_of(client) or function() client:step(seconds) end)
+  return data, message, response
 end
 
 -- The three results by name: a tail call would lose the level that errors are told at.
 local function method(name)
   return function(client, arguments, options)
     if type(client) ~= "userdata" then error(name .. ": use a colon: client:" .. name .. "{…}", 2) end
-    local data, message, response = run(client, name, arguments, options)
+    local data, message, response = run(client, name, arguments, options, 2)
     return data, message, response
   end
 end
 
 local function module_function(name)
   return function(arguments, options)
-    local data, message, response = run(core.client(), name, arguments, options)
+    local data, message, response = run(core.client(), name, arguments, options, 2)
     return data, message, response
   end
 end

@@ -1,0 +1,144 @@
+-- Making an organization or a user be there and be as described, however often it is run and whoever else runs it.
+
+local core = require "polytomic.core"
+local find = require "polytomic.find"
+local patch = require "polytomic.patch"
+local waiting = require "polytomic.waiting"
+
+local M = {}
+
+-- ---- organizations ----
+
+local org = { create = "create_org" }
+
+function org.find(client, arguments, options)
+  return find.org(client, arguments.name, options)
+end
+
+-- Whether a setting is as wanted; null and an empty text are the same as none.
+local function same(wanted, found)
+  if wanted == core.null or wanted == "" then wanted = nil end
+  if found == "" then found = nil end
+  return wanted == found
+end
+
+-- What was given and cannot be read back has to be written: only so it is surely there.
+function org.fits(found, arguments)
+  for _, name in ipairs(patch.write_only) do
+    if arguments[name] ~= nil then return false end
+  end
+  for _, name in ipairs(patch.readable) do
+    if arguments[name] ~= nil and not same(arguments[name], found[name]) then return false end
+  end
+  return true
+end
+
+function org.update(client, found, arguments, options)
+  return patch.replace("ensure_org", client, found, arguments, options)
+end
+
+-- ---- users ----
+
+local user = { create = "create_user" }
+
+function user.find(client, arguments, options)
+  return find.user(client, arguments.org_id, arguments.email, options)
+end
+
+local function set_of(list)
+  local set, size = {}, 0
+  if type(list) ~= "table" then return set, size end
+  for _, id in ipairs(list) do
+    local key = id:lower()
+    if not set[key] then
+      set[key] = true
+      size = size + 1
+    end
+  end
+  return set, size
+end
+
+-- Whether two lists hold the same ids, in whatever order and case.
+local function same_ids(wanted, found)
+  local wanted_set, wanted_size = set_of(wanted)
+  local found_set, found_size = set_of(found)
+  if wanted_size ~= found_size then return false end
+  for id in pairs(wanted_set) do
+    if not found_set[id] then return false end
+  end
+  return true
+end
+
+-- The API stores the names of roles in lower case.
+local function same_role(wanted, found)
+  if type(wanted) ~= "string" then return true end -- null asks for no role
+  return type(found) == "string" and wanted:lower() == found:lower()
+end
+
+function user.fits(found, arguments)
+  if arguments.role ~= nil and not same_role(arguments.role, found.role) then return false end
+  return arguments.role_ids == nil or same_ids(arguments.role_ids, found.role_ids)
+end
+
+function user.update(client, found, arguments, options)
+  local wanted = { org_id = arguments.org_id, id = found.id, email = found.email, role = arguments.role, role_ids = arguments.role_ids }
+  return waiting.run(client, "update_user", wanted, options, 1)
+end
+
+-- ---- both ----
+
+-- Brings what was found to what is wanted; `response` is that of the list.
+local function settle(kind, client, found, arguments, options, response)
+  if kind.fits(found, arguments) then return found, "unchanged", response end
+  local data, message, detail = kind.update(client, found, arguments, options)
+  if data == nil then return nil, message, detail end
+  return data, "updated", detail
+end
+
+-- Whether it may be there although creating it failed: carried out with its reply lost, or somebody else was faster. For a
+-- second user of one address the API lists no 409, so a 422 is looked into as well.
+local function may_exist(err)
+  return err.outcome == "unknown" or err.kind == "conflict" or err.kind == "unprocessable"
+end
+
+-- Looks, creates at most once, and looks again where creating failed in a way that leaves it open.
+local function ensure(kind, client, arguments, options)
+  local others = patch.without_key(options)
+  local found, message, response, _
+  found, message, response = kind.find(client, arguments, others)
+  if found then return settle(kind, client, found, arguments, others, response) end
+  if message then return nil, message, response end
+  local data, why, err = waiting.run(client, kind.create, patch.without_drop(arguments), options, 1)
+  if data ~= nil then return data, "created", err end
+  if not may_exist(err) then return nil, why, err end
+  found, _, response = kind.find(client, arguments, others)
+  if not found then return nil, why, err end
+  local settled, word, detail = settle(kind, client, found, arguments, others, response)
+  if word == "unchanged" and err.outcome == "unknown" then word = "created" end -- it was not there before
+  return settled, word, detail
+end
+
+-- client:ensure_org{ name=, …, drop_oidc= }: org, "created" | "updated" | "unchanged", response or nil, message, err.
+local function ensure_org(client, arguments, options)
+  find.check_usage("ensure_org", client, arguments)
+  local _, message, err = core.check(client, "create_org", patch.without_drop(arguments), options, 2)
+  if not message then _, message, err = patch.check_drop("ensure_org", arguments) end
+  if message then return nil, message, err end
+  return ensure(org, client, arguments, options)
+end
+
+-- client:ensure_user{ org_id=, email=, role_ids= }: user, "created" | "updated" | "unchanged", response or nil, message, err.
+local function ensure_user(client, arguments, options)
+  find.check_usage("ensure_user", client, arguments)
+  local _, message, err = core.check(client, "create_user", arguments, options, 2)
+  if message then return nil, message, err end
+  return ensure(user, client, arguments, options)
+end
+
+-- Gives every client `ensure_org` and `ensure_user`.
+function M.install()
+  core.methods.ensure_org = ensure_org
+  core.methods.ensure_user = ensure_user
+end
+
+return M

@@ -1,0 +1,78 @@
+-- Finding an organization by its name and a user by e-mail address: the API has no such search, so lists are read.
+
+local core = require "polytomic.core"
+local pages = require "polytomic.pages"
+
+local M = {}
+
+-- The first item of a list that fits, nil, response; nil alone when there is none; nil, message, err.
+local function scan(client, operation, arguments, options, fits)
+  local walk = pages.open(operation, client, operation, arguments, options)
+  while true do
+    local items, message, response = pages.next(walk)
+    if items == nil then return nil, message, response end
+    for _, item in ipairs(items) do
+      if fits(item) then return item, nil, response end
+    end
+  end
+end
+
+function M.org(client, name, options)
+  return scan(client, "list_orgs", {}, options, function(org) return org.name == name end)
+end
+
+-- E-mail addresses are compared without case: the API stores them in lower case.
+function M.user(client, org_id, email, options)
+  local wanted = email:lower()
+  return scan(client, "list_users", { org_id = org_id }, options, function(user)
+    return type(user.email) == "string" and user.email:lower() == wanted
+  end)
+end
+
+-- Raises, at the line that called the caller, where a method was not called with a colon and a table.
+function M.check_usage(method, client, arguments)
+  if type(client) ~= "userdata" then error(("%s: use a colon: client:%s{…}"):format(method, method), 3) end
+  if type(arguments) ~= "table" then error(("%s: arguments must be a table, got %s"):format(method, type(arguments)), 3) end
+end
+
+local function invalid(method, field, problem)
+  return core.make_error(method, "invalid", "unsent", problem, { field = field })
+end
+
+-- Nothing, or nil, message, err where an argument has another name, or `text` is missing or empty.
+local function check(method, arguments, known, text)
+  for name in pairs(arguments) do
+    if not known[name] then return invalid(method, tostring(name), ("unknown field '%s'"):format(tostring(name))) end
+  end
+  local value = arguments[text]
+  if value == nil then return invalid(method, text, text .. " is required") end
+  if type(value) ~= "string" then return invalid(method, text, ("%s must be a string, got %s"):format(text, type(value))) end
+  if value == "" then return invalid(method, text, text .. " must not be empty") end
+end
+
+-- client:find_org{ name= }: the organization, nil, response; nil alone when there is none; nil, message, err.
+local function find_org(client, arguments, options)
+  M.check_usage("find_org", client, arguments)
+  core.check(client, "list_orgs", {}, options, 2)
+  local _, message, err = check("find_org", arguments, { name = true }, "name")
+  if message then return nil, message, err end
+  return M.org(client, arguments.name, options)
+end
+
+-- client:find_user{ org_id=, email= }: likewise.
+local function find_user(client, arguments, options)
+  M.check_usage("find_user", client, arguments)
+  local _, message, err = check("find_user", arguments, { org_id = true, email = true }, "email")
+  if message then return nil, message, err end
+  _, message, err = core.check(client, "list_users", { org_id = arguments.org_id }, options, 2)
+  if message then return nil, message, err end
+  return M.user(client, arguments.org_id, arguments.email, options)
+end
+
+-- Gives every client `find_org` and `find_user`.
+function M.install()
+  core.methods.find_org = find_org
+  core.methods.find_user = find_user
+end
+
+return M

@@ -1,0 +1,89 @@
+-- Changing some settings of an organization: update_org replaces them all, so the others are read and sent along.
+
+local core = require "polytomic.core"
+local find = require "polytomic.find"
+local waiting = require "polytomic.waiting"
+
+local M = {
+  readable = { "name", "issuer", "sso_domain", "sso_org_id" },
+  write_only = { "client_id", "client_secret" }, -- the API never tells them
+}
+
+local function copied(original)
+  local copy = {}
+  for name, value in pairs(original or {}) do copy[name] = value end
+  return copy
+end
+
+-- Options for the calls that only read or replace: an idempotency key given by the caller is for one request.
+function M.without_key(options)
+  local copy = copied(options)
+  copy.idempotency_key = nil
+  return copy
+end
+
+-- The arguments of the API's own operation.
+function M.without_drop(arguments)
+  local copy = copied(arguments)
+  copy.drop_oidc = nil
+  return copy
+end
+
+-- Nothing, or nil, message, err where drop_oidc is no boolean.
+function M.check_drop(method, arguments)
+  local drop = arguments.drop_oidc
+  if drop == nil or type(drop) == "boolean" then return nil end
+  return core.make_error(method, "invalid", "unsent", "drop_oidc must be a boolean, got " .. type(drop), { field = "drop_oidc" })
+end
+
+-- What cannot be read back and is not given, so that replacing loses it.
+local function lost_by(arguments)
+  local lost = {}
+  for _, name in ipairs(M.write_only) do
+    if arguments[name] == nil then lost[#lost + 1] = name end
+  end
+  return table.concat(lost, " and ")
+end
+
+-- Nothing, or nil, message, err where replacing would end the organization's sign-in unasked.
+local function guard(method, org, arguments)
+  if not org.issuer or org.issuer == "" or arguments.client_secret ~= nil or arguments.drop_oidc then return nil end
+  local hint = "give client_secret (and client_id) to keep the sign-in, or drop_oidc = true to give up issuer, client_id and client_secret"
+  local problem = ("the organization signs in through the issuer %s, its settings are replaced in full, and %s would be lost, "
+    .. "since the API never tells what they are: %s"):format(org.issuer, lost_by(arguments), hint)
+  return core.make_error(method, "invalid", "unsent", problem, { field = "client_secret", hint = hint })
+end
+
+-- Replaces the settings of an organization as it was read by those given; the others stay. Data, nil, response or nil,
+-- message, err.
+function M.replace(method, client, org, arguments, options)
+  local _, message, err = guard(method, org, arguments)
+  if message then return nil, message, err end
+  local body = M.without_drop(arguments)
+  body.id = org.id
+  for _, name in ipairs(M.readable) do
+    if body[name] == nil and not (name == "issuer" and arguments.drop_oidc) then body[name] = org[name] end
+  end
+  return waiting.run(client, "update_org", body, options, 1)
+end
+
+-- client:patch_org{ id=, …, drop_oidc= }: data, nil, response or nil, message, err.
+local function patch_org(client, arguments, options)
+  find.check_usage("patch_org", client, arguments)
+  local probe = M.without_drop(arguments)
+  probe.name = probe.name or "-" -- only to replace it needs one
+  local _, message, err = core.check(client, "update_org", probe, options, 2)
+  if not message then _, message, err = M.check_drop("patch_org", arguments) end
+  if message then return nil, message, err end
+  local org, response
+  org, message, response = waiting.run(client, "get_org", { id = arguments.id }, M.without_key(options), 1)
+  if not org then return nil, message, response end
+  return M.replace("patch_org", client, org, arguments, options)
+end
+
+-- Gives every client `patch_org`.
+function M.install()
+  core.methods.patch_org = patch_org
+end
+
+return M

@@ -1,0 +1,160 @@
+-- Waiting for work that goes on after its call was answered: jobs, queries, executions, refreshes of schemas.
+
+local core = require "polytomic.core"
+local pages = require "polytomic.pages"
+local waiting = require "polytomic.waiting"
+
+local M = {}
+
+local TIMEOUT, INTERVAL = 600, 1              -- seconds, where the caller gives none
+local GROWTH, LONGEST_INTERVAL = 1.5, 30      -- each pause is longer than the one before, up to so many seconds
+local LAST_LOOK = 1                           -- seconds the call at the end of the time may take
+
+-- How work ends, as the API's statuses say it. Every other status is of work that goes on.
+local succeeded = { done = true, completed = true, fresh = true }
+local ended = { failed = true, canceled = true, errors = true, interrupted = true, unknown = true }
+for status in pairs(succeeded) do ended[status] = true end
+
+-- ---- settings ----
+
+local function check_seconds(method, name, value, level)
+  if value == nil then return end
+  if type(value) ~= "number" then error(("%s: %s must be a number, got %s"):format(method, name, type(value)), level + 1) end
+  if not (value > 0 and value < math.huge) then error(("%s: %s must be finite and positive"):format(method, name), level + 1) end
+end
+
+-- Whether a reply is the one waited for: a function of its data and its status.
+local function goal_of(until_status, level)
+  if until_status == nil then return function(_, status) return succeeded[status] end end
+  if type(until_status) == "function" then return until_status end
+  local list = type(until_status) == "string" and { until_status } or until_status
+  if type(list) ~= "table" or #list == 0 then
+    error("wait_for: until_status must be a status, a list of them, or a function", level + 1)
+  end
+  local wanted = {}
+  for _, status in ipairs(list) do wanted[status] = true end
+  return function(_, status) return wanted[status] end
+end
+
+local function check_settings(method, settings, known, level)
+  if settings == nil then return {} end
+  if type(settings) ~= "table" then error(("%s: settings must be a table, got %s"):format(method, type(settings)), level + 1) end
+  for name in pairs(settings) do
+    if not known[name] then error(("%s: unknown option '%s'"):format(method, tostring(name)), level + 1) end
+  end
+  check_seconds(method, "timeout", settings.timeout, level + 1)
+  check_seconds(method, "interval", settings.interval, level + 1)
+  return settings
+end
+
+-- ---- waiting ----
+
+local function status_of(data)
+  return type(data) == "table" and (data.status or data.cache_status) or nil
+end
+
+-- What the server says of work that failed.
+local function reason_of(data)
+  local said = data.error or data.status_message or type(data.errors) == "table" and data.errors[1]
+  return type(said) == "string" and said ~= "" and said or nil
+end
+
+-- True when the work is where it should be, false while it goes on; or nil, message, err.
+local function judge(data, response, reached)
+  local status = status_of(data)
+  if reached(data, status) then return true end
+  if type(status) ~= "string" then
+    return core.make_error(response, "bad_response", "unknown", "the reply holds no status to wait for")
+  end
+  if not ended[status] then return false end
+  local reason = reason_of(data)
+  local problem = ("the work ended as '%s'%s"):format(status, reason and ": " .. reason or "")
+  return core.make_error(response, "failed", "rejected", problem, { message = reason, body = response.body })
+end
+
+local function out_of_time(name, data, response, seconds)
+  local problem = ("the status is still '%s' after %g s"):format(tostring(status_of(data)), seconds)
+  return core.make_error(name, "timeout", "unknown", problem, { body = response.body })
+end
+
+-- Options of one look: it may not take longer than the time that is left.
+local function look_options(client, options, deadline)
+  local copy = {}
+  for name, value in pairs(options or {}) do copy[name] = value end
+  copy.timeout = math.min(copy.timeout or core.timeout_of(client), math.max(deadline - core.now(), LAST_LOOK))
+  return copy
+end
+
+-- Calls a reading operation until `reached(data, status)`. Data, nil, response or nil, message, err.
+local function await(client, name, arguments, settings, reached)
+  local timeout, interval = settings.timeout or TIMEOUT, settings.interval or INTERVAL
+  local longest = math.max(interval, LONGEST_INTERVAL)
+  local deadline = core.now() + timeout
+  while true do
+    local data, message, response = waiting.run(client, name, arguments, look_options(client, settings.options, deadline), 1)
+    if data == nil then return nil, message, response end
+    local done, why, err = judge(data, response, reached)
+    if done then return data, nil, response end
+    if done == nil then return nil, why, err end
+    local left = deadline - core.now()
+    if left <= 0 then return out_of_time(name, data, response, timeout) end
+    done, why, err = waiting.pause(client, math.min(interval, left))
+    if not done then return nil, why, err end
+    interval = math.min(interval * GROWTH, longest)
+  end
+end
+
+-- client:wait_for(operation, arguments, { until_status =, timeout =, interval =, options = })
+-- until_status: a status, a list of them, or a function of data and status that says whether the work is over. Without it,
+-- work is over when it is done, completed or fresh. Work that ended otherwise is an error of kind "failed".
+local function wait_for(client, name, arguments, settings)
+  if type(client) ~= "userdata" then error("wait_for: use a colon: client:wait_for(…)", 2) end
+  if type(name) ~= "string" then error("wait_for: the first argument must be an operation's name, got " .. type(name), 2) end
+  settings = check_settings("wait_for", settings, { until_status = true, timeout = true, interval = true, options = true }, 2)
+  local reached = goal_of(settings.until_status, 2)
+  local _, message, err = core.check(client, name, arguments, settings.options, 2)
+  if message then return nil, message, err end
+  local operation = core.describe(name)
+  if not operation or operation.method ~= "GET" then error("wait_for: " .. name .. " does not only read", 2) end
+  return await(client, name, arguments, settings, reached)
+end
+
+-- ---- rows of a query ----
+
+local function raise(data, message)
+  if data == nil then error(message, 0) end
+end
+
+-- Runs a query to its end; an iterator over its rows.
+local function run_query(client, arguments, settings)
+  local query, message, response = waiting.run(client, "run_query", arguments, settings.options, 1)
+  raise(query, message)
+  local id = query.id
+  if type(id) ~= "string" then raise(core.make_error(response, "bad_response", "unknown", "the reply holds no id to ask for results with")) end
+  query, message, response = await(client, "get_query", { id = id }, settings, goal_of(nil, 1))
+  raise(query, message)
+  local walk = pages.open("query_rows", client, "get_query", { id = id }, settings.options)
+  walk.first = response
+  return pages.items(walk)
+end
+
+-- for row, page in client:query_rows({ connection_id =, query = }, { timeout =, interval =, options = }) do: every row of
+-- the result; `page` is its response. The query is run when the first row is asked for. Raises the message on failure.
+local function query_rows(client, arguments, settings)
+  if type(client) ~= "userdata" then error("query_rows: use a colon: client:query_rows{…}", 2) end
+  settings = check_settings("query_rows", settings, { timeout = true, interval = true, options = true }, 2)
+  core.check(client, "run_query", arguments, settings.options, 2) -- raises for bad usage
+  local rows
+  return function()
+    rows = rows or run_query(client, arguments, settings)
+    return rows()
+  end
+end
+
+-- Gives every client `wait_for` and `query_rows`.
+function M.install()
+  core.methods.wait_for = wait_for
+  core.methods.query_rows = query_rows
+end
+
+return M
