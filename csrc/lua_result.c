@@ -185,12 +185,22 @@ static void make_all(lua_State *L, int index, const pt_call *call) {
   }
 }
 
+/* An error of a call that was refused before it was made has no call. */
+static bool is_error(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TTABLE || lua_getmetatable(L, index) == 0)
+    return false;
+  luaL_getmetatable(L, ERROR_METATABLE);
+  bool same = lua_rawequal(L, -1, -2) != 0;
+  lua_pop(L, 2);
+  return same;
+}
+
 /* curl(): in: response; out: command, or nil when no request was made up */
 static int response_curl(lua_State *L) {
   const pt_call *call = call_of(L, 1);
-  if (call == NULL)
+  if (call == NULL && !is_error(L, 1))
     return pt_lua_error(L, 1, "curl: use a colon: response:curl()");
-  if (call->engine == NULL) {
+  if (call == NULL || call->engine == NULL) {
     lua_pushnil(L);
     return 1;
   }
@@ -217,12 +227,12 @@ static int response_curl(lua_State *L) {
 static int response_index(lua_State *L) {
   const pt_call *call = call_of(L, 1);
   const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
-  if (call == NULL || name == NULL)
-    return 0;
-  if (strcmp(name, "curl") == 0) {
+  if (name != NULL && strcmp(name, "curl") == 0) {
     lua_pushcfunction(L, response_curl);
     return 1;
   }
+  if (call == NULL || name == NULL)
+    return 0;
   for (size_t i = 0; i < LAZY_PARTS; i++) {
     if (strcmp(name, lazy_part[i].name) != 0)
       continue;
@@ -377,7 +387,7 @@ static void read_api_error(lua_State *L, int err, int body, char *detail, size_t
       lua_pop(L, 1);
   }
   lua_getfield(L, body, "message");
-  if (lua_type(L, -1) != LUA_TSTRING) {
+  if (lua_type(L, -1) != LUA_TSTRING || pt_rawlen(L, -1) == 0) {
     lua_pop(L, 1);
     lua_getfield(L, body, "error");
     if (lua_type(L, -1) == LUA_TTABLE) {
