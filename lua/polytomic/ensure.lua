@@ -104,16 +104,15 @@ end
 -- Looks, creates at most once, and looks again where creating failed in a way that leaves it open.
 local function ensure(kind, client, arguments, options)
   local others = patch.without_key(options)
-  local found, message, response, _
-  found, message, response = kind.find(client, arguments, others)
+  local found, message, response = kind.find(client, arguments, others)
   if found then return settle(kind, client, found, arguments, others, response) end
   if message then return nil, message, response end
   local data, why, err = waiting.run(client, kind.create, patch.without_drop(arguments), options, 1)
   if data ~= nil then return data, "created", err end
   if not may_exist(err) then return nil, why, err end
-  found, _, response = kind.find(client, arguments, others)
-  if not found then return nil, why, err end
-  local settled, word, detail = settle(kind, client, found, arguments, others, response)
+  local there, _, list = kind.find(client, arguments, others)
+  if not there then return nil, why, err end
+  local settled, word, detail = settle(kind, client, there, arguments, others, list)
   if word == "unchanged" and err.outcome == "unknown" then word = "created" end -- it was not there before
   return settled, word, detail
 end

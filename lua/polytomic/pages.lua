@@ -1,6 +1,7 @@
 -- The pages of every list operation: one at a time, or item by item.
 --
--- Plain functions and closures that yield nothing of their own, so they work under any `wait` on any Lua.
+-- Plain functions and closures that yield nothing of their own, so they work under any `wait` on any Lua. Only where a
+-- coroutine cannot be suspended inside the iterator of a `for` (PUC Lua 5.1) do items block while a further page comes.
 
 local core = require "polytomic.core"
 local waiting = require "polytomic.waiting"
@@ -10,6 +11,16 @@ local M = {
   most_pages = 10000,    -- of one walk; past them the error has a cursor, for a list that really is that long
   most_empty_pages = 100, -- in a row
 }
+
+local probe = coroutine.create(function()
+  for _ in function() return coroutine.yield() end do end -- luacheck: ignore 512
+end)
+coroutine.resume(probe)
+local suspends_in_for = coroutine.status(probe) == "suspended"
+
+local function block(client)
+  client:step(1)
+end
 
 -- ---- reading a reply ----
 
@@ -172,32 +183,34 @@ local function take(walk, response)
   return items, nil, response
 end
 
--- The next page: items, nil, response; nil, message, err; nil alone at the end.
-function M.next(walk)
+-- The next page: items, nil, response; nil, message, err; nil alone at the end. `wait` takes the place of the client's own.
+function M.next(walk, wait)
   if walk.err then return nil, walk.message, walk.err end
   if walk.over then return nil end
   local response = walk.first
   walk.first = nil
   if not response then
     local data, message
-    data, message, response = waiting.run(walk.client, walk.operation.name, walk.arguments, walk.options, 1)
+    data, message, response = waiting.run(walk.client, walk.operation.name, walk.arguments, walk.options, 1, wait)
     if data == nil then return nil, with_cursor(walk, message, response) end
   end
   return take(walk, response)
 end
 
--- An iterator over the items of a walk; it raises the message of an error.
+-- An iterator over the items of a walk; it raises the message of an error. The first page is asked for at once, where
+-- every Lua can suspend the coroutine.
 function M.items(walk)
   local items, count, index, page = {}, 0, 0, nil
+  local wait = not suspends_in_for and core.wait_of(walk.client) and block or nil
+  local function turn(as_client_waits)
+    local list, message, response = M.next(walk, as_client_waits)
+    if message then error(message, 0) end
+    items, count, index, page = list, list and #list or 0, 0, response
+  end
+  turn()
   return function()
-    while index >= count do
-      local list, message, response = M.next(walk)
-      if list == nil then
-        if message then error(message, 0) end
-        return nil
-      end
-      items, count, index, page = list, #list, 0, response
-    end
+    while items and index >= count do turn(wait) end
+    if not items then return nil end
     index = index + 1
     return items[index], page
   end

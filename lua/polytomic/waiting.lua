@@ -14,9 +14,10 @@ local function await(client, call, wait)
 end
 
 -- Runs a call to its end and returns data, nil, response or nil, message, err: the way of every method written in Lua.
--- Errors of usage are told as `error` tells them at that level: 1 is the function that calls `run`.
-function M.run(client, name, arguments, options, level)
-  local wait = core.wait_of(client)
+-- Errors of usage are told as `error` tells them at that level: 1 is the function that calls `run`. `wait` takes the place
+-- of the client's own.
+function M.run(client, name, arguments, options, level, wait)
+  wait = wait or core.wait_of(client)
   local data, message, response
   if wait then
     data, message, response = await(client, core.begin(client, name, arguments, options, level + 1), wait)

@@ -125,8 +125,12 @@ local function raise(data, message)
   if data == nil then error(message, 0) end
 end
 
--- Runs a query to its end; an iterator over its rows.
-local function run_query(client, arguments, settings)
+-- for row, page in client:query_rows({ connection_id =, query = }, { timeout =, interval =, options = }) do: runs a query to
+-- its end, then gives every row of its result; `page` is its response. Raises the message on failure.
+local function query_rows(client, arguments, settings)
+  if type(client) ~= "userdata" then error("query_rows: use a colon: client:query_rows{…}", 2) end
+  settings = check_settings("query_rows", settings, { timeout = true, interval = true, options = true }, 2)
+  core.check(client, "run_query", arguments, settings.options, 2) -- raises for bad usage
   local query, message, response = waiting.run(client, "run_query", arguments, settings.options, 1)
   raise(query, message)
   local id = query.id
@@ -136,19 +140,6 @@ local function run_query(client, arguments, settings)
   local walk = pages.open("query_rows", client, "get_query", { id = id }, settings.options)
   walk.first = response
   return pages.items(walk)
-end
-
--- for row, page in client:query_rows({ connection_id =, query = }, { timeout =, interval =, options = }) do: every row of
--- the result; `page` is its response. The query is run when the first row is asked for. Raises the message on failure.
-local function query_rows(client, arguments, settings)
-  if type(client) ~= "userdata" then error("query_rows: use a colon: client:query_rows{…}", 2) end
-  settings = check_settings("query_rows", settings, { timeout = true, interval = true, options = true }, 2)
-  core.check(client, "run_query", arguments, settings.options, 2) -- raises for bad usage
-  local rows
-  return function()
-    rows = rows or run_query(client, arguments, settings)
-    return rows()
-  end
 end
 
 -- Gives every client `wait_for` and `query_rows`.

@@ -1,0 +1,33 @@
+-- The two ways a client waits, for specs of what is built upon calls: blocking, and suspending a coroutine.
+--
+--   for _, mode in ipairs(modes) do
+--     local client = clients.answered(replies, mode.options())
+--     local ok, message = mode.attempt(function() for item in client:each "list_orgs" do … end end)
+--   end
+
+local function yielding_wait(client)
+  coroutine.yield(client)
+end
+
+-- As pcall, but the body may suspend: on Lua 5.1 nothing can be suspended inside pcall itself.
+local function attempt_suspended(body)
+  local thread = coroutine.create(body)
+  while true do
+    local results = { coroutine.resume(thread) }
+    if coroutine.status(thread) == "dead" then return (unpack or table.unpack)(results, 1, 5) end -- luacheck: ignore
+    results[2]:step(1)
+  end
+end
+
+local function options_with(wait)
+  return function(options)
+    local copy = { wait = wait }
+    for name, value in pairs(options or {}) do copy[name] = value end
+    return copy
+  end
+end
+
+return {
+  { name = "a blocking client", options = options_with(nil), attempt = pcall },
+  { name = "a client that suspends coroutines", options = options_with(yielding_wait), attempt = attempt_suspended },
+}
