@@ -193,18 +193,6 @@ static bool check_required_members(writer *w, const pt_type *type, int index) {
   return true;
 }
 
-/* Refuses a name that is none of the fields, and suggests the nearest; `here` is where it stands. */
-static bool refuse_name(writer *w, const pt_field *fields, size_t count, const place *here) {
-  w->here = here;
-  const char *field = name_field(w);
-  const char *nearest = pt_field_nearest(fields, count, here->name, here->length);
-  if (nearest != NULL)
-    (void)snprintf(w->refusal->problem, PT_PROBLEM_SIZE, "unknown field '%s', did you mean '%s'?", field, nearest);
-  else
-    (void)snprintf(w->refusal->problem, PT_PROBLEM_SIZE, "unknown field '%s'", field);
-  return false;
-}
-
 /* in: ..., key, value; out: ..., key */
 static bool write_member(writer *w, const pt_type *type, const ancestor *above, bool first) {
   lua_State *L = w->L;
@@ -215,10 +203,7 @@ static bool write_member(writer *w, const pt_type *type, const ancestor *above, 
   const pt_field *field = pt_type_field(type, name, length);
   const pt_type *member = field != NULL ? field->type : type->kind == PT_TYPE_MAP ? type->element : &any_type;
   const place *object = w->here;
-  const place here = {.above = object, .name = name, .length = length};
-  if (field == NULL && type->kind == PT_TYPE_OBJECT)
-    return refuse_name(w, type->fields, type->field_count, &here);
-  w->here = &here;
+  w->here = &(place){.above = object, .name = name, .length = length}; /* a member the catalogue does not know passes */
   if (!first)
     pt_buffer_add_char(w->out, ',');
   if (!pt_json_add_string(w->out, name, length))
@@ -558,7 +543,14 @@ static bool refuse_unknown(writer *w) {
   }
   size_t length;
   const char *name = lua_tolstring(L, -1, &length);
-  return refuse_name(w, operation->fields, operation->field_count, &(place){.name = name, .length = length});
+  w->here = &(place){.name = name, .length = length};
+  const char *field = name_field(w);
+  const char *nearest = pt_field_nearest(operation->fields, operation->field_count, name, length);
+  if (nearest != NULL)
+    (void)snprintf(w->refusal->problem, PT_PROBLEM_SIZE, "unknown field '%s', did you mean '%s'?", field, nearest);
+  else
+    (void)snprintf(w->refusal->problem, PT_PROBLEM_SIZE, "unknown field '%s'", field);
+  return false;
 }
 
 /* Notes which fields are given, and refuses a name the operation does not have: a misspelt required field is told as what it is. */

@@ -47,7 +47,7 @@ typedef struct pt_type {
   pt_format format;                     /* STRING */
   const char *name;                     /* schema name or NULL */
   const struct pt_type *element;        /* ARRAY, MAP */
-  const pt_field *fields;               /* OBJECT; members that are not listed are unknown */
+  const pt_field *fields;               /* OBJECT; members that are not listed pass */
   size_t field_count;                   /* OBJECT */
   const struct pt_type *const *members; /* UNION: the value fits at least one */
   size_t member_count;                  /* UNION */
