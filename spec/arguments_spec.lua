@@ -189,14 +189,14 @@ describe("Roles", function()
   end)
 end)
 
+local function sync(target, more)
+  local arguments = { name = "s", mode = "create", schedule = { frequency = "manual" }, fields = { { target = "email", source = { field = "email", model_id = uuid } } }, target = target }
+  for name, value in pairs(more or {}) do arguments[name] = value end
+  return arguments
+end
+
 describe("Values inside a body", function()
   local function model(configuration) return { name = "m", connection_id = uuid, configuration = configuration } end
-  local function sync(target, more)
-    local arguments = { name = "s", mode = "create", schedule = { frequency = "manual" }, fields = { { target = "email", source = { field = "email", model_id = uuid } } }, target = target }
-    for name, value in pairs(more or {}) do arguments[name] = value end
-    return arguments
-  end
-
   it("are refused where they are no JSON, and named by their whole place", function()
     refused("create_model", model { a = { b = nan } }, "configuration.a.b", "must be a finite number")
     refused("create_model", model { a = huge }, "configuration.a", "must be a finite number")
