@@ -93,7 +93,7 @@ needs:
 # ---- trying and testing ----
 
 demo: ## builds, starts the sandbox and walks through the API
-	@.ci/ensure-packages demo
+	@.ci/ensure-packages $(if $(filter 5.4,$(LUA_VERSION)),demo,test)
 	@$(MAKE) --no-print-directory -s all
 	@.ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) examples/demo.lua
 
