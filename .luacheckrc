@@ -7,3 +7,4 @@ files["spec"] = { std = "min+busted", max_line_length = false } -- tables of cas
 files["rockspec"] = { std = "rockspec" }
 files[".luacheckrc"] = { std = "luacheckrc" }
 files["lua/polytomic/wait/openresty.lua"] = { std = "ngx_lua" }
+files["examples/openresty"] = { std = "ngx_lua" }
