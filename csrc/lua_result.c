@@ -294,7 +294,23 @@ static bool is_name(const char *bytes, size_t length, size_t end) {
   return end < length && bytes[end] == ':';
 }
 
-/* Hides every string inside a secret argument, as it stands in the JSON we sent. */
+/* Hides a string as it was before it was written as JSON; `json` is what stands between its quotes. */
+static void hide_string(char *text, size_t length, const char *json, size_t json_length) {
+  pt_buffer plain = {0};
+  if (pt_buffer_reserve(&plain, json_length + 1) == NULL) {
+    pt_secret_hide_bytes(text, length, json, json_length);
+    return;
+  }
+  for (size_t i = 0; i < json_length; i++) {
+    if (json[i] == '\\' && i + 1 < json_length && (json[i + 1] == '"' || json[i + 1] == '\\'))
+      i++;
+    pt_buffer_add_char(&plain, json[i]);
+  }
+  pt_secret_hide_bytes(text, length, plain.bytes, plain.length);
+  pt_buffer_wipe(&plain);
+}
+
+/* Hides every string inside a secret argument of the JSON we sent. */
 static void hide_strings(char *text, size_t length, const char *json, size_t json_length) {
   for (size_t i = 0; i < json_length; i++) {
     if (json[i] != '"')
@@ -303,7 +319,7 @@ static void hide_strings(char *text, size_t length, const char *json, size_t jso
     while (i < json_length && json[i] != '"')
       i += json[i] == '\\' ? 2 : 1;
     if (i < json_length && !is_name(json, json_length, i + 1))
-      pt_secret_hide_bytes(text, length, json + start, i - start);
+      hide_string(text, length, json + start, i - start);
   }
 }
 
@@ -668,6 +684,7 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
       lua_pushlstring(L, call->reply.body.bytes, call->reply.body.length);
       return push_success(L, index, false);
     }
+    hide_secrets(call, client->engine != NULL ? pt_engine_config(client->engine) : NULL);
     describe_text(problem, sizeof problem, &call->reply.body, envelope.top);
     return push_bad_response(L, index, call, client, problem);
   }

@@ -112,12 +112,28 @@ void pt_secret_add_authorization(pt_buffer *out, const pt_secret *secret, const 
   add_base64(out, &pair);
 }
 
+/* How much of the text, from its start, is these bytes, or what JSON writes for them with a backslash before a slash, quote or backslash; 0 when it is something else. */
+static size_t match(const char *text, size_t length, const char *bytes, size_t bytes_length) {
+  size_t at = 0;
+  for (size_t i = 0; i < bytes_length; i++, at++) {
+    bool escapable = bytes[i] == '/' || bytes[i] == '"' || bytes[i] == '\\';
+    if (escapable && at + 1 < length && text[at] == '\\' && text[at + 1] == bytes[i])
+      at++;
+    if (at >= length || text[at] != bytes[i])
+      return 0;
+  }
+  return at;
+}
+
 void pt_secret_hide_bytes(char *text, size_t length, const char *bytes, size_t bytes_length) {
   if (text == NULL || bytes_length < HIDE_LEAST)
     return;
-  for (size_t i = 0; i + bytes_length <= length; i++)
-    if (text[i] == bytes[0] && memcmp(text + i, bytes, bytes_length) == 0)
-      memset(text + i, '*', bytes_length);
+  for (size_t i = 0; i + bytes_length <= length; i++) {
+    if (text[i] != bytes[0] && text[i] != '\\')
+      continue;
+    size_t matched = match(text + i, length - i, bytes, bytes_length);
+    memset(text + i, '*', matched);
+  }
 }
 
 void pt_secret_hide(char *text, size_t length, const pt_secret *secret) {
