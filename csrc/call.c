@@ -184,17 +184,19 @@ static double retry_after_of(const pt_reply *reply) {
   return pt_retry_after_parse(header.value, header.value_length, pt_clock_wall());
 }
 
-/* A 2xx whose body ended with the connection, in the middle of its JSON, is a lost reply. */
+/* A 2xx whose body ends in the middle of its JSON: a lost reply where the connection ended with it, a broken one where its compressed bytes came whole. */
 static void recognise_cut(pt_reply *reply) {
-  if (reply->end != PT_END_ANSWERED || reply->status >= 300 || !reply->cut_by_close)
+  static const char lost[] = "the connection was closed in the middle of the reply";
+  static const char broken[] = "the compressed body ends too early";
+  bool doubtful = (reply->cut_by_close || reply->compressed) && reply->body.length > 0;
+  if (reply->end != PT_END_ANSWERED || reply->status >= 300 || !doubtful)
     return;
   if (pt_json_look(reply->body.bytes, reply->body.length, LOOK_DEPTH) != PT_JSON_CUT)
     return;
-  reply->end = PT_END_NETWORK;
+  reply->end = reply->cut_by_close ? PT_END_NETWORK : PT_END_PROTOCOL;
   reply->status = 0;
-  static const char problem[] = "the connection was closed in the middle of the reply";
   pt_free(reply->message);
-  reply->message = pt_copy(problem, sizeof problem - 1);
+  reply->message = reply->cut_by_close ? pt_copy(lost, sizeof lost - 1) : pt_copy(broken, sizeof broken - 1);
 }
 
 static pt_attempt *record(pt_call *call) {

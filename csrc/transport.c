@@ -393,14 +393,15 @@ static pt_exchange *exchange_new(pt_transport *transport) {
 
 /* ---- how an exchange ended ---- */
 
-static pt_attempt_end end_of_aborted(const pt_exchange *exchange) {
+static pt_attempt_end end_of_aborted(const pt_exchange *exchange, CURLcode code) {
   if (exchange->bad_length)
     return PT_END_PROTOCOL;
   if (exchange->too_large)
     return PT_END_TOO_LARGE;
   if (exchange->out_of_memory)
     return PT_END_MEMORY;
-  return PT_END_NETWORK; /* the veto: the re-used connection died before the reply began */
+  /* with ABORTED_BY_CALLBACK the veto: the re-used connection died before the reply began; else libcurl's decoder, at bytes behind the end */
+  return code == CURLE_WRITE_ERROR ? PT_END_PROTOCOL : PT_END_NETWORK;
 }
 
 /* libcurl says "out of memory" too for a header line past its own limit (100 KB). */
@@ -453,7 +454,7 @@ static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool se
 #endif
   case CURLE_USE_SSL_FAILED: return PT_END_TLS;
   case CURLE_WRITE_ERROR:
-  case CURLE_ABORTED_BY_CALLBACK: return end_of_aborted(exchange);
+  case CURLE_ABORTED_BY_CALLBACK: return end_of_aborted(exchange, code);
   case CURLE_OUT_OF_MEMORY: return end_of_memory(exchange, sent);
   case CURLE_FILESIZE_EXCEEDED:
 #if LIBCURL_VERSION_NUM >= 0x080600
@@ -565,10 +566,13 @@ static void conclude(pt_exchange *exchange, CURLcode code) {
   long connect_status = number_of(exchange->easy, CURLINFO_HTTP_CONNECTCODE);
   reply->end = judge(exchange, end_of(exchange, code, reply->sent), status, connect_status);
   reply->status = status_of(exchange, reply->end, status, connect_status);
-  if (reply->end == PT_END_ANSWERED)
-    reply->cut_by_close = reply->body.length > 0 && !has_length(reply, exchange->easy);
-  else
+  if (reply->end == PT_END_ANSWERED) {
+    pt_header header;
+    reply->cut_by_close = !has_length(reply, exchange->easy);
+    reply->compressed = exchange->compressed && pt_headers_find(&reply->headers, "content-encoding", &header);
+  } else {
     copy_message(exchange, code, reply);
+  }
 }
 
 static void unlink_active(pt_exchange *exchange) {

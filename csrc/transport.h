@@ -46,6 +46,7 @@ typedef struct {
   bool reused;
   bool sent;
   bool cut_by_close;             /* the body ended with the connection, without a length: it may be incomplete */
+  bool compressed;               /* the body was compressed: its end may be missing unnoticed */
   pt_buffer headers;             /* raw lines of the last header block */
   pt_buffer body;                /* decoded */
   char *message;                 /* what went wrong, one printable line; NULL when nothing did, or no memory; owned by the caller */
