@@ -179,18 +179,23 @@ static int client_tostring(lua_State *L) {
   return 1;
 }
 
+const pt_operation *pt_lua_find_operation(lua_State *L, const char *name, int level) {
+  const pt_operation *operation = pt_operation_find(name);
+  if (operation != NULL)
+    return operation;
+  const char *nearest = pt_operation_nearest(name);
+  (void)pt_lua_error(L, level, "unknown operation '%.64s'%s%s%s", name, nearest != NULL ? ", did you mean '" : "", nearest != NULL ? nearest : "",
+                     nearest != NULL ? "'?" : "");
+  return NULL;
+}
+
 /* in: client, name, arguments, options; out: call */
 static int client_start(lua_State *L) {
   (void)pt_lua_check_client(L, 1, "start");
   if (lua_type(L, 2) != LUA_TSTRING)
     return pt_lua_error(L, 1, "start: the first argument must be an operation's name, got %s", luaL_typename(L, 2));
   const char *name = lua_tostring(L, 2);
-  const pt_operation *operation = pt_operation_find(name);
-  if (operation == NULL) {
-    const char *nearest = pt_operation_nearest(name);
-    return pt_lua_error(L, 1, "unknown operation '%.64s'%s%s%s", name, nearest != NULL ? ", did you mean '" : "", nearest != NULL ? nearest : "",
-                        nearest != NULL ? "'?" : "");
-  }
+  const pt_operation *operation = pt_lua_find_operation(L, name, 1);
   lua_remove(L, 2);
   return pt_lua_start_operation(L, 1, operation, 1);
 }

@@ -25,6 +25,9 @@ pt_lua_client *pt_lua_to_client(lua_State *L, int index);
 /* The same, or raises at the caller's line; `what` is the method's name. */
 pt_lua_client *pt_lua_check_client(lua_State *L, int index, const char *what);
 
+/* The operation of that name, or raises at `level`, suggesting the nearest. */
+const pt_operation *pt_lua_find_operation(lua_State *L, const char *name, int level);
+
 /* in: options or nil at `index`; out: client. Raises at `level`. */
 int pt_lua_new_client(lua_State *L, int index, int level);
 

@@ -158,9 +158,7 @@ static const pt_operation *take_operation(lua_State *L, const char *what, int *l
   (void)pt_lua_check_client(L, 1, what);
   const char *name = luaL_checkstring(L, 2);
   *level = (int)luaL_checkinteger(L, 5);
-  const pt_operation *operation = strcmp(name, "request") == 0 ? pt_lua_request_operation() : pt_operation_find(name);
-  if (operation == NULL)
-    (void)pt_lua_error(L, *level, "unknown operation '%.64s'", name);
+  const pt_operation *operation = strcmp(name, "request") == 0 ? pt_lua_request_operation() : pt_lua_find_operation(L, name, *level);
   lua_settop(L, 4);
   lua_remove(L, 2);
   return operation;

@@ -109,13 +109,9 @@ function M.open(method, client, name, arguments, options)
   if type(name) ~= "string" then
     error(("%s: the first argument must be an operation's name, got %s"):format(method, type(name)), 3)
   end
-  local operation = core.describe(name)
-  if not operation then
-    local nearest = core.nearest(name)
-    error(("unknown operation '%s'%s"):format(name, nearest and (", did you mean '%s'?"):format(nearest) or ""), 3)
-  end
-  if not operation.pages then error(("%s: %s gives no list"):format(method, name), 3) end
   core.check(client, name, arguments, options, 3) -- raises for bad usage; bad data is told by the first page
+  local operation = core.describe(name)
+  if not operation or not operation.pages then error(("%s: %s gives no list"):format(method, name), 3) end
   local kind = operation.pages.kind
   local walk = {
     client = client, operation = operation, arguments = copied(arguments), options = copied(options),
