@@ -38,6 +38,12 @@ function emulator:reset()
   return self
 end
 
+-- Fills the collection that an operation lists or works on: `{ operation = "list_syncs", count = 25 }`, with `organization` and `arguments`.
+-- Returns { arguments =, ids = }: arguments that name what is there, and the ids of what was added.
+function emulator:seed(wish)
+  return control(self, "POST", "seed", cjson.encode(wish))
+end
+
 -- Arms faults: a list of `{ operation = "create_org", fault = "reset_after_commit", times = 1, … }`.
 function emulator:faults(list)
   assert(#list > 0, "a list of faults is needed")

@@ -1,7 +1,9 @@
 -- One API request from version check to answer: credential, idempotency key, body, operation. No sockets here.
 
+local arguments = require "polytomic.sandbox.arguments"
 local credential = require "polytomic.sandbox.credential"
 local errors = require "polytomic.sandbox.error"
+local generic = require "polytomic.sandbox.generic"
 local idempotency = require "polytomic.sandbox.idempotency"
 local inference = require "polytomic.sandbox.inference"
 local json = require "polytomic.sandbox.json"
@@ -20,7 +22,9 @@ local honours_key = { POST = true, PUT = true, PATCH = true }
 -- `state` is what the operations work on; `now` the clock (seconds) of the idempotency keys.
 function M.new(state, now)
   local self = setmetatable({ state = state, keys = idempotency.new(now), router = router.new(), generation = 0 }, M)
-  for _, route in ipairs(operations.routes) do self.router:add(route) end
+  for _, routes in ipairs { operations.routes, generic.routes } do
+    for _, route in ipairs(routes) do self.router:add(route) end
+  end
   return self
 end
 
@@ -44,14 +48,6 @@ function M:finish(request, response) -- luacheck: no self
   return { status = response.status, headers = headers, body = response.body }
 end
 
-local function decode_query(text)
-  local query = {}
-  for name, value in (text or ""):gmatch("([^&=]+)=?([^&]*)") do
-    query[name] = value:gsub("+", " "):gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
-  end
-  return query
-end
-
 -- The decoded body: always an object. Nil and an error response if it is not one.
 local function read_body(text)
   local value, message
@@ -68,10 +64,11 @@ end
 
 -- Runs the operation. Returns the response and whether it changed the state.
 local function run(self, request, call)
-  local context = { state = self.state, organization = call.principal.organization, parameters = call.parameters,
-    query = decode_query(request.query) }
+  local context = { state = self.state, organization = call.principal.organization, principal = call.principal,
+    parameters = call.parameters, path = request.path }
+  context.query, context.query_lists = arguments.decode(request.query)
   local response
-  if call.route.takes_body then
+  if call.route.takes_body and not (call.route.body_optional and request.body == "") then
     context.body, response = read_body(request.body)
     if response then return response, false end
   end
@@ -82,6 +79,7 @@ local function run(self, request, call)
   end
   if refusal then return refusal, false end
   local changed = call.route.method ~= "GET"
+  if call.route.whole then return data, changed end
   if data == operations.empty then return { status = 200, headers = {}, body = "" }, changed end
   local body = json.encode { data = data }
   return { status = 200, headers = { { "Content-Type", "application/json" } }, body = body }, changed
@@ -124,7 +122,12 @@ end
 
 -- The principal, or nil and a refusal.
 local function authorize(self, request, route)
-  local principal = credential.principal(self.state, request.headers.authorization)
+  local principal
+  if route.auth == "connect_token" then
+    principal = credential.of_token(self.state, arguments.decode(request.query).token)
+  else
+    principal = credential.principal(self.state, request.headers.authorization)
+  end
   if not principal then
     return nil, errors.response(inference.no_credential, "missing or invalid API key")
   end

@@ -1,6 +1,7 @@
--- The control endpoints under /_sandbox: reset, faults, and the log of requests. No credential is needed.
+-- The control endpoints under /_sandbox: reset, faults, seeding, and the log of requests. No credential is needed.
 
 local json = require "polytomic.sandbox.json"
+local seed = require "polytomic.sandbox.seed"
 
 local M = {}
 
@@ -55,6 +56,15 @@ end
 routes["DELETE /_sandbox/faults"] = function(service)
   service.faults:clear()
   return answer(200, {})
+end
+
+routes["POST /_sandbox/seed"] = function(service, request)
+  local wish, message = json.decode(request.body)
+  if wish == nil then return refuse(400, "invalid_json", "invalid JSON: " .. message) end
+  local seeded
+  seeded, message = seed.plant(service.api.state, wish)
+  if not seeded then return refuse(422, "unprocessable", message) end
+  return answer(200, seeded)
 end
 
 routes["GET /_sandbox/requests"] = function(service)

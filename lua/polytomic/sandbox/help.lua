@@ -16,6 +16,8 @@ Control endpoints, which need no key:
   POST   /_sandbox/faults    adds a list of faults
   GET    /_sandbox/faults    every fault with consumed and remaining, and how many are unconsumed
   DELETE /_sandbox/faults    drops all faults
+  POST   /_sandbox/seed      fills the collection an operation works on: { "operation": NAME, "count": 1,
+                             "organization": ID, "arguments": {} }; answers the arguments that name what it added
   GET    /_sandbox/requests  what arrived on the wire, oldest first; the newest 20000 are kept
 
 A fault is { "operation": NAME or "*", "fault": NAME, "times": 1, "after": 0, … }. It lets `after` requests of the

@@ -118,6 +118,85 @@ choose("empty_list", {
   rule = "an empty list, which may be null by the documents",
   choice = "[]; a wrong_type fault can send null" })
 
+-- Everything beside organizations and users
+
+choose("collections", {
+  rule = "what lists, creates, gets, updates and deletes do",
+  choice = "each list is a collection of its organization; PUT clears what it leaves out, PATCH does not; deleting takes "
+    .. "what is below with it" })
+choose("list_order", {
+  rule = "the order of lists",
+  choice = "the order of adding; `order` and `ascending` are ignored, and so are filters on what items do not have" })
+choose("static_collections", { value = 3,
+  rule = "lists that no operation adds to",
+  choice = "three examples; seeding replaces them" })
+choose("static_ids", { value = { ["/api/connection_types"] = { "postgresql", "salesforce", "csv" } },
+  rule = "which connection types there are",
+  choice = "postgresql, salesforce and csv; a connection may have any type" })
+choose("page_size", { value = 10,
+  rule = "how many items a page has without a limit",
+  choice = "10; a limit above the largest counts as the largest, one below 1 is 422" })
+choose("last_page", {
+  rule = "what the last page says",
+  choice = "no next_page_token, a next_cursor of null, no next link" })
+choose("malformed_token", {
+  rule = "a page token, cursor or page that no answer gave",
+  choice = "422 with key \"unprocessable\"" })
+choose("examples", {
+  rule = "what only the API can know",
+  choice = "a typed example that stays the same, with the ids of the path in it" })
+choose("unset_members", {
+  rule = "members that a request could set and did not",
+  choice = "left out of the answer" })
+choose("write_only_members", {
+  rule = "members that may hold secrets: a connection's configuration, a webhook's secret",
+  choice = "never in an answer" })
+choose("added_id", { value = { BulkBulkSyncSchedule = true },
+  rule = "the id of a bulk sync's schedule, which its documented answer lacks",
+  choice = "`id` is there" })
+choose("harbor_answers", {
+  rule = "what answers hold whose members are undocumented",
+  choice = "id, times and what the request set" })
+choose("foreign_organization", {
+  rule = "organization_id in the body of an operation of the current organization",
+  choice = "ignored" })
+choose("identity", {
+  rule = "the id of a partner or deployment key, and its kind",
+  choice = "a fixed id; is_partner for both, is_system for the deployment key; the organization is the owner" })
+choose("connect_token", {
+  rule = "how often and how long a connect token can be used",
+  choice = "until the sandbox is reset" })
+choose("system_role", { status = 403, key = "forbidden",
+  rule = "changing or deleting a system role",
+  choice = "403 with key \"forbidden\"" })
+choose("connection_in_use", { status = 422, key = "unprocessable",
+  rule = "which uses keep a connection from being deleted without force",
+  choice = "those of models, model syncs and bulk syncs" })
+choose("drafts", {
+  rule = "how drafts of contexts and saved queries are told from these",
+  choice = "they are the same items; the draft of one begins as the thing itself" })
+choose("progress", {
+  rule = "how fast jobs, queries and executions go",
+  choice = "created when they start, running at the first look, over at the second; a list is no look" })
+choose("failing_work", { value = "fails",
+  rule = "which executions and jobs fail",
+  choice = "those of a sync or model whose name contains \"fails\"" })
+choose("async_data", {
+  rule = "the data of an answer that names a job",
+  choice = "{}; the work itself is done at once, and the job's result is the data" })
+choose("query_rows", { value = 25,
+  rule = "what a query finds",
+  choice = "25 rows of id and name, or as many as LIMIT says (10000 at most), 10 a page; a text that begins with neither "
+    .. "SELECT nor WITH fails" })
+choose("schemas_refresh", {
+  rule = "how long a refresh of schemas takes",
+  choice = "refreshing at the first look, fresh at the second" })
+choose("event_types", { value = { "sync.running", "sync.completed", "sync.completed_with_errors", "sync.failed",
+    "sync.canceled", "bulk_sync.running", "bulk_sync.completed", "bulk_sync.completed_with_error", "bulk_sync.failed",
+    "bulk_sync.canceled" },
+  rule = "which events there are",
+  choice = "examples and what is seeded; what happens in the sandbox makes none" })
+
 -- Idempotency
 
 choose("malformed_idempotency_key", { status = 400, key = "invalid_idempotency_key",

@@ -119,17 +119,9 @@ end
 
 -- Users --------------------------------------------------------------------------------------------------------------
 
-local function role_name(state, role_ids)
-  local admin = state.role_by_name.Admin.id
-  for _, id in ipairs(role_ids) do
-    if id == admin then return "admin" end
-  end
-  return "user"
-end
-
 local function show_user(state, user)
   return { id = user.id, email = user.email, organization_id = user.organization.id,
-    role = role_name(state, user.role_ids), role_ids = json.array(user.role_ids) }
+    role = state:role_name(user.role_ids), role_ids = json.array(user.role_ids) }
 end
 
 -- The role ids that the deprecated member `role` stands for.
@@ -139,7 +131,7 @@ local function roles_by_name(state, name)
   return { state.role_by_name[system].id }
 end
 
-local function roles_by_id(state, list)
+local function roles_by_id(state, organization, list)
   if type(list) ~= "table" then return invalid("role_ids", "must be an array of role ids") end
   if next(list) == nil then return invalid("role_ids", "must contain at least one entry") end
   if #list == 0 then return invalid("role_ids", "must be an array of role ids") end
@@ -147,7 +139,7 @@ local function roles_by_id(state, list)
   for i, id in ipairs(list) do
     if type(id) ~= "string" then return invalid("role_ids", "must be an array of role ids") end
     id = id:lower()
-    if not state.role_by_id[id] then
+    if not state:knows_role(organization, id) then
       return nil, errors.response(inference.unknown_role, "role_ids: unknown role id", { field = "role_ids" })
     end
     role_ids[i] = id
@@ -156,14 +148,14 @@ local function roles_by_id(state, list)
 end
 
 -- The roles a body asks for: role ids; nil if it names none; nil and an error response.
-local function read_roles(state, body)
+local function read_roles(state, organization, body)
   local role, response = optional_string(body, "role")
   if response then return nil, response end
   local role_ids = body.role_ids
   if role_ids == json.null then role_ids = nil end
   if role and role_ids then return invalid("role", "cannot be combined with role_ids") end
   if role then return roles_by_name(state, role) end
-  if role_ids ~= nil then return roles_by_id(state, role_ids) end
+  if role_ids ~= nil then return roles_by_id(state, organization, role_ids) end
   return nil
 end
 
@@ -202,7 +194,7 @@ local function create_user(context)
   local email, role_ids
   email, response = read_email(context.body)
   if not email then return nil, response end
-  role_ids, response = read_roles(context.state, context.body)
+  role_ids, response = read_roles(context.state, organization, context.body)
   if response then return nil, response end
   if organization.user_by_email[email] then
     return nil, errors.response(inference.duplicate_email, "email: a user with this e-mail address already exists",
@@ -228,7 +220,7 @@ local function update_user(context)
     if not email then return nil, response end
   end
   local role_ids
-  role_ids, response = read_roles(context.state, context.body)
+  role_ids, response = read_roles(context.state, user.organization, context.body)
   if response then return nil, response end
   user.role_ids = role_ids or user.role_ids
   return show_user(context.state, user)

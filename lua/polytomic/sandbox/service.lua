@@ -5,6 +5,7 @@
 local api = require "polytomic.sandbox.api"
 local control = require "polytomic.sandbox.control"
 local faults = require "polytomic.sandbox.faults"
+local generic = require "polytomic.sandbox.generic"
 local journal = require "polytomic.sandbox.journal"
 local operations = require "polytomic.sandbox.operations"
 local replies = require "polytomic.sandbox.replies"
@@ -16,7 +17,9 @@ M.__index = M
 -- `options`: partner_key, deployment_key; now (seconds, of a clock that only goes forward), sleep(seconds).
 function M.new(options)
   local names = {}
-  for _, route in ipairs(operations.routes) do names[route.name] = true end
+  for _, routes in ipairs { operations.routes, generic.routes } do
+    for _, route in ipairs(routes) do names[route.name] = true end
+  end
   local seeded = state.new { partner_key = options.partner_key, deployment_key = options.deployment_key }
   return setmetatable({ api = api.new(seeded, options.now), faults = faults.new(names),
     journal = journal.new(options.now), sleep = options.sleep }, M)

@@ -1,7 +1,8 @@
--- What the sandbox remembers: organizations, their users, roles and keys. No HTTP here.
+-- What the sandbox remembers: organizations, their users, roles and keys (the rest is in resources.lua). No HTTP here.
 
 local collection = require "polytomic.sandbox.collection"
 local random = require "polytomic.sandbox.random"
+local resources = require "polytomic.sandbox.resources"
 
 local M = {}
 M.__index = M
@@ -24,6 +25,7 @@ function M:reset()
   self.organizations = collection.new()
   self.organization_by_name = {}
   self.user_by_key = {}
+  self.organization_by_token = {} -- of sessions that connect a connection
   self.role_by_id, self.role_by_name = {}, {}
   for _, role in ipairs(M.roles) do
     self.role_by_id[role.id] = role
@@ -51,6 +53,23 @@ function M:remove_organization(organization)
   organization.users:each(function(user) self:revoke_key(user) end)
   self.organizations:remove(organization.id)
   self.organization_by_name[organization.settings.name] = nil
+end
+
+-- Whether a role of this id is there for the users of an organization: a system role, or one of its own.
+function M:knows_role(organization, id)
+  if self.role_by_id[id] then return true end
+  local found = false
+  resources.of(organization):each("/api/permissions/roles", function(role) found = found or role.id == id end)
+  return found
+end
+
+-- What the deprecated member `role` says of these role ids.
+function M:role_name(role_ids)
+  local admin = self.role_by_name.Admin.id
+  for _, id in ipairs(role_ids) do
+    if id == admin then return "admin" end
+  end
+  return "user"
 end
 
 -- Adds a user and returns it. The e-mail address must be free in the organization.
