@@ -5,6 +5,7 @@ local api = require "polytomic.sandbox.api"
 local clock = require "polytomic.sandbox.clock"
 local facts = require "spec.support.facts"
 local families = require "polytomic.sandbox.families"
+local resources = require "polytomic.sandbox.resources"
 local schema = require "polytomic.sandbox.schema"
 local seed = require "polytomic.sandbox.seed"
 local state = require "polytomic.sandbox.state"
@@ -269,6 +270,17 @@ describe("a collection of the sandbox", function()
     assert.is_true(refused > 200)
   end)
 
+  it("refuses a query without what is required, or with what is malformed", function()
+    local path = "/api/harbors/" .. call("create_harbor").data.id .. "/actions/describe?connection_id=a&schema_id=b"
+    local status, body = send("GET", path)
+    assert.same({ 422, "operation_id" }, { status, body.metadata.field })
+    assert.equal(200, (send("GET", path .. "&operation_id=c")))
+    for _, query in ipairs { "limit=x", "limit=1.5", "active=2", "target_connection_id=1" } do
+      status, body = send("GET", "/api/syncs?" .. query)
+      assert.same({ 422, query:match "^[^=]+" }, { status, body.metadata.field })
+    end
+  end)
+
   it("replaces with PUT, clearing what is left out, and keeps id and time of creation", function()
     local made = call("create_sync", { name = "First", filter_logic = "A AND B" }).data
     local changed = call("update_sync", { id = made.id, name = "Second" }).data
@@ -340,6 +352,7 @@ describe("a collection of the sandbox", function()
     assert.equal(404, status_of("create_bulk_sync_schedule", { sync_id = unknown }))
     call("delete_bulk_sync", { id = sync.id })
     assert.equal(404, status_of("get_bulk_sync_schedule", { sync_id = sync.id, schedule_id = schedule.id }))
+    for path in pairs(resources.of(emulator.state.owner).stores) do assert.is_nil(path:find(sync.id, 1, true)) end
   end)
 
   it("holds the same three examples on every start where nothing adds to it", function()
@@ -451,6 +464,14 @@ describe("work of the sandbox", function()
     assert.same({ "canceled", "canceled", "canceled" }, looks("get_sync_execution", named))
     call("cancel_sync_execution", named)
     assert.equal("canceled", call("get_sync_execution", named).data.status)
+  end)
+
+  it("of an execution that is over cannot be canceled", function()
+    local sync = call("create_bulk_sync").data
+    local named = { id = sync.id, exec_id = call("start_bulk_sync", { id = sync.id }).data.id }
+    looks("get_bulk_sync_execution", named)
+    call("cancel_bulk_sync_execution", named)
+    assert.same({ "completed", "completed", "completed" }, looks("get_bulk_sync_execution", named))
   end)
 
   it("of an execution fails where the sync's name says so", function()

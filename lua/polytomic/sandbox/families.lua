@@ -119,9 +119,8 @@ function M.storage_path(template, path)
   return suffix and path:sub(1, -#suffix - 1) or path
 end
 
-local item_roles = { GET = "get", PUT = "replace", PATCH = "merge", DELETE = "delete" }
-local document_roles = { GET = "read_document", PUT = "replace_document", PATCH = "merge_document",
-  DELETE = "delete_document" }
+local item_roles = { GET = "get", PUT = "replace", DELETE = "delete" }
+local document_roles = { GET = "read_document", PUT = "replace_document", DELETE = "delete_document" }
 
 -- What an operation does: "list", "create", a value of item_roles or document_roles, or "act" where it fits nothing.
 function M.role(operation)

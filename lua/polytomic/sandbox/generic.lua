@@ -72,21 +72,17 @@ end
 
 function roles.get(context) return answer.item(context.operation, context.place.item) end
 
--- `replace`: what the operation can set and does not is cleared.
-local function update(context, replace)
+-- What the operation can set and does not is cleared.
+function roles.replace(context)
   local item = context.place.item
   local values, settable = take(context.operation, context.body, {}, {})
   for name in pairs(settable) do
-    if replace or values[name] ~= nil then item.values[name] = values[name] end
+    item.values[name] = values[name]
     item.settable[name] = true
   end
   item.values.updated_at, item.values.updated_by = clock.now(), actor_of(context.principal)
   return answer.item(context.operation, item)
 end
-
-function roles.replace(context) return update(context, true) end
-
-function roles.merge(context) return update(context, false) end
 
 function roles.delete(context)
   context.resources:remove(context.place.store, context.place.item)
