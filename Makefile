@@ -33,8 +33,7 @@ LUA_CFLAGS = $(eval LUA_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LUA_PC)))$(LU
 CURL_CFLAGS = $(eval CURL_CFLAGS := $(shell $(PKG_CONFIG) --cflags libcurl))$(CURL_CFLAGS)
 CURL_LIBS = $(eval CURL_LIBS := $(shell $(PKG_CONFIG) --libs libcurl))$(CURL_LIBS)
 COMPILE = $(CC) $(LANGUAGE) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) -MMD -MP
-# The module stays mapped when a state closes: libcurl's resolver threads may outlive it.
-LINK = $(CC) -shared -pthread -Wl,-z,nodelete $(CFLAGS) $(LDFLAGS)
+LINK = $(CC) -shared -pthread $(CFLAGS) $(LDFLAGS)
 
 # ---- files ----
 

@@ -8,6 +8,7 @@
 #include "memory.h"
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -80,8 +81,18 @@ static void *testing_calloc(size_t count, size_t size) {
 }
 #endif
 
-/* Never undone: other code of the process may use libcurl, and the module stays mapped. */
+/* Keeps this module mapped for good: lua_close would unload it while a resolver thread of libcurl may still run. Here rather than by a linker's flag, which
+   LuaRocks cannot pass on. Where it fails nothing is lost but that. */
+static void stay_mapped(void) {
+  static const char inside = 0;
+  Dl_info module;
+  if (dladdr(&inside, &module) != 0 && module.dli_fname != NULL)
+    (void)dlopen(module.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+/* Never undone: other code of the process may use libcurl. */
 static void initialise(void) {
+  stay_mapped();
 #ifdef PT_TESTING
   global_result = curl_global_init_mem(CURL_GLOBAL_DEFAULT, pt_malloc, pt_free, pt_realloc, testing_strdup, testing_calloc);
 #else
