@@ -478,7 +478,12 @@ describe("work of the sandbox", function()
     local sync = call("create_sync", { name = "This one fails" }).data
     local started = call("start_sync", { id = sync.id }).data
     assert.same({ "running", "failed", "failed" }, looks("get_sync_execution", { sync_id = sync.id, id = started.id }))
-    assert.equal(1, #ok("GET", "/api/syncs/" .. sync.id .. "/executions?only_completed=true").data)
+    local failed = ok("GET", "/api/syncs/" .. sync.id .. "/executions?only_completed=true").data
+    assert.same({ 1, { "the sandbox was asked to fail" } }, { #failed, failed[1].errors })
+    local bulk = call("create_bulk_sync", { name = "fails" }).data
+    local named = { id = bulk.id, exec_id = call("start_bulk_sync", { id = bulk.id }).data.id }
+    assert.same({ "running", "failed", "failed" }, looks("get_bulk_sync_execution", named))
+    assert.equal("the sandbox was asked to fail", call("get_bulk_sync_execution", named).data.status_message)
   end)
 
   it("in the background is a job, whose result is what the operation makes", function()
@@ -712,6 +717,11 @@ describe("seeding the sandbox", function()
     assert(seed.plant(emulator.state, { operation = "list_webhooks", count = 2, organization = org.id }))
     assert.same({}, ok("GET", "/api/webhooks").data)
     assert.equal(2, #ok("GET", "/api/webhooks", nil, "Basic " .. base64(org.id .. ":partner-key")).data)
+  end)
+
+  it("makes bulk syncs where their statuses are asked for", function()
+    plant("list_bulk_sync_execution_statuses", 3)
+    assert.equal(3, #ok("GET", "/api/bulk/syncs/status").data)
   end)
 
   it("makes a query and an execution that go on like any", function()

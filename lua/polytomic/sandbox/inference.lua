@@ -179,8 +179,8 @@ choose("progress", {
   rule = "how fast jobs, queries and executions go",
   choice = "created when they start, running at the first look, over at the second; a list is no look" })
 choose("failing_work", { value = "fails",
-  rule = "which executions and jobs fail",
-  choice = "those of a sync or model whose name contains \"fails\"" })
+  rule = "which executions and jobs fail, and how that shows",
+  choice = "those of a sync or model whose name contains \"fails\"; status failed, and an error that says so" })
 choose("async_data", {
   rule = "the data of an answer that names a job",
   choice = "{}; the work itself is done at once, and the job's result is the data" })

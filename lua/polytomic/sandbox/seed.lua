@@ -11,6 +11,9 @@ local M = {}
 
 local limit = 10000
 
+-- What is listed is kept elsewhere.
+local stands_for = { list_bulk_sync_execution_statuses = "list_bulk_syncs" }
+
 local seeder = { kind = "sandbox", id = "sandbox" }
 
 -- Some value for a parameter that names no item of a collection.
@@ -93,7 +96,7 @@ end
 
 local function check(state, wish)
   if type(wish) ~= "table" then return nil, "the body must be an object" end
-  local operation = families.by_name[wish.operation]
+  local operation = families.by_name[stands_for[wish.operation] or wish.operation]
   if not operation then return nil, "nothing to seed for operation " .. tostring(wish.operation) end
   local count = wish.count == nil and 1 or wish.count
   if type(count) ~= "number" or count % 1 ~= 0 or count < 0 or count > limit then

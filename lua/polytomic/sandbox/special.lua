@@ -64,9 +64,19 @@ M.before.update_role, M.before.delete_role = refuse_system_role, refuse_system_r
 
 -- Syncs and their executions -----------------------------------------------------------------------------------------
 
+local function finish_execution(item)
+  local values = item.values
+  if values.status ~= "failed" then return end
+  values.errors, values.status_message = json.array { "the sandbox was asked to fail" }, "the sandbox was asked to fail"
+  values.error_count = 1
+end
+
 local function start_execution(context, item)
-  local sync = context.place.item
-  work.start(item, work.fails(sync.values.name) and "failed" or "completed")
+  local values = item.values
+  values.errors, values.error_count, values.warning_count = json.array(), 0, 0
+  values.counts = { insert = 1, total = 1, update = 0, delete = 0, upserts = 0, error = 0, warnings = 0 }
+  item.settable.status_message = true
+  work.start(item, work.fails(context.place.item.values.name) and "failed" or "completed", finish_execution)
 end
 
 M.created["/api/syncs/{}/executions"] = start_execution
