@@ -177,7 +177,7 @@ choose("drafts", {
   choice = "they are the same items; the draft of one begins as the thing itself" })
 choose("progress", {
   rule = "how fast jobs, queries and executions go",
-  choice = "created when they start, running at the first look, over at the second; a list is no look" })
+  choice = "created when they start, running at the first look, over at the second; a list of executions is no look" })
 choose("failing_work", { value = "fails",
   rule = "which executions and jobs fail, and how that shows",
   choice = "those of a sync or model whose name contains \"fails\"; status failed, and an error that says so" })
