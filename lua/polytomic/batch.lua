@@ -1,0 +1,235 @@
+-- client:batch: one operation for many arguments, several calls at once, slower while the server asks for it.
+
+local core = require "polytomic.core"
+local driver = require "polytomic.driver"
+local progress = require "polytomic.progress"
+
+local M = {}
+local unpack = table.unpack or unpack -- luacheck: ignore
+
+local CONCURRENCY = 16
+local STEP = 1        -- seconds one blocking step may wait
+
+-- Whether a coroutine can yield through pcall: not on Lua 5.1.
+local probe = coroutine.create(function() pcall(coroutine.yield) end)
+coroutine.resume(probe)
+local yields_through_pcall = coroutine.status(probe) == "suspended"
+
+local batch = {}
+batch.__index = batch
+
+-- ---- calls under way ----
+
+function batch:landed(call)
+  self.ready[#self.ready + 1] = call
+  local wake = self.wake
+  self.wake = nil
+  if wake then wake() end
+end
+
+-- Begins the call for the next arguments; false when there are none left.
+function batch:begin_next()
+  local index = self.index + 1
+  local arguments = self.next(index)
+  if arguments == nil then
+    self.exhausted = true
+    return false
+  end
+  self.index = index
+  local call = core.begin(self.client, self.operation, arguments, self.call_options, self.level)
+  self.flying[call] = index
+  self.count = self.count + 1
+  driver.watch(self.client, call, function() self:landed(call) end)
+  return true
+end
+
+function batch:fill()
+  while self.count < math.floor(self.limit) and not self.exhausted and self:begin_next() do end
+end
+
+-- Calls that ended without anybody being told: their client was closed.
+function batch:sweep()
+  local call = next(self.flying)
+  if #self.ready > 0 or not call or not call:done() then return end
+  for ended in pairs(self.flying) do
+    if ended:done() then self.ready[#self.ready + 1] = ended end
+  end
+end
+
+-- ---- what `wait` sees: a batch in place of a call ----
+
+-- Whether there is something to go on with.
+function batch:done()
+  if #self.ready == 0 then driver.wake(self.client) end
+  self:sweep()
+  return #self.ready > 0
+end
+
+-- For driver.watch.
+function batch:watch(wake)
+  if #self.ready > 0 then return wake() end
+  self.wake = wake
+end
+
+-- Ends the batch early: calls under way are cancelled, the others are not begun.
+function batch:cancel()
+  self.cancelled = true
+  self.exhausted = true
+  for call in pairs(self.flying) do call:cancel() end
+end
+
+-- ---- results ----
+
+-- Additive increase, multiplicative decrease: one more at once for each round of successes, half as many for replies with status 429, whoever
+-- of the client's calls got them, once for each round.
+function batch:adapt(succeeded)
+  local slow_downs = core.slow_downs(self.client)
+  self.round = self.round + 1
+  if slow_downs > self.slow_downs then
+    if self.round >= self.limit or not self.slowed then
+      self.limit, self.round, self.slowed = math.max(1, self.limit / 2), 0, true
+    end
+  elseif succeeded then
+    self.limit = math.min(self.concurrency, self.limit + 1 / self.limit)
+  end
+  self.slow_downs = slow_downs
+end
+
+function batch:keep(index, data, message, err)
+  if data == nil then
+    self.failures[#self.failures + 1] = { index = index, message = message, err = err }
+    self.results[index] = false
+  else
+    self.results[index] = not self.on_result and data or true
+  end
+end
+
+function batch:take(call)
+  local index = self.flying[call]
+  self.flying[call] = nil
+  self.count = self.count - 1
+  local data, message, err = call:result()
+  if data ~= nil then err = nil end
+  self:adapt(data ~= nil)
+  self:keep(index, data, message, err)
+  if self.progress then self.progress:tell(#self.failures) end
+  if self.on_result then self.on_result(index, data, message, err) end
+end
+
+-- What was never begun fails as cancelled; of an iterator nobody knows what was left.
+function batch:give_up_rest()
+  for index = self.index + 1, self.total or 0 do
+    self:keep(index, core.make_error(self.operation, "cancelled", "unsent", "the batch was cancelled"))
+  end
+end
+
+-- ---- the course of it ----
+
+function batch:await()
+  while not self:done() do
+    if self.wait then self.wait(self.client, self) else self.client:step(STEP) end
+  end
+end
+
+function batch:run()
+  self:fill()
+  while self.count > 0 do
+    self:await()
+    local ready = self.ready
+    self.ready = {}
+    for _, call in ipairs(ready) do self:take(call) end
+    self:fill()
+  end
+  self:give_up_rest()
+end
+
+-- An error leaves no call behind, but on Lua 5.1 under a `wait`, where nothing could be caught: there the calls under way go on to their end.
+function batch:guarded()
+  local ok, message = true, nil
+  if self.protected then ok, message = pcall(self.run, self) else self:run() end
+  if self.progress then self.progress:stop() end
+  if ok then return end
+  self:cancel()
+  driver.wake(self.client)
+  error(message, 0)
+end
+
+-- ---- usage: each returns what is wrong, or nil ----
+
+local function wrong_kind(name, value, ...)
+  for _, kind in ipairs { ... } do
+    if type(value) == kind then return nil end
+  end
+  return name .. " must be a " .. table.concat({ ... }, " or a ") .. ", got " .. type(value)
+end
+
+local function wrong_operation(name)
+  local problem = wrong_kind("the operation's name", name, "string")
+  if problem or core.functions[name] then return problem end
+  local nearest = core.nearest(name)
+  return ("unknown operation '%s'%s"):format(name, nearest and ", did you mean '" .. nearest .. "'?" or "")
+end
+
+local function wrong_list(list)
+  local problem = wrong_kind("the list of arguments", list, "table", "function")
+  if problem or type(list) == "function" then return problem end
+  for index = 1, #list do
+    if type(list[index]) ~= "table" then return ("arguments %d must be a table, got %s"):format(index, type(list[index])) end
+  end
+end
+
+local KINDS = { concurrency = { "number" }, options = { "table" }, on_result = { "function" }, progress = { "boolean", "function" },
+  control = { "table" } }
+
+local function wrong_options(options)
+  if type(options) ~= "table" then return wrong_kind("options", options, "table") end
+  for name, value in pairs(options) do
+    if not KINDS[name] then
+      return ("unknown option '%s', known are concurrency, control, on_result, options and progress"):format(tostring(name))
+    end
+    local problem = wrong_kind(name, value, unpack(KINDS[name]))
+    if problem then return problem end
+  end
+  local concurrency = options.concurrency or 1
+  if concurrency < 1 or concurrency % 1 ~= 0 then return "concurrency must be a whole number, 1 or more" end
+  if options.options and type(options.options.idempotency_key) == "string" then
+    return "an idempotency_key would be the same for every call: each makes its own"
+  end
+end
+
+-- client:batch(operation, list_of_arguments, options): results, failures. The list may be a function that returns the arguments number i, nil at
+-- the end. Options: `concurrency` (calls at once, default 16), `options` (of each call), `on_result(i, data, message, err)` as each item ends
+-- (results[i] is then true in place of data, so that memory stays flat), `progress` (true, or a function), and `control`, a table that gets
+-- a function `cancel`.
+function M.batch(client, operation, list, options)
+  if type(client) ~= "userdata" then error("batch: use a colon: client:batch(…)", 2) end
+  options = options or {}
+  local problem = wrong_operation(operation) or wrong_list(list) or wrong_options(options)
+  if problem then error("batch: " .. problem, 2) end
+  local wait = core.wait_of(client)
+  local protected = not wait or yields_through_pcall
+  local total = type(list) == "table" and #list or nil
+  local self = setmetatable({
+    client = client, operation = operation, call_options = options.options, on_result = options.on_result,
+    next = total and function(index) return list[index] end or list, total = total,
+    wait = wait, protected = protected,
+    level = protected and 7 or 6, -- from core.begin up to the caller
+    progress = progress.new(operation, total, options.progress),
+    index = 0, count = 0, flying = {}, ready = {},
+    concurrency = options.concurrency or CONCURRENCY, limit = options.concurrency or CONCURRENCY,
+    round = 0, slow_downs = core.slow_downs(client),
+    results = {}, failures = {},
+  }, batch)
+  if options.control then options.control.cancel = function() self:cancel() end end
+  self:guarded()
+  table.sort(self.failures, function(a, b) return a.index < b.index end)
+  return self.results, self.failures
+end
+
+-- Gives every client the method.
+function M.install()
+  core.methods.batch = M.batch
+  core.waiting.batch = M.batch
+end
+
+return M

@@ -1,0 +1,73 @@
+-- Tells whoever waits for a call that it is done, and keeps one driver for all calls that share connections: what the wait
+-- adapters and batches are made of.
+
+local core = require "polytomic.core"
+
+local M = {}
+
+-- What to do when a call is done, by call.
+local wakes = setmetatable({}, { __mode = "k" })
+
+-- Runs `wake()` once when the call is done, at once when it is already. A batch gives itself in place of a call.
+function M.watch(client, call, wake)
+  if type(call) == "table" then return call:watch(wake) end
+  if call:done() then return wake() end
+  local before = wakes[call]
+  wakes[call] = before and function() before() wake() end or wake
+  core.watch(client, call)
+end
+
+-- Wakes those whose calls are done since, of any client that shares the connections; says whether there were any.
+function M.wake(client)
+  local call = core.next_done(client)
+  local any = call ~= nil
+  while call do
+    local wake = wakes[call]
+    wakes[call] = nil
+    if wake then wake() end
+    call = core.next_done(client)
+  end
+  return any
+end
+
+local driver = {}
+driver.__index = driver
+
+-- Drivers by loop, then by connections.
+local loops = setmetatable({}, { __mode = "k" })
+
+-- Makes sure that a driver runs in this loop (any value that stands for it) for the client's connections, while calls are active.
+-- `start(driver)` begins a thread, timer or handle of the loop that calls `driver:turn()`; nil and a message where it cannot.
+function M.drive(client, loop, start)
+  local running = loops[loop]
+  if not running then
+    running = setmetatable({}, { __mode = "k" })
+    loops[loop] = running
+  end
+  local connections = core.connections(client)
+  if running[connections] then return true end
+  -- A client of its own: the caller's may be closed while others that share the connections wait on.
+  local self = setmetatable({ client = core.companion(client), running = running, connections = connections }, driver)
+  running[connections] = self
+  local started, message = start(self)
+  if not started then self:stop() end
+  return started, message
+end
+
+-- Does what can be done now and wakes whoever it concerns; false when no call is left: the driver should stop.
+function driver:turn()
+  local active, woke
+  repeat
+    active = self.client:step(0)
+    woke = M.wake(self.client)
+  until active > 0 or not woke -- the woken may have begun new calls
+  return active > 0
+end
+
+-- Ends the driver; the next call that is waited for starts another.
+function driver:stop()
+  if self.running[self.connections] == self then self.running[self.connections] = nil end
+  self.client:close()
+end
+
+return M

@@ -1,0 +1,67 @@
+-- How far a batch has come: a line on a terminal, or a table for a function.
+
+local core = require "polytomic.core"
+
+local M = {}
+
+local INTERVAL = 0.1 -- seconds between two reports
+
+local meter = {}
+meter.__index = meter
+
+local function seconds_text(seconds)
+  if seconds < 60 then return ("%.1f s"):format(seconds) end
+  return ("%d:%02d min"):format(math.floor(seconds / 60), math.floor(seconds % 60))
+end
+
+-- The line for a state: count, rate, failures, and the time left where the total is known.
+function M.text(state)
+  local parts = { ("%s: %d%s"):format(state.operation, state.done, state.total and "/" .. state.total or "") }
+  parts[2] = ("%.1f/s"):format(state.rate)
+  parts[3] = ("%d failed"):format(state.failures)
+  if state.eta then parts[4] = seconds_text(state.eta) .. " left" end
+  return table.concat(parts, ", ")
+end
+
+function meter:state()
+  local elapsed = core.now() - self.began
+  local rate = elapsed > 0 and self.done / elapsed or 0
+  local eta
+  if self.total and rate > 0 then eta = (self.total - self.done) / rate end
+  return { operation = self.operation, done = self.done, total = self.total, failures = self.failures, rate = rate, eta = eta }
+end
+
+function meter:report()
+  self.reported = core.now()
+  self.show(self:state())
+end
+
+-- Takes in that one more item is finished.
+function meter:tell(failures)
+  self.done, self.failures = self.done + 1, failures
+  if core.now() - self.reported >= INTERVAL then self:report() end
+end
+
+-- The last report.
+function meter:stop()
+  self:report()
+  if self.finish then self.finish() end
+end
+
+-- A meter for `total` items (nil: nobody knows). `how` is a function that gets a state now and then, or true for a line on standard error,
+-- where that is a terminal; nil when there is nothing to report to.
+function M.new(operation, total, how)
+  if not how then return nil end
+  local self = { operation = operation, total = total, done = 0, failures = 0, began = core.now(), reported = core.now() }
+  if type(how) == "function" then
+    self.show = how
+  elseif core.is_terminal(2) then
+    self.show = function(state) io.stderr:write("\r", M.text(state), "\27[K") end
+    self.finish = function() io.stderr:write("\n") end
+  else
+    return nil
+  end
+  return setmetatable(self, meter)
+end
+
+return M

@@ -1,0 +1,29 @@
+-- Waits inside a frame loop, as games have it: suspends the coroutine that called until it is resumed in a later frame. However many
+-- coroutines wait, the calls are stepped once per frame, by the first that is resumed.
+
+-- For each client: the number of its frame, and the frame in which each waiting call had its turn.
+local frames = setmetatable({}, { __mode = "k" })
+
+local function frame_of(client)
+  local frame = frames[client]
+  if not frame then
+    frame = { number = 0, seen = setmetatable({}, { __mode = "k" }) }
+    frames[client] = frame
+  end
+  return frame
+end
+
+return function(client, call)
+  local thread, main = coroutine.running()
+  if not thread or main then
+    call:cancel()
+    error("polytomic.wait.frame suspends the calling coroutine: call from a coroutine that your loop resumes every frame", 4)
+  end
+  local frame = frame_of(client)
+  if frame.seen[call] == frame.number then -- its turn comes round again: a new frame
+    frame.number = frame.number + 1
+    client:step(0)
+  end
+  frame.seen[call] = frame.number
+  if not call:done() then coroutine.yield() end
+end
