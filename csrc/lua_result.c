@@ -608,7 +608,8 @@ static const char *check_envelope(const pt_operation *operation, pt_envelope env
   if (!operation->envelope)
     return NULL;
   bool fits = operation->is_list ? envelope.data == '[' || envelope.data == 'n' : envelope.data == '{';
-  if (fits || (operation->data_open && envelope.data != '\0' && envelope.data != 'n'))
+  bool nothing = envelope.data == '\0' || envelope.data == 'n';
+  if (fits || (nothing ? operation->has_job : operation->data_open))
     return NULL;
   (void)snprintf(problem, size, "its data is %s instead of %s", json_word(envelope.data), operation->is_list ? "a list" : "an object");
   return problem;
@@ -632,7 +633,7 @@ static void push_data(lua_State *L, const pt_operation *operation, pt_envelope e
     return;
   }
   lua_getfield(L, -1, "data");
-  if (lua_isnil(L, -1)) { /* a list that is null; a single one was refused before */
+  if (lua_isnil(L, -1)) { /* a list that is null, or a job without data yet; else it was refused before */
     lua_pop(L, 1);
     lua_newtable(L);
   }

@@ -213,6 +213,15 @@ describe("E3: a 2xx that is not the promised JSON", function()
     for _, body in ipairs { "null", "{}", "[]", "false" } do bad_response(body, "delete_user", { org_id = uuid, id = uuid }) end
   end)
 
+  it("is none where a job is promised that has no data yet", function()
+    local uuid_model = { connection_id = uuid, configuration = {}, name = "m", async = true }
+    for _, body in ipairs { '{"data":null,"job":{"id":"j"}}', '{"job":{"id":"j"}}' } do
+      local data, message, response = answered(body, 200, nil, "create_model", uuid_model)
+      assert.same({}, data, message)
+      assert.equal("j", response.body.job.id)
+    end
+  end)
+
   it("says what came instead, and shows the beginning of what is no JSON", function()
     assert.is_truthy(select(2, bad_response "[]"):find("the reply is a list instead of an object", 1, true))
     assert.is_truthy(select(2, bad_response '{"data":[]}'):find("its data is a list instead of an object", 1, true))
