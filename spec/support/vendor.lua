@@ -60,7 +60,10 @@ local function installed()
   return true
 end
 
-local function install()
+-- Installs the package unless it is there. Raises where Node, npm or the network is missing.
+function M.install()
+  need_node()
+  if installed() then return end
   need "npm"
   local status, out, err = process.run({ "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund" },
     { directory = DIRECTORY, timeout = INSTALLATION })
@@ -70,8 +73,7 @@ end
 -- Runs a script of spec/conformance with `input` as JSON on its standard input; returns what it printed, one value a line.
 -- Raises where Node, npm or the package is missing, and where the script fails.
 function M.run(script, input)
-  need_node()
-  if not installed() then install() end
+  M.install()
   local status, out, err = process.run({ "node", DIRECTORY .. "/" .. script }, { stdin = cjson.encode(input), timeout = RUN })
   if status ~= 0 then error(("%s ended with status %s: %s"):format(script, tostring(status), err), 0) end
   local lines = {}
