@@ -355,6 +355,11 @@ static const char *scalar_text(writer *w, const pt_type *type, int index, pt_buf
   return written ? scratch->bytes : NULL;
 }
 
+static bool write_segment(writer *w, const char *bytes, size_t length) {
+  const char *problem = pt_utf8_valid(bytes, length) ? pt_url_add_segment(w->out, bytes, length) : "must be valid UTF-8";
+  return problem == NULL || refuse(w, problem);
+}
+
 static bool write_path(writer *w, const char *prefix, const char *path, int arguments) {
   lua_State *L = w->L;
   const pt_operation *operation = w->call->operation;
@@ -376,10 +381,7 @@ static bool write_path(writer *w, const char *prefix, const char *path, int argu
       return refuse_type(w, field->type->format == PT_FORMAT_UUID ? "a UUID string" : "a string", lua_gettop(L));
     size_t length;
     const char *bytes = lua_tolstring(L, -1, &length);
-    const char *problem = pt_url_add_segment(w->out, bytes, length);
-    if (problem != NULL)
-      return refuse(w, problem);
-    if (!check_format(w, field->type, bytes, length))
+    if (!write_segment(w, bytes, length) || !check_format(w, field->type, bytes, length))
       return false;
     lua_pop(L, 1);
     path = end + 1;
@@ -622,11 +624,8 @@ static bool write_free_path(writer *w, const char *prefix, int index) {
     const char *slash = memchr(segment, '/', (size_t)(end - segment));
     const char *stop = slash != NULL ? slash : end;
     pt_buffer_add_char(w->out, '/');
-    if (segment < stop || slash != NULL) { /* "/connect/" really ends with a slash */
-      const char *problem = pt_url_add_segment(w->out, segment, (size_t)(stop - segment));
-      if (problem != NULL)
-        return refuse(w, problem);
-    }
+    if ((segment < stop || slash != NULL) && !write_segment(w, segment, (size_t)(stop - segment)))
+      return false; /* "/connect/" really ends with a slash */
     path = stop;
   }
   w->here = NULL;
