@@ -118,6 +118,7 @@ function Response:curl() end
 ---| "too_large"
 ---| "cancelled"
 ---| "closed"
+---| "failed" # work that was waited for ended otherwise
 
 ---@class polytomic.Error: polytomic.Response
 ---@field kind polytomic.ErrorKind
@@ -129,6 +130,7 @@ function Response:curl() end
 ---@field retryable boolean
 ---@field retry_after? number seconds
 ---@field outcome "unsent"|"rejected"|"unknown" what may have happened on the server
+---@field cursor? string of a page that failed: what to resume from
 local Error = {}
 
 ---One call that was started and not waited for.
@@ -151,14 +153,17 @@ function Call:cancel() end
 ---@class polytomic.Pages
 local Pages = {}
 
----The items of the next page; nothing at the end; nil, message and error on failure.
+---The items of the next page; nil alone at the end; nil, message and error on failure, after which it asks for the same
+---page again.
 ---@return any[]|nil items
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error|nil detail
 function Pages:next() end
 
----What to pass to resume after the page read last, nil at the end.
----@return string|nil
+---What to resume from: the token of the page that comes next and the name of the argument to pass it in. Nil at the end,
+---and before the first page.
+---@return string|nil token
+---@return string|nil argument "page_token", "page", "after", "starting_after" or "ending_before"
 function Pages:cursor() end
 
 ---@class polytomic.Stats
@@ -242,16 +247,18 @@ function Client:timeout() end
 ---@return polytomic.BatchFailure[] failures
 function Client:batch(operation, list, options) end
 
----Every item over all pages, one page in memory. Raises the message on failure.
----@param operation string
+---Every item over all pages, one page in memory, with the response of its page. Raises the message on failure; it tells
+---what to resume from. The first page is asked for at once.
+---@param operation string any operation that gives a list, paginated or not
 ---@param arguments? table
----@param options? polytomic.CallOptions
+---@param options? polytomic.CallOptions for each page
 ---@return fun(): any, polytomic.Response
 function Client:each(operation, arguments, options) end
 
----@param operation string
+---The pages of a list, one at a time.
+---@param operation string any operation that gives a list, paginated or not
 ---@param arguments? table
----@param options? polytomic.CallOptions
+---@param options? polytomic.CallOptions for each page
 ---@return polytomic.Pages
 function Client:pages(operation, arguments, options) end
 
@@ -260,7 +267,7 @@ function Client:pages(operation, arguments, options) end
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil org
 ---@return string|nil message
----@return polytomic.Error|nil err
+---@return polytomic.Response|polytomic.Error|nil detail
 function Client:find_org(arguments, options) end
 
 ---The user with that e-mail address (compared without case), nil alone when there is none.
@@ -268,11 +275,15 @@ function Client:find_org(arguments, options) end
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil user
 ---@return string|nil message
----@return polytomic.Error|nil err
+---@return polytomic.Response|polytomic.Error|nil detail
 function Client:find_user(arguments, options) end
 
----Makes the organization be as described: looks first, creates once, updates what differs.
----@param arguments polytomic.arguments.create_org
+---@class polytomic.arguments.ensure_org: polytomic.arguments.create_org
+---@field drop_oidc? boolean agree to lose the sign-in, whose secret cannot be read back
+
+---Makes the organization be as described: looks first, creates once, updates what differs and keeps the rest. A client_id
+---or client_secret cannot be compared, so it is written again each time.
+---@param arguments polytomic.arguments.ensure_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil org
 ---@return "created"|"updated"|"unchanged"|string outcome or the message on failure
@@ -297,7 +308,7 @@ function Client:ensure_user(arguments, options) end
 ---@field sso_org_id? string
 ---@field drop_oidc? boolean agree to lose the client secret, which cannot be read back
 
----Reads the organization, merges the given fields and replaces it.
+---Reads the organization, merges the given fields and replaces it. Refused where that would end a sign-in unasked.
 ---@param arguments polytomic.arguments.patch_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil org
@@ -321,19 +332,33 @@ function Client:stats() end
 ---@return polytomic.Response|polytomic.Error detail
 function Client:request(request, options) end
 
----Repeats a reading operation until its answer says the work is over.
----@param ... any
+---@class polytomic.WaitOptions
+---@field until_status? string|string[]|fun(data: any, status: string|nil): any what to wait for; default done, completed or fresh
+---@field timeout? number seconds; default 600
+---@field interval? number seconds before the second look, longer before each further one; default 1
+---@field options? polytomic.CallOptions for each look
+
+---Repeats a reading operation until its status (`status` or `cache_status`) says that the work is over. Work that ended
+---otherwise is an error of kind "failed", work that takes too long one of kind "timeout".
+---@param operation string one that only reads: get_job, get_query, get_sync_execution, get_schemas_status, ...
+---@param arguments? table
+---@param settings? polytomic.WaitOptions
 ---@return any data
 ---@return string|nil message
----@return polytomic.Response|polytomic.Error|nil detail
-function Client:wait_for(...) end
+---@return polytomic.Response|polytomic.Error detail
+function Client:wait_for(operation, arguments, settings) end
 
----The rows of a query, once it is done.
----@param ... any
----@return any rows
----@return string|nil message
----@return polytomic.Response|polytomic.Error|nil detail
-function Client:query_rows(...) end
+---@class polytomic.QueryOptions
+---@field timeout? number seconds until the query must be done; default 600
+---@field interval? number seconds before the second look; default 1
+---@field options? polytomic.CallOptions for each call
+
+---Runs a query, waits for its end, and gives every row of its result with the response of its page. Raises the message
+---on failure.
+---@param arguments polytomic.arguments.run_query
+---@param settings? polytomic.QueryOptions
+---@return fun(): table, polytomic.Response
+function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.ActionLookup
 ---@field [string] any

@@ -1,0 +1,179 @@
+-- library/polytomic.lua: what an editor is told exists, and everything that exists is told.
+
+local cjson = require("cjson").new()
+local core = require "polytomic.core"
+local polytomic = require "polytomic"
+
+local PATH = "library/polytomic.lua"
+
+local function read(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
+local text = read(PATH)
+
+local function set_of(pattern, from)
+  local set, count = {}, 0
+  for name in (from or text):gmatch(pattern) do
+    set[name] = (set[name] or 0) + 1
+    count = count + 1
+  end
+  return set, count
+end
+
+-- The lines of a class: name of each field, true where it may be absent.
+local function class(name)
+  local escaped = name:gsub("%p", "%%%0")
+  local body = text:match("\n%-%-%-@class " .. escaped .. "[^\n%w_.][^\n]*\n(.-)\n\n") or text:match("\n%-%-%-@class " .. escaped .. "\n(.-)\n\n")
+  if not body and not text:find("\n%-%-%-@class " .. escaped .. "\n") then return nil end
+  local fields = {}
+  for line in ((body or "") .. "\n"):gmatch "([^\n]*)\n" do
+    local field, optional = line:match '^%-%-%-@field ([%w_]+)(%??) '
+    if not field then field, optional = line:match '^%-%-%-@field %["([^"]+)"%](%??) ' end
+    if field then fields[field] = optional == "?" end
+  end
+  return fields
+end
+
+-- The annotations right above a function.
+local function annotations(signature)
+  local first = assert(text:find("\n" .. signature .. "(", 1, true), signature)
+  return text:sub(1, first):match "\n\n([^\n].-)$" and text:sub(1, first):match ".*\n\n(.-)$"
+end
+
+describe("library/polytomic.lua", function()
+  local client = polytomic.new { env = false, partner_key = "partner-key-of-specs", base_url = "http://127.0.0.1:1" }
+  teardown(function() client:close() end)
+
+  it("is Lua that can be loaded", function()
+    local module = assert(loadfile(PATH))()
+    assert.is_table(module)
+    assert.is_function(module.create_org)
+  end)
+
+  it("names every method of a client once, and no other", function()
+    local named = set_of "\nfunction Client:([%w_]+)%("
+    for name, count in pairs(named) do
+      assert.is_function(client[name], name)
+      assert.equal(1, count, name)
+    end
+    for name in pairs(core.methods) do assert.truthy(named[name], name .. " is not named") end
+  end)
+
+  it("names every function of the module once, and no other", function()
+    local named = set_of "\nfunction M%.([%w_]+)%("
+    for name, count in pairs(named) do
+      assert.is_function(polytomic[name], name)
+      assert.equal(1, count, name)
+    end
+    for name, value in pairs(polytomic) do
+      if type(value) == "function" then assert.truthy(named[name], name .. " is not named") end
+    end
+    local fields = class "polytomic"
+    for name in pairs(fields) do assert.is_not_nil(polytomic[name], name) end
+  end)
+
+  it("names every method of calls, pages, responses and errors", function()
+    local call = client:start("create_org", {})
+    local _, _, err = client:create_org {}
+    local objects = { Call = call, Pages = client:pages "list_orgs", Error = err, Response = err }
+    for class_name, object in pairs(objects) do
+      for name in pairs(set_of("\nfunction " .. class_name .. ":([%w_]+)%(")) do assert.is_function(object[name], class_name .. ":" .. name) end
+    end
+    local named = set_of "\nfunction Pages:([%w_]+)%("
+    for name in pairs(objects.Pages) do assert.truthy(named[name], name) end
+  end)
+
+  it("defines every class and alias once, and every one that it names", function()
+    local defined = {}
+    for _, tag in ipairs { "class", "alias" } do
+      for name, count in pairs((set_of("\n%-%-%-@" .. tag .. " (polytomic[%w_.]*)"))) do defined[name] = (defined[name] or 0) + count end
+    end
+    for name, count in pairs(defined) do assert.equal(1, count, name) end
+    for line in text:gmatch "[^\n]+" do
+      if line:find "^%-%-%-[@|]" then
+        for name in line:gmatch "%f[%w.]polytomic%.%a[%w_.]*" do assert.truthy(defined[name], name .. " is named but not defined") end
+      end
+    end
+  end)
+
+  it("has a class or an alias for every schema", function()
+    local schemas = cjson.decode(read "csrc/catalogue/schemas.json")
+    local classes, aliases = set_of "\n%-%-%-@class polytomic%.([%w.]+)", set_of "\n%-%-%-@alias polytomic%.([%w.]+)"
+    local count = 0
+    for name in pairs(schemas) do
+      count = count + 1
+      assert.truthy(classes[name] or aliases[name], name)
+    end
+    assert.equal(350, count)
+  end)
+
+  it("tells the arguments of every operation, required ones as such", function()
+    for _, operation in ipairs(polytomic.operations) do
+      local fields = assert(class("polytomic.arguments." .. operation.name), operation.name)
+      for _, argument in ipairs(operation.arguments) do
+        assert.equal(not argument.required, fields[argument.name], operation.name .. "." .. argument.name)
+        fields[argument.name] = nil
+      end
+      assert.is_nil(next(fields), operation.name)
+    end
+  end)
+
+  it("tells arguments, options and three returns of every operation, on clients and on the module", function()
+    for _, operation in ipairs(polytomic.operations) do
+      for _, signature in ipairs { "function Client:" .. operation.name, "function M." .. operation.name } do
+        local above = annotations(signature)
+        assert.truthy(above:find("---@param arguments%?? polytomic%.arguments%." .. operation.name .. "\n"), signature)
+        assert.truthy(above:find("---@param options? polytomic.CallOptions\n", 1, true), signature)
+        assert.equal(3, select(2, above:gsub("%-%-%-@return ", "")), signature)
+      end
+    end
+  end)
+
+  it("tells the parameters and returns of every other method of a client that has any", function()
+    for name, parameters in text:gmatch "\nfunction Client:([%w_]+)%(([^)]*)%)" do
+      local above = annotations("function Client:" .. name)
+      for parameter in parameters:gmatch "[%w_]+" do assert.truthy(above:find("---@param " .. parameter .. "%??%s"), name .. " " .. parameter) end
+      assert.truthy(name == "close" or above:find("---@return ", 1, true), name)
+      assert.is_nil(parameters:find("...", 1, true), name)
+    end
+  end)
+
+  -- An option that the library does not know is called unknown; one that it knows is called wrong or nothing.
+  local function is_known(make)
+    local ok, message = pcall(make)
+    return ok or not message:find("unknown option", 1, true)
+  end
+
+  it("tells options that exist", function()
+    for name in pairs(class "polytomic.Options") do
+      assert.is_true(is_known(function() polytomic.new({ [name] = {}, env = false }):close() end), name)
+    end
+    for name in pairs(class "polytomic.CallOptions") do
+      assert.is_true(is_known(function() client:start("list_orgs", {}, { [name] = {} }):cancel() end), name)
+    end
+    for name in pairs(class "polytomic.WaitOptions") do
+      assert.is_true(is_known(function() client:wait_for("get_job", { type = "x" }, { [name] = {} }) end), name)
+    end
+    for name in pairs(class "polytomic.QueryOptions") do
+      assert.is_true(is_known(function() client:query_rows({ connection_id = "x" }, { [name] = {} }) end), name)
+    end
+    assert.is_false(is_known(function() polytomic.new { of_tomorrow = 1 } end))
+    assert.is_false(is_known(function() client:wait_for("get_job", {}, { of_tomorrow = 1 }) end))
+  end)
+
+  it("tells the fields that errors and statistics have", function()
+    local _, _, err = client:list_orgs({}, { retries = 0 })
+    local told = class "polytomic.Error"
+    for name, optional in pairs(class "polytomic.Response") do told[name] = optional end
+    for name, optional in pairs(told) do
+      if not optional and name ~= "message" then assert.is_not_nil(err[name], name) end
+    end
+    local stats, told_stats = client:stats(), class "polytomic.Stats"
+    for name in pairs(told_stats) do assert.is_not_nil(stats[name], name) end
+    for name in pairs(stats) do assert.is_not_nil(told_stats[name], name) end
+  end)
+end)
