@@ -397,11 +397,13 @@ static bool move(pt_engine *engine, double seconds, double stop) {
 /* One round: what time brought, what the queue may start, what the sockets say. */
 static bool round_of(pt_engine *engine, double seconds, double stop) {
   double now = pt_clock_monotonic();
+  size_t open = engine->open_calls;
   run_timers(engine, now);
   start_queued(engine, now, stop);
+  bool ended = engine->open_calls < open; /* it may be the very call that is waited for */
   double until_timer = earliest_timer(engine) - now;
-  bool moved = move(engine, until_timer <= 0 ? 0 : fmin(seconds, until_timer), stop);
-  return collect(engine) || moved;
+  bool moved = move(engine, ended || until_timer <= 0 ? 0 : fmin(seconds, until_timer), stop);
+  return collect(engine) || moved || ended;
 }
 
 static void arm(pt_engine *engine) {

@@ -45,7 +45,8 @@ static int check_arguments(lua_State *L, int index, int level, const pt_operatio
     return index;
   if (lua_isnoneornil(L, index) && !needs_arguments(operation))
     return 0;
-  return pt_lua_error(L, level, "%s: arguments must be a table, got %s", operation->name, lua_type(L, index) == LUA_TNONE ? "nothing" : luaL_typename(L, index));
+  return pt_lua_error(L, level, "%s: arguments must be a table, got %s", operation->name,
+                      lua_type(L, index) == LUA_TNONE ? "nothing" : luaL_typename(L, index));
 }
 
 /* The credential of this call: the client's own, or one for an organization of its own. NULL when no key fits. */
@@ -95,7 +96,7 @@ static readiness equip(lua_State *L, pt_lua_client *client, const pt_client_opti
     return REFUSED;
   }
   bool wants_key = !no_key && (method == PT_METHOD_POST || method == PT_METHOD_PATCH);
-  const char *problem = add_lines(call, options, pt_engine_config(client->engine)) ? pt_call_prepare(call, wants_key) : "too many headers";
+  const char *problem = add_lines(call, options, pt_engine_config(client->engine)) ? pt_call_prepare(call, wants_key) : "not enough memory";
   if (problem != NULL)
     luaL_error(L, "%s: %s", call->operation->name, problem);
   call->owner = client;
@@ -151,8 +152,7 @@ static bool write_request(lua_State *L, pt_call *call, const char *prefix, int i
   lua_getfield(L, index, "path");
   lua_getfield(L, index, "query");
   lua_getfield(L, index, "body");
-  bool written =
-      pt_lua_write_request(L, call, prefix, top + 1, lua_isnil(L, top + 2) ? 0 : top + 2, lua_isnil(L, top + 3) ? 0 : top + 3, refusal);
+  bool written = pt_lua_write_request(L, call, prefix, top + 1, lua_isnil(L, top + 2) ? 0 : top + 2, lua_isnil(L, top + 3) ? 0 : top + 3, refusal);
   lua_settop(L, top);
   return written;
 }

@@ -379,8 +379,10 @@ static void read_headers(const reader *r, int index, call_target *to) {
       pt_lua_error(L, r->level, "headers must not contain '%.64s': the library sets it", name);
     if (!pt_header_value_valid(value, length))
       pt_lua_error(L, r->level, "headers: the value of '%.64s' must be printable ASCII", name);
-    if (++count > MAX_HEADERS || !pt_call_add_line(to->call, name, value, length))
+    if (++count > MAX_HEADERS)
       bad(r, "holds too many headers");
+    if (!pt_call_add_line(to->call, name, value, length))
+      bad(r, "cannot be kept: not enough memory");
     lua_pop(L, 1);
   }
 }
