@@ -101,10 +101,13 @@ bool pt_call_set_key(pt_call *call, const char *key, size_t length) {
 }
 
 bool pt_call_mark_secret(pt_call *call, bool in_body, size_t offset, size_t length) {
-  if (call->secrets == NULL)
-    call->secrets = pt_malloc(PT_MAX_SECRET_SPANS * sizeof *call->secrets);
-  if (call->secrets == NULL || call->secret_count == PT_MAX_SECRET_SPANS)
-    return false;
+  size_t count = call->secret_count;
+  if ((count & (count - 1)) == 0) { /* full at every power of two */
+    pt_span *secrets = pt_realloc(call->secrets, (count == 0 ? 1 : 2 * count) * sizeof *secrets);
+    if (secrets == NULL)
+      return false;
+    call->secrets = secrets;
+  }
   call->secrets[call->secret_count++] = (pt_span){in_body, offset, length};
   return true;
 }
@@ -230,19 +233,20 @@ bool pt_call_attempt_ended(pt_call *call, double *tokens) {
     call->dns_failures++;
   double retry_after = retry_after_of(reply);
   double now = pt_clock_monotonic();
-  pt_retry_decision decision = pt_retry_decide(&(pt_retry_input){.method = call->operation->method,
-                                                                 .keyed = call->idempotency_key != NULL,
-                                                                 .end = reply->end,
-                                                                 .status = reply->status,
-                                                                 .sent = reply->sent,
-                                                                 .retry_after = retry_after,
-                                                                 .attempt = call->attempt_count,
-                                                                 .retries = call->limits.retries,
-                                                                 .dns_failures = call->dns_failures,
-                                                                 .unknown_before = call->unknown_before,
-                                                                 .tokens = *tokens,
-                                                                 .left = call->deadline - now,
-                                                                 .jitter = reply->end == PT_END_ANSWERED && reply->status < 300 ? 0 : pt_random_unit()});
+  pt_retry_decision decision =
+      pt_retry_decide(&(pt_retry_input){.method = call->operation->method,
+                                        .keyed = call->idempotency_key != NULL,
+                                        .end = reply->end,
+                                        .status = reply->status,
+                                        .sent = reply->sent,
+                                        .retry_after = retry_after,
+                                        .attempt = call->attempt_count,
+                                        .retries = call->limits.retries,
+                                        .dns_failures = call->dns_failures,
+                                        .unknown_before = call->unknown_before,
+                                        .tokens = *tokens,
+                                        .left = call->deadline - now,
+                                        .jitter = reply->end == PT_END_ANSWERED && reply->status < 300 ? 0 : pt_random_unit()});
   if (decision.outcome == PT_OUTCOME_UNKNOWN)
     call->unknown_before = true;
   if (decision.retry) {

@@ -32,7 +32,6 @@ typedef struct {
   bool in_body; /* else in the target */
   size_t offset, length;
 } pt_span;
-#define PT_MAX_SECRET_SPANS 16
 
 /* What most calls need; more is allocated. */
 #define PT_FEW_LINES 12
@@ -50,11 +49,11 @@ typedef struct pt_call {
   pt_buffer target; /* path and query */
   pt_buffer body;
   bool has_body;
-  pt_buffer header_text;                  /* the header lines written for this call, NUL after each */
-  const char **lines; /* all its lines: `few_lines`, or allocated; the Authorization line is the credential's */
+  pt_buffer header_text; /* the header lines written for this call, NUL after each */
+  const char **lines;    /* all its lines: `few_lines`, or allocated; the Authorization line is the credential's */
   const char *few_lines[PT_FEW_LINES];
   size_t line_count;
-  pt_span *secrets; /* room for PT_MAX_SECRET_SPANS; NULL when there is none */
+  pt_span *secrets; /* NULL when there is none */
   size_t secret_count;
   char *idempotency_key; /* NULL for none; owned */
   pt_call_limits limits;
@@ -70,7 +69,7 @@ typedef struct pt_call {
   int attempt_count;
   pt_attempt *attempts; /* room for retries + 1: `few_attempts`, or allocated */
   pt_attempt few_attempts[PT_FEW_ATTEMPTS];
-  pt_reply reply;       /* of the last attempt */
+  pt_reply reply; /* of the last attempt */
 
   /* its end */
   pt_attempt_end end;
@@ -110,7 +109,7 @@ bool pt_call_reset(pt_call *call);
 bool pt_call_own_operation(pt_call *call, const pt_operation *operation);
 /* Takes a copy of the caller's idempotency key. False when memory is exhausted. */
 bool pt_call_set_key(pt_call *call, const char *key, size_t length);
-/* Marks bytes of the target or the body as a secret argument, to be masked wherever the request is shown. False when there are too many, or no memory. */
+/* Marks bytes of the target or the body as a secret argument, to be masked wherever the request is shown. False when memory is exhausted. */
 bool pt_call_mark_secret(pt_call *call, bool in_body, size_t offset, size_t length);
 /* Adds a constant header line. False when there is no room. */
 bool pt_call_add_fixed_line(pt_call *call, const char *line);

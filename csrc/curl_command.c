@@ -34,16 +34,8 @@ static void add_masked(pt_buffer *out, const pt_call *call, bool in_body) {
 
 /* Headers the caller added may carry secrets of other systems. */
 static bool names_a_secret(const char *line) {
-  static const char *const words[] = {"key", "token", "secret", "signature", "password", "auth", "session"};
-  const char *colon = strchr(line, ':');
-  size_t length = colon != NULL ? (size_t)(colon - line) : strlen(line);
-  if (length == 15 && strncasecmp(line, "Idempotency-Key", 15) == 0)
-    return false;
-  for (size_t w = 0; w < sizeof words / sizeof words[0]; w++)
-    for (size_t i = 0; i + strlen(words[w]) <= length; i++)
-      if (strncasecmp(line + i, words[w], strlen(words[w])) == 0)
-        return true;
-  return false;
+  size_t length = strcspn(line, ":");
+  return !(length == 15 && strncasecmp(line, "Idempotency-Key", 15) == 0) && pt_secret_named(line, length);
 }
 
 static void add_line(pt_buffer *out, const char *line) {

@@ -37,6 +37,7 @@ typedef struct {
   const place *here; /* where we are; NULL at the top */
   uint64_t given;    /* by a field's place in the operation: the first MAX_MASK of them */
   int depth;
+  bool free_form; /* a request outside the catalogue: secrets are known by their names */
 } writer;
 
 static const pt_type any_type = {.kind = PT_TYPE_ANY};
@@ -212,8 +213,9 @@ static bool write_member(writer *w, const pt_type *type, const ancestor *above, 
   size_t start = w->out->length;
   if (!write_value(w, member, lua_gettop(L), above))
     return false;
-  if (field != NULL && field->secret && !pt_call_mark_secret(w->call, true, start, w->out->length - start))
-    return refuse(w, "is one secret too many for a request");
+  bool secret = field != NULL ? field->secret : w->free_form && pt_secret_named(name, length);
+  if (secret && !pt_call_mark_secret(w->call, true, start, w->out->length - start))
+    return out_of_memory(w);
   w->here = object;
   lua_pop(L, 1);
   return true;
@@ -239,37 +241,28 @@ static bool write_object(writer *w, const pt_type *type, int index, const ancest
 /* A value whose type the API leaves open. An empty table is an object: the lists of the API are declared as lists. */
 static bool write_any(writer *w, int index, const ancestor *above) {
   switch (lua_type(w->L, index)) {
-  case LUA_TSTRING:
-    return write_string(w, &string_type, index);
-  case LUA_TNUMBER:
-    return write_number(w, index, false);
-  case LUA_TBOOLEAN:
-    return write_boolean(w, index);
+  case LUA_TSTRING: return write_string(w, &string_type, index);
+  case LUA_TNUMBER: return write_number(w, index, false);
+  case LUA_TBOOLEAN: return write_boolean(w, index);
   case LUA_TTABLE:
     if (pt_rawlen(w->L, index) > 0)
       return write_list(w, &any_type, index, above);
     return write_object(w, &any_type, index, above);
-  default:
-    return refuse_type(w, "a JSON value", index);
+  default: return refuse_type(w, "a JSON value", index);
   }
 }
 
 static bool fits(lua_State *L, const pt_type *type, int index) {
   switch (type->kind) {
-  case PT_TYPE_STRING:
-    return lua_type(L, index) == LUA_TSTRING;
+  case PT_TYPE_STRING: return lua_type(L, index) == LUA_TSTRING;
   case PT_TYPE_INTEGER:
-  case PT_TYPE_NUMBER:
-    return lua_type(L, index) == LUA_TNUMBER;
-  case PT_TYPE_BOOLEAN:
-    return lua_type(L, index) == LUA_TBOOLEAN;
+  case PT_TYPE_NUMBER: return lua_type(L, index) == LUA_TNUMBER;
+  case PT_TYPE_BOOLEAN: return lua_type(L, index) == LUA_TBOOLEAN;
   case PT_TYPE_ARRAY:
   case PT_TYPE_MAP:
-  case PT_TYPE_OBJECT:
-    return lua_type(L, index) == LUA_TTABLE;
+  case PT_TYPE_OBJECT: return lua_type(L, index) == LUA_TTABLE;
   case PT_TYPE_ANY:
-  case PT_TYPE_UNION:
-    return true;
+  case PT_TYPE_UNION: return true;
   }
   return false;
 }
@@ -283,23 +276,15 @@ static bool write_union(writer *w, const pt_type *type, int index, const ancesto
 
 static bool write_typed(writer *w, const pt_type *type, int index, const ancestor *above) {
   switch (type->kind) {
-  case PT_TYPE_STRING:
-    return write_string(w, type, index);
-  case PT_TYPE_INTEGER:
-    return write_number(w, index, true);
-  case PT_TYPE_NUMBER:
-    return write_number(w, index, false);
-  case PT_TYPE_BOOLEAN:
-    return write_boolean(w, index);
-  case PT_TYPE_ARRAY:
-    return write_list(w, type->element, index, above);
+  case PT_TYPE_STRING: return write_string(w, type, index);
+  case PT_TYPE_INTEGER: return write_number(w, index, true);
+  case PT_TYPE_NUMBER: return write_number(w, index, false);
+  case PT_TYPE_BOOLEAN: return write_boolean(w, index);
+  case PT_TYPE_ARRAY: return write_list(w, type->element, index, above);
   case PT_TYPE_MAP:
-  case PT_TYPE_OBJECT:
-    return write_object(w, type, index, above);
-  case PT_TYPE_UNION:
-    return write_union(w, type, index, above);
-  case PT_TYPE_ANY:
-    break;
+  case PT_TYPE_OBJECT: return write_object(w, type, index, above);
+  case PT_TYPE_UNION: return write_union(w, type, index, above);
+  case PT_TYPE_ANY: break;
   }
   return write_any(w, index, above);
 }
@@ -461,7 +446,7 @@ static bool write_query_field(writer *w, const pt_field *field, int index, size_
   start = w->out->length + strlen(field->name) + 2;
   pt_url_add_pair(w->out, pairs, field->name, strlen(field->name), text, length);
   if (field->secret && !pt_call_mark_secret(w->call, false, start, w->out->length - start))
-    return refuse(w, "is one secret too many for a request");
+    return out_of_memory(w);
   return true;
 }
 
@@ -504,7 +489,7 @@ static bool write_body_field(writer *w, const pt_field *field, int index) {
   if (!write_value(w, field->type, index, NULL))
     return false;
   if (field->secret && !pt_call_mark_secret(w->call, true, start, w->out->length - start))
-    return refuse(w, "is one secret too many for a request");
+    return out_of_memory(w);
   return true;
 }
 
@@ -524,8 +509,8 @@ static bool write_fields(writer *w, pt_location location, int arguments) {
     if (!check_presence(w, field, arguments))
       return false;
     if (!lua_isnil(L, -1)) {
-      bool written = location == PT_IN_PATH || (location == PT_IN_QUERY ? write_query_field(w, field, lua_gettop(L), &pairs)
-                                                                         : write_body_field(w, field, lua_gettop(L)));
+      bool written = location == PT_IN_PATH ||
+                     (location == PT_IN_QUERY ? write_query_field(w, field, lua_gettop(L), &pairs) : write_body_field(w, field, lua_gettop(L)));
       if (!written)
         return false;
     }
@@ -540,7 +525,8 @@ static bool refuse_unknown(writer *w) {
   lua_State *L = w->L;
   const pt_operation *operation = w->call->operation;
   if (lua_type(L, -1) != LUA_TSTRING) {
-    (void)snprintf(w->refusal->problem, PT_PROBLEM_SIZE, "arguments must be named, got a value without a name (key of type %s)", luaL_typename(L, -1));
+    (void)snprintf(w->refusal->problem, PT_PROBLEM_SIZE, "arguments must be named, got a value without a name (key of type %s)",
+                   luaL_typename(L, -1));
     return false;
   }
   size_t length;
@@ -641,7 +627,7 @@ static bool write_free_pair(writer *w, size_t *pairs) {
   const char *name = lua_tolstring(L, -2, &length);
   static const pt_type list = {.kind = PT_TYPE_ARRAY, .element = &any_type};
   static const pt_type number = {.kind = PT_TYPE_NUMBER}, boolean = {.kind = PT_TYPE_BOOLEAN};
-  pt_field field = {.name = name, .type = &string_type};
+  pt_field field = {.name = name, .type = &string_type, .secret = pt_secret_named(name, length)};
   int value = lua_gettop(L), kind = lua_type(L, value);
   if (kind == LUA_TNUMBER)
     field.type = &number;
@@ -674,7 +660,7 @@ static bool write_free_query(writer *w, int index) {
 
 bool pt_lua_write_request(lua_State *L, pt_call *call, const char *prefix, int path, int query, int body, pt_refusal *refusal) {
   int top = lua_gettop(L);
-  writer w = {.L = L, .call = call, .refusal = refusal, .out = &call->target};
+  writer w = {.L = L, .call = call, .refusal = refusal, .out = &call->target, .free_form = true};
   refusal->field[0] = refusal->problem[0] = '\0';
   luaL_checkstack(L, 12, "request");
   bool written = write_free_path(&w, prefix, path) && (query == 0 || write_free_query(&w, query));

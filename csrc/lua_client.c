@@ -306,9 +306,9 @@ static void add_operations(lua_State *L) {
 }
 
 void pt_lua_open_client(lua_State *L) {
-  static const luaL_Reg methods[] = {{"close", client_close},   {"start", client_start},     {"step", client_step},   {"pollfd", client_pollfd},
-                                     {"events", client_events}, {"timeout", client_timeout}, {"stats", client_stats}, {"as_org", client_as_org}, {"request", client_request},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"close", client_close},     {"start", client_start}, {"step", client_step},     {"pollfd", client_pollfd},   {"events", client_events},
+      {"timeout", client_timeout}, {"stats", client_stats}, {"as_org", client_as_org}, {"request", client_request}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__gc", client_collect}, {"__close", client_collect}, {"__tostring", client_tostring}, {NULL, NULL}};
   luaL_newmetatable(L, PT_CLIENT_METATABLE);
   pt_setfuncs(L, metamethods);

@@ -136,8 +136,7 @@ static bool make_mark(char mark[MARK_LENGTH + 1]) {
 
 static bool needs_change(lua_State *L, const char *mark) {
   switch (lua_type(L, -1)) {
-  case LUA_TLIGHTUSERDATA:
-    return lua_type(L, -2) == LUA_TSTRING;
+  case LUA_TLIGHTUSERDATA: return lua_type(L, -2) == LUA_TSTRING;
 #if PT_HAS_INTEGERS
   case LUA_TNUMBER: {
     double number = lua_tonumber(L, -1);
@@ -152,9 +151,7 @@ static bool needs_change(lua_State *L, const char *mark) {
     return length > MARK_LENGTH && memcmp(bytes, mark, MARK_LENGTH) == 0;
   }
 #endif
-  default:
-    (void)mark;
-    return false;
+  default: (void)mark; return false;
   }
 }
 

@@ -56,7 +56,8 @@ static int module_configure(lua_State *L) {
 static int module_operation(lua_State *L) {
   const pt_operation *operation = lua_touserdata(L, lua_upvalueindex(1));
   if (pt_lua_to_client(L, 1) != NULL)
-    return pt_lua_error(L, 1, "%s: this is the module's function: polytomic.%s{…}, or client:%s{…}", operation->name, operation->name, operation->name);
+    return pt_lua_error(L, 1, "%s: this is the module's function: polytomic.%s{…}, or client:%s{…}", operation->name, operation->name,
+                        operation->name);
   lua_settop(L, 2);
   push_default(L, 1);
   lua_insert(L, 1);
@@ -218,6 +219,20 @@ static int module_make_error(lua_State *L) {
   return pt_lua_push_found(L, 1);
 }
 
+/* is_client(value): out: boolean */
+static int module_is_client(lua_State *L) {
+  lua_pushboolean(L, pt_lua_to_client(L, 1) != NULL);
+  return 1;
+}
+
+/* default_waits(): out: whether there is a default client already, with `wait` */
+static int module_default_waits(lua_State *L) {
+  pt_rawgetp(L, LUA_REGISTRYINDEX, &default_key);
+  const pt_lua_client *client = lua_touserdata(L, -1);
+  lua_pushboolean(L, client != NULL && client->waits);
+  return 1;
+}
+
 /* wait_of(client): out: its `wait`, or nil */
 static int module_wait_of(lua_State *L) {
   (void)pt_lua_check_client(L, 1, "wait_of");
@@ -308,6 +323,8 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"same_origin", module_same_origin},
                                        {"make_error", module_make_error},
                                        {"wait_of", module_wait_of},
+                                       {"is_client", module_is_client},
+                                       {"default_waits", module_default_waits},
                                        {"watch", module_watch},
                                        {"next_done", module_next_done},
 #ifdef PT_TESTING

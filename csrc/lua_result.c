@@ -25,50 +25,31 @@ static const char call_key = 0;
 
 static const char *status_kind(int status) {
   switch (status) {
-  case 401:
-    return "unauthorized";
-  case 403:
-    return "forbidden";
-  case 404:
-    return "not_found";
-  case 409:
-    return "conflict";
-  case 422:
-    return "unprocessable";
-  case 429:
-    return "rate_limited";
-  default:
-    return status >= 500 ? "server" : status >= 400 ? "api" : status >= 300 ? "redirect" : NULL;
+  case 401: return "unauthorized";
+  case 403: return "forbidden";
+  case 404: return "not_found";
+  case 409: return "conflict";
+  case 422: return "unprocessable";
+  case 429: return "rate_limited";
+  default: return status >= 500 ? "server" : status >= 400 ? "api" : status >= 300 ? "redirect" : NULL;
   }
 }
 
 const char *pt_lua_kind(pt_attempt_end end, int status) {
   switch (end) {
-  case PT_END_ANSWERED:
-    return status_kind(status);
-  case PT_END_DNS:
-    return "dns";
-  case PT_END_CONNECT:
-    return "connect";
-  case PT_END_TLS:
-    return "tls";
-  case PT_END_PROXY:
-    return "proxy";
-  case PT_END_TIMEOUT:
-    return "timeout";
+  case PT_END_ANSWERED: return status_kind(status);
+  case PT_END_DNS: return "dns";
+  case PT_END_CONNECT: return "connect";
+  case PT_END_TLS: return "tls";
+  case PT_END_PROXY: return "proxy";
+  case PT_END_TIMEOUT: return "timeout";
   case PT_END_NETWORK:
-  case PT_END_MEMORY:
-    return "network";
-  case PT_END_PROTOCOL:
-    return "protocol";
-  case PT_END_BAD_RESPONSE:
-    return "bad_response";
-  case PT_END_TOO_LARGE:
-    return "too_large";
-  case PT_END_CANCELLED:
-    return "cancelled";
-  case PT_END_CLOSED:
-    return "closed";
+  case PT_END_MEMORY: return "network";
+  case PT_END_PROTOCOL: return "protocol";
+  case PT_END_BAD_RESPONSE: return "bad_response";
+  case PT_END_TOO_LARGE: return "too_large";
+  case PT_END_CANCELLED: return "cancelled";
+  case PT_END_CLOSED: return "closed";
   }
   return "network";
 }
@@ -133,9 +114,7 @@ void pt_lua_push_request_id(lua_State *L, const pt_call *call) {
     lua_pushnil(L);
 }
 
-static void push_idempotency_key(lua_State *L, const pt_call *call) {
-  lua_pushstring(L, call->idempotency_key); /* nil for NULL */
-}
+static void push_idempotency_key(lua_State *L, const pt_call *call) { lua_pushstring(L, call->idempotency_key); /* nil for NULL */ }
 
 static void push_elapsed(lua_State *L, const pt_call *call) { lua_pushnumber(L, call->state == PT_CALL_DONE ? call->ended - call->started : 0); }
 
@@ -195,31 +174,40 @@ static bool is_error(lua_State *L, int index) {
   return same;
 }
 
-/* curl(): in: response; out: command, or nil when no request was made up */
-static int response_curl(lua_State *L) {
-  const pt_call *call = call_of(L, 1);
-  if (call == NULL && !is_error(L, 1))
-    return pt_lua_error(L, 1, "curl: use a colon: response:curl()");
-  if (call == NULL || call->engine == NULL) {
+/* in: -, out: the command, or nil when memory ran out or no request was made up */
+static void push_command(lua_State *L, const pt_call *call, const pt_config *config) {
+  pt_buffer out = {0};
+  if (config != NULL && call->engine != NULL)
+    pt_curl_command(&out, call, config->base_url.origin);
+  lua_pushlstring(L, out.bytes != NULL ? out.bytes : "", out.failed ? 0 : out.length);
+  if (out.failed || out.length == 0) {
+    lua_pop(L, 1);
     lua_pushnil(L);
+  }
+  pt_buffer_wipe(&out);
+}
+
+/* in: client's table of a call; out: its config, or NULL when the client was closed */
+static const pt_config *config_of(lua_State *L, int environment) {
+  lua_getfield(L, environment, "client");
+  const pt_lua_client *client = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return client != NULL && client->engine != NULL ? pt_engine_config(client->engine) : NULL;
+}
+
+/* curl(): in: response; out: command, or nil when no request was made up. An error has its command already. */
+static int response_curl(lua_State *L) {
+  if (is_error(L, 1)) {
+    lua_pushliteral(L, "command");
+    lua_rawget(L, 1);
     return 1;
   }
+  const pt_call *call = call_of(L, 1);
+  if (call == NULL)
+    return pt_lua_error(L, 1, "curl: use a colon: response:curl()");
   pt_rawgetp(L, 1, &call_key);
   pt_getuservalue(L, -1);
-  lua_getfield(L, -1, "client");
-  const pt_lua_client *client = lua_touserdata(L, -1);
-  if (client == NULL || client->engine == NULL) {
-    lua_pushnil(L);
-    return 1;
-  }
-  pt_buffer out = {0};
-  pt_curl_command(&out, call, pt_engine_config(client->engine)->base_url.origin);
-  if (out.failed) {
-    pt_buffer_wipe(&out);
-    return luaL_error(L, "not enough memory");
-  }
-  lua_pushlstring(L, out.bytes, out.length);
-  pt_buffer_wipe(&out);
+  push_command(L, call, config_of(L, lua_gettop(L)));
   return 1;
 }
 
@@ -438,35 +426,30 @@ static void write_tls_hint(char *hint, size_t size, const pt_config *config) {
   pt_buffer text = {0};
   pt_transport_default_ca(&file, &path);
   pt_trust_describe(&text, config, file, path);
-  (void)snprintf(hint, size, "verified with %s; set ca_file to trust another authority", text.failed || text.bytes == NULL ? "libcurl's own CA" : text.bytes);
+  (void)snprintf(hint, size, "verified with %s; set ca_file to trust another authority",
+                 text.failed || text.bytes == NULL ? "libcurl's own CA" : text.bytes);
   pt_buffer_free(&text);
 }
 
 static void write_detail(char *detail, size_t size, const pt_call *call) {
   switch (call->end) {
-  case PT_END_ANSWERED:
-    (void)snprintf(detail, size, call->status < 400 ? "redirects are never followed" : "the server gave no message");
-    break;
-  case PT_END_CANCELLED:
-    (void)snprintf(detail, size, "cancelled");
-    break;
-  case PT_END_CLOSED:
-    (void)snprintf(detail, size, "the client was closed");
-    break;
+  case PT_END_ANSWERED: (void)snprintf(detail, size, call->status < 400 ? "redirects are never followed" : "the server gave no message"); break;
+  case PT_END_CANCELLED: (void)snprintf(detail, size, "cancelled"); break;
+  case PT_END_CLOSED: (void)snprintf(detail, size, "the client was closed"); break;
   case PT_END_TIMEOUT:
     if (call->reply.message == NULL) {
       (void)snprintf(detail, size, "no connection was free within %g s", call->limits.timeout);
       break;
     }
     /* fall through */
-  default:
-    (void)snprintf(detail, size, "%s", call->reply.message != NULL ? call->reply.message : "no further detail");
+  default: (void)snprintf(detail, size, "%s", call->reply.message != NULL ? call->reply.message : "no further detail");
   }
 }
 
 /* in: err; out: the same with its body; reads what the server says of the error */
 static void read_error_body(lua_State *L, int err, const pt_call *call, char *detail, size_t size) {
-  if (call->reply.body.length == 0 || (call->end != PT_END_ANSWERED && call->end != PT_END_BAD_RESPONSE))
+  bool shown = call->end == PT_END_ANSWERED || (call->end == PT_END_BAD_RESPONSE && !call->operation->secret_reply);
+  if (call->reply.body.length == 0 || !shown)
     return;
   if (pt_lua_json_decode(L, &call->reply.body) != PT_DECODED)
     return;
@@ -475,12 +458,15 @@ static void read_error_body(lua_State *L, int err, const pt_call *call, char *de
   lua_setfield(L, err, "body");
 }
 
-static int push_failure(lua_State *L, int index, pt_call *call, const pt_lua_client *client, const char *problem) {
+/* An error keeps nothing of its call: it holds plain values, which any logger can write. */
+static int push_failure(lua_State *L, pt_call *call, const pt_lua_client *client, const char *problem) {
   char detail[MESSAGE_SIZE] = "", hint[HINT_SIZE] = "";
   const pt_config *config = client->engine != NULL ? pt_engine_config(client->engine) : NULL;
   hide_secrets(call, config);
-  push_response(L, index, ERROR_METATABLE);
+  push_response(L, 0, ERROR_METATABLE);
   int err = lua_gettop(L);
+  push_command(L, call, config);
+  lua_setfield(L, err, "command");
   write_detail(detail, sizeof detail, call);
   read_error_body(L, err, call, detail, sizeof detail);
   if (problem != NULL)
@@ -559,13 +545,15 @@ int pt_lua_push_found(lua_State *L, int base) {
 /* ---- success ---- */
 
 /* A few bytes of a reply that is no JSON at all, for the message; JSON may hold what must not be shown. */
-static void describe_text(char *problem, size_t size, const pt_buffer *body, char top) {
+static void describe_text(char *problem, size_t size, const pt_operation *operation, const pt_buffer *body, char top) {
   char snippet[SNIPPET + 1];
   size_t n = 0;
   for (; n < SNIPPET && n < body->length; n++)
     snippet[n] = body->bytes[n] < ' ' || body->bytes[n] > '~' ? ' ' : body->bytes[n];
   snippet[n] = '\0';
-  if (top == '{' || top == '[' || top == '"')
+  if (operation->secret_reply)
+    (void)snprintf(problem, size, "the reply is not valid JSON (%zu bytes, not shown since they may hold a key)", body->length);
+  else if (top == '{' || top == '[' || top == '"')
     (void)snprintf(problem, size, "the reply is not valid JSON (%zu bytes that begin with %c)", body->length, top);
   else
     (void)snprintf(problem, size, "the reply is not JSON: %s%s", snippet, body->length > SNIPPET ? "..." : "");
@@ -573,27 +561,21 @@ static void describe_text(char *problem, size_t size, const pt_buffer *body, cha
 
 static const char *json_word(char first) {
   switch (first) {
-  case '{':
-    return "an object";
-  case '[':
-    return "a list";
-  case '"':
-    return "a string";
-  case 'n':
-    return "null";
+  case '{': return "an object";
+  case '[': return "a list";
+  case '"': return "a string";
+  case 'n': return "null";
   case 't':
-  case 'f':
-    return "a boolean";
-  case '\0':
-    return "nothing";
-  default:
-    return "a number";
+  case 'f': return "a boolean";
+  case '\0': return "nothing";
+  default: return "a number";
   }
 }
 
 /* Whether an empty body keeps the operation's promise: no body is documented, or the status says that there is none. */
 static bool may_be_empty(const pt_call *call) {
-  return !call->operation->returns_body || call->operation->method == PT_METHOD_DELETE || call->status == 204 || call->status == 205 || call->status == 404;
+  return !call->operation->returns_body || call->operation->method == PT_METHOD_DELETE || call->status == 204 || call->status == 205 ||
+         call->status == 404;
 }
 
 /* Checks the kinds of body and data against what the operation promises; NULL when they fit. */
@@ -654,14 +636,14 @@ static int push_success(lua_State *L, int index, bool has_body) {
   return 3;
 }
 
-static int push_bad_response(lua_State *L, int index, pt_call *call, const pt_lua_client *client, const char *problem) {
+static int push_bad_response(lua_State *L, pt_call *call, const pt_lua_client *client, const char *problem) {
   call->end = call->attempts[call->attempt_count - 1].end = PT_END_BAD_RESPONSE;
   call->success = false;
   call->outcome = PT_OUTCOME_UNKNOWN;
   if (client->engine != NULL && !call->settled)
     pt_engine_count_failure(client->engine);
   call->settled = true;
-  return push_failure(L, index, call, client, problem);
+  return push_failure(L, call, client, problem);
 }
 
 int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_client *client) {
@@ -669,13 +651,13 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
   const pt_operation *operation = call->operation;
   luaL_checkstack(L, 20, "result");
   if (!call->success)
-    return push_failure(L, index, call, client, NULL);
+    return push_failure(L, call, client, NULL);
   if (call->status == 404 || (call->reply.body.length == 0 && may_be_empty(call))) {
     lua_pushboolean(L, 1);
     return push_success(L, index, false);
   }
   if (call->reply.body.length == 0)
-    return push_bad_response(L, index, call, client, "the reply is empty");
+    return push_bad_response(L, call, client, "the reply is empty");
   pt_envelope envelope = pt_envelope_look(&call->reply.body);
   pt_decoded decoded = pt_lua_json_decode(L, &call->reply.body);
   if (decoded == PT_DECODE_MEMORY)
@@ -686,16 +668,16 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
       return push_success(L, index, false);
     }
     hide_secrets(call, client->engine != NULL ? pt_engine_config(client->engine) : NULL);
-    describe_text(problem, sizeof problem, &call->reply.body, envelope.top);
-    return push_bad_response(L, index, call, client, problem);
+    describe_text(problem, sizeof problem, operation, &call->reply.body, envelope.top);
+    return push_bad_response(L, call, client, problem);
   }
   if (check_envelope(operation, envelope, problem, sizeof problem) != NULL) {
     lua_pop(L, 1);
-    return push_bad_response(L, index, call, client, problem);
+    return push_bad_response(L, call, client, problem);
   }
   if (repeats_data(L, operation, envelope)) {
     lua_pop(L, 1);
-    return push_bad_response(L, index, call, client, "its member data stands there twice");
+    return push_bad_response(L, call, client, "its member data stands there twice");
   }
   push_data(L, operation, envelope);
   return push_success(L, index, true);

@@ -88,6 +88,7 @@ typedef struct {
   bool returns_body; /* response_type is not NULL */
   bool is_list;      /* data is an array: gets gzip, and null becomes {} */
   bool data_open;    /* what kind of value data is, is not documented */
+  bool secret_reply; /* the reply holds a key: never shown in an error */
   bool has_job;      /* with async=true the reply holds a job beside data, which may be null then */
   pt_pagination pagination;
   unsigned success_status;   /* the documented one; any 2xx is success */

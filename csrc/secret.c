@@ -4,9 +4,10 @@
 #include "memory.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define SECRET_MOST 4096 /* bytes */
-#define HIDE_LEAST 6 /* bytes: shorter text is not hidden, since it stands anywhere */
+#define HIDE_LEAST 6     /* bytes: shorter text is not hidden, since it stands anywhere */
 #define MASK_SHOWN 4     /* characters a mask shows */
 #define MASK_LEAST 12    /* length from which it shows them */
 
@@ -139,4 +140,13 @@ void pt_secret_hide_bytes(char *text, size_t length, const char *bytes, size_t b
 void pt_secret_hide(char *text, size_t length, const pt_secret *secret) {
   if (secret->bytes != NULL)
     pt_secret_hide_bytes(text, length, secret->bytes, secret->length);
+}
+
+bool pt_secret_named(const char *name, size_t length) {
+  static const char *const words[] = {"key", "token", "secret", "signature", "password", "passphrase", "auth", "session", "credential"};
+  for (size_t w = 0; w < sizeof words / sizeof words[0]; w++)
+    for (size_t i = 0; i + strlen(words[w]) <= length; i++)
+      if (strncasecmp(name + i, words[w], strlen(words[w])) == 0)
+        return true;
+  return false;
 }

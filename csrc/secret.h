@@ -28,6 +28,8 @@ void pt_secret_add_authorization(pt_buffer *out, const pt_secret *secret, const 
    backslash before a slash, quote or backslash; shorter than 6 bytes is no secret. */
 void pt_secret_hide(char *text, size_t length, const pt_secret *secret);
 void pt_secret_hide_bytes(char *text, size_t length, const char *bytes, size_t bytes_length);
+/* True for the name of a header or member that holds a secret as a rule: it contains "key", "token", "secret", "password" or the like, in any case. */
+bool pt_secret_named(const char *name, size_t length);
 /* Overwrites memory in a way the compiler keeps. */
 void pt_wipe(void *bytes, size_t length);
 /* Wipes the whole capacity, then frees. */

@@ -286,7 +286,7 @@ describe("the catalogue's generator", function()
   end)
 
   local function overlay(secret)
-    return '{"secret":[' .. secret .. '],"not_empty":[],"excludes":{},"open_schemas":[],"items":{},"body_fields":{}}'
+    return '{"secret":[' .. secret .. '],"not_empty":[],"excludes":{},"open_schemas":[],"secret_replies":[],"items":{},"body_fields":{}}'
   end
 
   local function facts(schemas, operation, secret)

@@ -233,3 +233,41 @@ describe("M: a short text that is part of many others", function()
     assert.equal("create_org: 422 unprocessable: name is taken", select(2, client:create_org { name = "x", client_secret = "name" }))
   end)
 end)
+
+describe("M: a minted key", function()
+  local minted = { minted = "minted-canary-5d20a7" }
+
+  it("is in no error that a spoiled reply makes", function()
+    for _, body in ipairs {
+      '{"data":"minted-canary-5d20a7"}', '{"value":"minted-canary-5d20a7"}', "minted-canary-5d20a7", '{"data":{"value":"minted-canary-5d20a7"}', '"minted-canary-5d20a7"',
+    } do
+      local client = clients.answered { { 200, body } }
+      local data, message, err = client:create_user_api_key { org_id = uuid, id = uuid }
+      assert.is_nil(data)
+      assert.same({ "bad_response", "unknown" }, { err.kind, err.outcome })
+      assert_silent({ message, err }, minted)
+    end
+  end)
+end)
+
+describe("M: a secret in a request outside the catalogue", function()
+  it("is known by its name", function()
+    local body = { name = "Acme", client_secret = canary.client_secret, nested = { api_token = canary.api_key } }
+    local client = clients.answered({ { 422, cjson.encode { message = "bad " .. canary.client_secret .. " and " .. canary.api_key } } }, { partner_key = canary.partner_key })
+    local data, message, err = client:request { method = "POST", path = "/api/organizations", query = { token = canary.deployment_key }, body = body }
+    assert.is_nil(data)
+    assert_silent { message, err }
+    assert.is_truthy(err:curl():find('"name":"Acme"', 1, true))
+  end)
+end)
+
+describe("M: an error", function()
+  it("can be written as JSON by any logger", function()
+    local client = clients.answered { { 404, '{"message":"gone"}' } }
+    local _, message, err = client:get_org { id = uuid }
+    local plain = cjson.decode(cjson.encode(err))
+    assert.same({ "not_found", "gone", message }, { plain.kind, plain.message, plain.text })
+    client:close()
+    assert.is_truthy(err:curl():find("curl -X GET", 1, true))
+  end)
+end)

@@ -155,6 +155,7 @@ local function resolve_operation(model, raw)
   assert(op.pagination.kind == "none" or op.pagination.items_field, op.name .. ": where the items are is not known")
   op.returns = returned_type(model, op)
   local kind = op.envelope and op.returns and op.returns.kind
+  op.secret_reply = model.overlay.secret_replies[op.name] or false
   op.data_open = kind and kind ~= "object" and kind ~= "array" and kind ~= "map"
   return op
 end
@@ -187,7 +188,7 @@ local function check_overlay(model)
       assert(model.overlay_used[list .. " " .. key], "overlay.json: " .. list .. " names an unknown field " .. key)
     end
   end
-  for _, list in ipairs { "items", "body_fields" } do
+  for _, list in ipairs { "items", "body_fields", "secret_replies" } do
     for name in pairs(model.overlay[list]) do
       assert(model.operations_by_name[name], "overlay.json: " .. list .. " names an unknown operation " .. name)
     end
@@ -232,6 +233,7 @@ end
 function M.load(directory, only)
   local overlay = read_json(directory .. "/overlay.json")
   overlay.secret, overlay.not_empty = set(overlay.secret), set(overlay.not_empty)
+  overlay.secret_replies = set(overlay.secret_replies)
   local model = { overlay = overlay, overlay_used = {}, operations = {}, operations_by_name = {} }
   load_schemas(model, read_json(directory .. "/schemas.json"))
   for _, raw in ipairs(read_json(directory .. "/operations.json")) do

@@ -34,7 +34,7 @@ require("polytomic.find").install()
 require("polytomic.patch").install()
 require("polytomic.ensure").install()
 require("polytomic.work").install()
-set_functions(false)
+set_functions(core.default_waits()) -- a module loaded again finds the default client of before
 
 return setmetatable(M, {
   __index = function(module, name)

@@ -39,7 +39,7 @@ end
 -- The three results by name: a tail call would lose the level that errors are told at.
 local function method(name)
   return function(client, arguments, options)
-    if type(client) ~= "userdata" then error(name .. ": use a colon: client:" .. name .. "{…}", 2) end
+    if not core.is_client(client) then error(name .. ": use a colon: client:" .. name .. "{…}", 2) end
     local data, message, response = run(client, name, arguments, options, 2)
     return data, message, response
   end
