@@ -13,7 +13,7 @@ typedef struct {
   pt_secret keys[3]; /* by pt_key_kind */
   pt_base_url base_url;
   char *user_agent; /* the whole header line */
-  pt_secret proxy; /* may hold a password; "" for none is `no_proxy` */
+  pt_secret proxy;  /* may hold a password; "" for none is `no_proxy` */
   bool no_proxy;
   char *ca_file, *ca_path, *client_cert, *client_key;
   long max_connections;

@@ -76,15 +76,11 @@ static void list_remove(call_list *list, pt_call *call) {
 
 static call_list *list_of(pt_engine *engine, const pt_call *call) {
   switch (call->state) {
-  case PT_CALL_QUEUED:
-    return &engine->queued;
-  case PT_CALL_EXCHANGING:
-    return &engine->exchanging;
-  case PT_CALL_WAITING:
-    return &engine->waiting;
+  case PT_CALL_QUEUED: return &engine->queued;
+  case PT_CALL_EXCHANGING: return &engine->exchanging;
+  case PT_CALL_WAITING: return &engine->waiting;
   case PT_CALL_NEW:
-  case PT_CALL_DONE:
-    break;
+  case PT_CALL_DONE: break;
   }
   return NULL;
 }
@@ -215,8 +211,8 @@ static void begin_attempt(pt_engine *engine, pt_call *call, double now) {
                                                                          .line_count = call->line_count,
                                                                          .body = call->body.bytes,
                                                                          .body_length = call->body.length,
-                                                                         .writes = call->has_body || method == PT_METHOD_POST || method == PT_METHOD_PUT ||
-                                                                                   method == PT_METHOD_PATCH,
+                                                                         .writes = call->has_body || method == PT_METHOD_POST ||
+                                                                                   method == PT_METHOD_PUT || method == PT_METHOD_PATCH,
                                                                          .compressed = call->operation->is_list,
                                                                          .timeout = fmin(call->limits.attempt_timeout, left),
                                                                          .connect_timeout = fmin(call->limits.connect_timeout, left),
@@ -449,9 +445,7 @@ size_t pt_engine_step(pt_engine *engine, double seconds) {
   return engine->open_calls;
 }
 
-static bool has_news(const pt_call *call) {
-  return call->state == PT_CALL_DONE || (call->wants_events && call->events_sent < call->attempt_count);
-}
+static bool has_news(const pt_call *call) { return call->state == PT_CALL_DONE || (call->wants_events && call->events_sent < call->attempt_count); }
 
 void pt_engine_run(pt_engine *engine, pt_call *call) {
   notice_fork(engine);

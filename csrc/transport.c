@@ -425,8 +425,8 @@ static bool says(const pt_exchange *exchange, const char *words) { return strstr
 /* A connection that breaks off in the middle of the handshake says nothing about trust. In the words of libcurl and OpenSSL; what another TLS library
    says stays a TLS failure. */
 static pt_attempt_end end_of_handshake(const pt_exchange *exchange) {
-  bool broke_off = says(exchange, "SSL_ERROR_SYSCALL") || says(exchange, "Recv failure") || says(exchange, "Send failure") ||
-                   says(exchange, "unexpected eof");
+  bool broke_off =
+      says(exchange, "SSL_ERROR_SYSCALL") || says(exchange, "Recv failure") || says(exchange, "Send failure") || says(exchange, "unexpected eof");
   return broke_off ? PT_END_NETWORK : PT_END_TLS;
 }
 
@@ -448,8 +448,7 @@ static pt_attempt_end end_of(const pt_exchange *exchange, CURLcode code, bool se
   case CURLE_COULDNT_CONNECT:
   case CURLE_INTERFACE_FAILED: return PT_END_CONNECT;
   case CURLE_OPERATION_TIMEDOUT: return PT_END_TIMEOUT;
-  case CURLE_SSL_CONNECT_ERROR:
-    return end_of_handshake(exchange);
+  case CURLE_SSL_CONNECT_ERROR: return end_of_handshake(exchange);
   case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CERTPROBLEM:
   case CURLE_SSL_CIPHER:

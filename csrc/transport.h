@@ -21,7 +21,7 @@ typedef struct pt_exchange pt_exchange;
 
 /* Every string lives as long as the transport and is owned by the caller; NULL where not given. */
 typedef struct {
-  const char *origin; /* "https://host:port" */
+  const char *origin;  /* "https://host:port" */
   const char *proxy;   /* URL, "" for none, NULL for libcurl's environment rules */
   const char *ca_file; /* CURLOPT_CAINFO; NULL: libcurl's */
   const char *ca_path; /* CURLOPT_CAPATH; NULL: libcurl's */
@@ -45,11 +45,11 @@ typedef struct {
   double connect, first_byte, total; /* seconds, as in pt_attempt */
   bool reused;
   bool sent;
-  bool cut_by_close;             /* the body ended with the connection, without a length: it may be incomplete */
-  bool compressed;               /* the body was compressed: its end may be missing unnoticed */
-  pt_buffer headers;             /* raw lines of the last header block */
-  pt_buffer body;                /* decoded */
-  char *message;                 /* what went wrong, one printable line; NULL when nothing did, or no memory; owned by the caller */
+  bool cut_by_close; /* the body ended with the connection, without a length: it may be incomplete */
+  bool compressed;   /* the body was compressed: its end may be missing unnoticed */
+  pt_buffer headers; /* raw lines of the last header block */
+  pt_buffer body;    /* decoded */
+  char *message;     /* what went wrong, one printable line; NULL when nothing did, or no memory; owned by the caller */
 } pt_reply;
 
 /* All pointers stay valid until the exchange is finished or cancelled. */
