@@ -283,26 +283,39 @@ static int client_index(lua_State *L) {
   lua_settop(L, 2);
   if (client->waits) {
     lua_pushvalue(L, 2);
-    lua_rawget(L, lua_upvalueindex(2));
+    lua_gettable(L, lua_upvalueindex(2));
     if (!lua_isnil(L, -1))
       return 1;
     lua_pop(L, 1);
   }
-  lua_rawget(L, lua_upvalueindex(1));
+  lua_gettable(L, lua_upvalueindex(1));
   return 1;
 }
 
-/* in: methods; out: the same with one for every operation */
-static void add_operations(lua_State *L) {
-  for (size_t i = 0; i < pt_operation_count; i++) {
-    union {
-      const pt_operation *operation;
-      void *pointer;
-    } upvalue = {&pt_operations[i]};
-    lua_pushlightuserdata(L, upvalue.pointer);
-    lua_pushcclosure(L, client_operation, 1);
-    lua_setfield(L, -2, pt_operations[i].name);
-  }
+/* __index of a table of functions: in: table, name; upvalue: what becomes of an operation; out: the operation's function, kept in the table, or nil */
+static int function_on_demand(lua_State *L) {
+  const pt_operation *found = lua_type(L, 2) == LUA_TSTRING ? pt_operation_find(lua_tostring(L, 2)) : NULL;
+  if (found == NULL)
+    return 0;
+  union {
+    const pt_operation *operation;
+    void *pointer;
+  } upvalue = {found};
+  lua_settop(L, 2);
+  lua_pushlightuserdata(L, upvalue.pointer);
+  lua_pushcclosure(L, lua_tocfunction(L, lua_upvalueindex(1)), 1);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, 3);
+  lua_rawset(L, 1);
+  return 1;
+}
+
+void pt_lua_add_operations(lua_State *L, lua_CFunction function) {
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, function);
+  lua_pushcclosure(L, function_on_demand, 1);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
 }
 
 void pt_lua_open_client(lua_State *L) {
@@ -313,7 +326,7 @@ void pt_lua_open_client(lua_State *L) {
   luaL_newmetatable(L, PT_CLIENT_METATABLE);
   pt_setfuncs(L, metamethods);
   pt_newlib(L, methods);
-  add_operations(L);
+  pt_lua_add_operations(L, client_operation);
   lua_pushvalue(L, -1);
   lua_setfield(L, LUA_REGISTRYINDEX, PT_CLIENT_METATABLE ".methods");
   lua_newtable(L);

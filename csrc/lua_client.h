@@ -36,6 +36,10 @@ int pt_lua_push_companion(lua_State *L, int index);
 /* in: client at `index`; out: a table by which its connections can be known: the same for every client that shares them */
 int pt_lua_push_connections(lua_State *L, int index);
 
+/* in: table; out: the same. It has a function for every operation, made when it is first asked for, so that a program pays for those it uses: `function` with the
+   operation as its upvalue. */
+void pt_lua_add_operations(lua_State *L, lua_CFunction function);
+
 /* Makes the metatable with a method for every operation. in: -, out: - */
 void pt_lua_open_client(lua_State *L);
 

@@ -281,18 +281,6 @@ static int module_is_terminal(lua_State *L) {
   return 1;
 }
 
-static void add_operations(lua_State *L) {
-  for (size_t i = 0; i < pt_operation_count; i++) {
-    union {
-      const pt_operation *operation;
-      void *pointer;
-    } upvalue = {&pt_operations[i]};
-    lua_pushlightuserdata(L, upvalue.pointer);
-    lua_pushcclosure(L, module_operation, 1);
-    lua_setfield(L, -2, pt_operations[i].name);
-  }
-}
-
 #ifdef PT_TESTING
 /* in: number of the allocation that fails, whether all after it fail; out: allocations since the last call */
 static int module_memory_fail_at(lua_State *L) {
@@ -342,7 +330,7 @@ int luaopen_polytomic_core(lua_State *L) {
   pt_lua_open_client(L);
   pt_newlib(L, functions);
   lua_newtable(L);
-  add_operations(L);
+  pt_lua_add_operations(L, module_operation);
   lua_setfield(L, -2, "functions");
   lua_getfield(L, LUA_REGISTRYINDEX, PT_CLIENT_METATABLE ".methods");
   lua_setfield(L, -2, "methods");

@@ -31,7 +31,7 @@ end
 
 -- Raises, at the line that called the caller, where a method was not called with a colon and a table.
 function M.check_usage(method, client, arguments)
-  if type(client) ~= "userdata" then error(("%s: use a colon: client:%s{…}"):format(method, method), 3) end
+  if not core.is_client(client) then error(("%s: use a colon: client:%s{…}"):format(method, method), 3) end
   if type(arguments) ~= "table" then error(("%s: arguments must be a table, got %s"):format(method, type(arguments)), 3) end
 end
 

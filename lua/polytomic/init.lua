@@ -11,10 +11,14 @@ local M = {
 }
 
 -- Module functions run on the default client. They are the core's own, unless that client has a `wait`: then they are
--- Lua functions, through which a coroutine can yield on every Lua.
+-- Lua functions, through which a coroutine can yield on every Lua. Each is looked up once.
+local functions
+local looked_up = {}
+
 local function set_functions(waits)
-  local functions = waits and waiting.functions or core.functions
-  for name, operation in pairs(functions) do M[name] = operation end
+  functions = waits and waiting.functions or core.functions
+  for name in pairs(looked_up) do M[name] = nil end
+  looked_up = {}
 end
 
 -- Replaces the default client. Options as for polytomic.new; returns the client.
@@ -39,9 +43,14 @@ set_functions(core.default_waits()) -- a module loaded again finds the default c
 return setmetatable(M, {
   __index = function(module, name)
     local make = late[name]
-    if not make then return nil end
-    local value = make()
-    rawset(module, name, value)
+    local value
+    if make then
+      value = make()
+    else
+      value = functions[name]
+      if value then looked_up[name] = true end
+    end
+    if value ~= nil then rawset(module, name, value) end
     return value
   end,
 })

@@ -105,7 +105,7 @@ end
 
 -- A walk over the pages of an operation. Bad usage is told at the line that called the caller.
 function M.open(method, client, name, arguments, options)
-  if type(client) ~= "userdata" then error(("%s: use a colon: client:%s(…)"):format(method, method), 3) end
+  if not core.is_client(client) then error(("%s: use a colon: client:%s(…)"):format(method, method), 3) end
   if type(name) ~= "string" then
     error(("%s: the first argument must be an operation's name, got %s"):format(method, type(name)), 3)
   end

@@ -4,7 +4,7 @@
 local core = require "polytomic.core"
 
 local M = {
-  functions = {}, -- the module functions of a default client with `wait`
+  functions = {}, -- the module functions of a default client with `wait`, made when first asked for
 }
 
 -- Lets the client's `wait` run until the call is done.
@@ -52,12 +52,22 @@ local function module_function(name)
   end
 end
 
+-- A metatable that makes a value for each operation when it is first asked for.
+local function on_demand(make)
+  return {
+    __index = function(made, name)
+      if not core.functions[name] then return nil end
+      made[name] = make(name)
+      return made[name]
+    end,
+  }
+end
+
+setmetatable(M.functions, on_demand(module_function))
+
 -- Gives every client with `wait` a method for each operation.
 function M.install()
-  for name in pairs(core.functions) do
-    core.waiting[name] = method(name)
-    M.functions[name] = module_function(name)
-  end
+  setmetatable(core.waiting, on_demand(method))
   core.waiting.request = method "request"
 end
 

@@ -108,7 +108,7 @@ end
 -- until_status: a status, a list of them, or a function of data and status that says whether the work is over. Without it,
 -- work is over when it is done, completed or fresh. Work that ended otherwise is an error of kind "failed".
 local function wait_for(client, name, arguments, settings)
-  if type(client) ~= "userdata" then error("wait_for: use a colon: client:wait_for(…)", 2) end
+  if not core.is_client(client) then error("wait_for: use a colon: client:wait_for(…)", 2) end
   if type(name) ~= "string" then error("wait_for: the first argument must be an operation's name, got " .. type(name), 2) end
   settings = check_settings("wait_for", settings, { until_status = true, timeout = true, interval = true, options = true }, 2)
   local reached = goal_of(settings.until_status, 2)
@@ -128,7 +128,7 @@ end
 -- for row, page in client:query_rows({ connection_id =, query = }, { timeout =, interval =, options = }) do: runs a query to
 -- its end, then gives every row of its result; `page` is its response. Raises the message on failure.
 local function query_rows(client, arguments, settings)
-  if type(client) ~= "userdata" then error("query_rows: use a colon: client:query_rows{…}", 2) end
+  if not core.is_client(client) then error("query_rows: use a colon: client:query_rows{…}", 2) end
   settings = check_settings("query_rows", settings, { timeout = true, interval = true, options = true }, 2)
   core.check(client, "run_query", arguments, settings.options, 2) -- raises for bad usage
   local query, message, response = waiting.run(client, "run_query", arguments, settings.options, 1)
