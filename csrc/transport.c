@@ -32,6 +32,9 @@
 #define HAVE_PREREQ 0
 #endif
 
+/* Seconds after which to call libcurl again when it failed. */
+#define SOON 0.010
+
 struct pt_exchange {
   CURL *easy;
   pt_transport *transport;
@@ -760,27 +763,32 @@ bool pt_transport_use_epoll(pt_transport *transport, int epoll, unsigned tag) {
 #endif
 }
 
+/* libcurl may fail here, out of memory, before it sets its timer: it is called again soon, so that its own timeouts end the transfer. */
+static void act_on(pt_transport *transport, curl_socket_t socket, int mask) {
+  int running = 0;
+  if (curl_multi_socket_action(transport->multi, socket, mask, &running) != CURLM_OK)
+    transport->timer = fmin(transport->timer, pt_clock_monotonic() + SOON);
+  take_finished(transport);
+}
+
 void pt_transport_socket_ready(pt_transport *transport, int fd, unsigned epoll_events) {
 #if PT_HAVE_EPOLL
-  int mask = 0, running = 0;
+  int mask = 0;
   if (epoll_events & EPOLLIN)
     mask |= CURL_CSELECT_IN;
   if (epoll_events & EPOLLOUT)
     mask |= CURL_CSELECT_OUT;
   if (epoll_events & (EPOLLERR | EPOLLHUP))
     mask |= CURL_CSELECT_ERR;
-  (void)curl_multi_socket_action(transport->multi, fd, mask, &running);
-  take_finished(transport);
+  act_on(transport, fd, mask);
 #else
   (void)transport, (void)fd, (void)epoll_events;
 #endif
 }
 
 void pt_transport_timer_due(pt_transport *transport) {
-  int running = 0;
   transport->timer = INFINITY;
-  (void)curl_multi_socket_action(transport->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-  take_finished(transport);
+  act_on(transport, CURL_SOCKET_TIMEOUT, 0);
 }
 
 double pt_transport_timer(const pt_transport *transport) { return transport->timer; }
