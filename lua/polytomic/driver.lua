@@ -30,6 +30,12 @@ function M.wake(client)
   return any
 end
 
+-- Steps and wakes without a driver: for waiters that lost patience.
+function M.look(client)
+  client:step(0)
+  M.wake(client)
+end
+
 local driver = {}
 driver.__index = driver
 
@@ -37,7 +43,8 @@ driver.__index = driver
 local loops = setmetatable({}, { __mode = "k" })
 
 -- Makes sure that a driver runs in this loop (any value that stands for it) for the client's connections, while calls are active.
--- `start(driver)` begins a thread, timer or handle of the loop that calls `driver:turn()`; nil and a message where it cannot.
+-- `start(driver)` begins a thread, timer or handle of the loop that calls `driver:turn()`. Returns the driver, whose `turns` count; or nil and
+-- what `start` said where it cannot.
 function M.drive(client, loop, start)
   local running = loops[loop]
   if not running then
@@ -45,18 +52,20 @@ function M.drive(client, loop, start)
     loops[loop] = running
   end
   local connections = core.connections(client)
-  if running[connections] then return true end
+  if running[connections] then return running[connections] end
   -- A client of its own: the caller's may be closed while others that share the connections wait on.
-  local self = setmetatable({ client = core.companion(client), running = running, connections = connections }, driver)
+  local self = setmetatable({ client = core.companion(client), running = running, connections = connections, turns = 0 }, driver)
   running[connections] = self
   local started, message = start(self)
-  if not started then self:stop() end
-  return started, message
+  if started then return self end
+  self:stop()
+  return nil, message
 end
 
 -- Does what can be done now and wakes whoever it concerns; false when no call is left: the driver should stop.
 function driver:turn()
   local active, woke
+  self.turns = self.turns + 1
   repeat
     active = self.client:step(0)
     woke = M.wake(self.client)

@@ -15,10 +15,7 @@ function waiter.settimeout() return 1 end
 function waiter.close() return 1 end
 
 function waiter:receive()
-  if not self.call:done() then
-    self.client:step(0)
-    driver.wake(self.client)
-  end
+  if not self.call:done() then driver.look(self.client) end
   if self.call:done() then return "" end
   return nil, "timeout"
 end

@@ -17,18 +17,16 @@ local function start(self)
   end)
 end
 
-local function look(client, seconds)
-  client:step(seconds)
-  driver.wake(client)
-end
-
 return function(client, call)
   local loop = cqueues.running()
-  if not loop then return look(client, PATIENCE) end
+  if not loop then
+    client:step(PATIENCE)
+    return driver.wake(client)
+  end
   local woken = condition.new()
   driver.watch(client, call, function() woken:signal() end)
   driver.drive(client, loop, start)
   while not call:done() do
-    if not woken:wait(PATIENCE) then look(client, 0) end
+    if not woken:wait(PATIENCE) then driver.look(client) end
   end
 end

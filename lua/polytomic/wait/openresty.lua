@@ -5,31 +5,25 @@ local driver = require "polytomic.driver"
 local ngx = rawget(_G, "ngx") or error("polytomic.wait.openresty works only inside nginx's Lua module", 0)
 local semaphore = require "ngx.semaphore"
 
-local TICK = 0.001    -- seconds between two turns of the driver
-local PATIENCE = 1    -- seconds after which a waiter looks for itself
+-- Seconds between two turns of the driver: a small part of what calls take lately, since every turn wakes the worker.
+local SHORTEST, LONGEST, PART = 0.001, 0.004, 1 / 64
+local PATIENCE = 0.5 -- seconds after which a waiter looks for itself
 
 -- Where a light thread may be suspended.
 local YIELDING = { rewrite = true, server_rewrite = true, access = true, content = true, timer = true, preread = true,
   ssl_cert = true, ssl_client_hello = true, ssl_session_fetch = true }
 
 local worker = {} -- its one loop
+local spare = {}  -- semaphores to use again; a late post in one only makes its next waiter look once too often
+local tick = SHORTEST
 
 local function run(_, self)
-  while self:turn() do ngx.sleep(TICK) end
+  while self:turn() do ngx.sleep(tick) end
   self:stop()
 end
 
 local function start(self)
   return ngx.timer.at(0, run, self)
-end
-
--- Where no timer can be had (lua_max_running_timers), the caller drives.
-local function drive_alone(client, call)
-  while not call:done() do
-    client:step(0)
-    driver.wake(client)
-    ngx.sleep(TICK)
-  end
 end
 
 return function(client, call)
@@ -38,15 +32,20 @@ return function(client, call)
     call:cancel()
     error("polytomic cannot wait in nginx's phase '" .. phase .. "', where nothing may yield: call it from a timer, ngx.timer.at(0, f)", 4)
   end
-  if not driver.drive(client, worker, start) then return drive_alone(client, call) end
-  local woken = semaphore.new()
+  local driven = driver.drive(client, worker, start)
+  local turns = driven and driven.turns
+  local woken, began = table.remove(spare) or semaphore.new(), ngx.now()
   driver.watch(client, call, function() woken:post() end)
   while not call:done() do
-    local ok, reason = woken:wait(PATIENCE)
-    if not ok and reason ~= "timeout" then return drive_alone(client, call) end
-    if not ok then
-      client:step(0)
-      driver.wake(client)
+    if not woken:wait(driven and PATIENCE or SHORTEST) then
+      if driven and driven.turns == turns then -- no timer was left for it (lua_max_running_timers)
+        driven:stop()
+        driven = nil
+      end
+      turns = driven and driven.turns
+      driver.look(client)
     end
   end
+  spare[#spare + 1] = woken
+  tick = math.max(SHORTEST, math.min(LONGEST, tick + ((ngx.now() - began) * PART - tick) / 8))
 end

@@ -1,0 +1,310 @@
+-- Inside nginx: calls suspend the light thread that made them, in every phase that may yield, through reloads and at any number.
+
+local json = require "cjson"
+local http = require "spec.support.http"
+local load_generator = require "spec.support.load"
+local nginx = require "spec.support.nginx"
+local process = require "spec.support.process"
+local sandbox = require "spec.support.sandbox"
+local slow_server = require "spec.support.slow_server"
+
+local luajit = rawget(_G, "jit") ~= nil
+
+local function measured(...)
+  io.stderr:write("  measured: ", string.format(...), "\n")
+end
+
+-- A client made before the workers are forked, and what every location needs.
+local INIT = [[
+  init_by_lua_block {
+    polytomic = require "polytomic"
+    client = polytomic.new { base_url = "UPSTREAM", partner_key = "partner-key-of-specs", env = false, max_connections = 512, OPTIONS
+      wait = require "polytomic.wait.openresty" }
+    function call()
+      local org, message = client:create_org { name = "Acme" }
+      if not org then ngx.status = 502 end
+      return org and org.id or message
+    end
+    refused = {} -- what was said in each phase
+    function refuse()
+      local ok, message = pcall(client.create_org, client, { name = "Acme" })
+      refused[ngx.get_phase()] = ok and "no error" or message
+    end
+    refuse()
+  }
+]]
+
+local function init(upstream, options)
+  return (INIT:gsub("UPSTREAM", upstream.url):gsub("OPTIONS", options or ""))
+end
+
+local CONTENT = [[
+  location = /content { content_by_lua_block { ngx.print(call()) } }
+  location = /ping { return 200 "pong"; }
+]]
+
+describe("polytomic.wait.openresty", function()
+  it("says outside nginx that it works only there", function()
+    package.loaded["polytomic.wait.openresty"] = nil
+    local ok, message = pcall(require, "polytomic.wait.openresty")
+    assert.is_false(ok)
+    assert.truthy(message:find("only inside nginx's Lua module", 1, true), message)
+  end)
+end)
+
+-- Debian's module for nginx is made of LuaJIT: on the other Luas there is nothing more to specify.
+if not luajit then return end
+
+describe("In nginx", function()
+  local upstream, server
+
+  setup(function() upstream = slow_server.start { delay = 0.2 } end)
+  teardown(function() upstream:stop() end)
+  after_each(function()
+    if server then server:stop() end
+    server = nil
+  end)
+
+  it("64 requests at once call a slow upstream without freezing another location", function()
+    server = nginx.start { http = init(upstream), server = CONTENT }
+    local calls, pings = load_generator.run {
+      { port = server.port, target = "/content", concurrency = 64, seconds = 2 },
+      { port = server.port, target = "/ping", pause = 0.005, seconds = 2 },
+    }
+    local rate = calls.statuses[200] / calls.seconds
+    local median = load_generator.quantile(pings.latencies, 0.5)
+    measured("%.0f calls per second, the other location's median latency %.2f ms", rate, median * 1000)
+    assert.same({ [200] = calls.statuses[200] }, calls.statuses)
+    assert.is_true(rate >= 150, rate)
+    assert.is_true(median < 0.005, median)
+    assert.same({}, server:complaints())
+  end)
+
+  it("512 requests at once all get their answer", function()
+    server = nginx.start { http = init(upstream), server = CONTENT }
+    local calls = load_generator.run { { port = server.port, target = "/content", concurrency = 512, times = 2 } }
+    measured("512 at once: %.0f calls per second, the slowest took %.2f s", 1024 / calls.seconds, load_generator.quantile(calls.latencies, 1))
+    assert.same({ [200] = 1024 }, calls.statuses)
+    assert.is_true(load_generator.quantile(calls.latencies, 1) < 5)
+    assert.same({}, server:complaints())
+  end)
+
+  it("works in the rewrite, access, content and timer phases", function()
+    server = nginx.start { http = init(upstream), server = [[
+      location = /rewrite { rewrite_by_lua_block { ngx.print(call()) ngx.exit(200) } }
+      location = /access { access_by_lua_block { ngx.print(call()) ngx.exit(200) } }
+      location = /content { content_by_lua_block { ngx.print(call()) } }
+      location = /timer { content_by_lua_block {
+        local done = require "ngx.semaphore".new()
+        local answer
+        ngx.timer.at(0, function() answer = call() done:post() end)
+        done:wait(5)
+        ngx.print(answer)
+      } }
+    ]] }
+    for _, phase in ipairs { "rewrite", "access", "content", "timer" } do
+      local status, body = http.request("GET", server.url .. "/" .. phase)
+      assert.same({ phase, 200, "248df4b7-aa70-47b8-a036-33ac447e668d" }, { phase, status, body })
+    end
+  end)
+
+  it("fails with a clear message, and sends nothing, in the phases where nothing may yield", function()
+    local quiet = slow_server.start { delay = 0 }
+    server = nginx.start { http = init(quiet), init_worker = "refuse()", server = [[
+      location = /phases {
+        set_by_lua_block $value { refuse() return "" }
+        header_filter_by_lua_block { refuse() }
+        body_filter_by_lua_block { refuse() }
+        log_by_lua_block { refuse() }
+        return 200 "filtered";
+      }
+      location = /refused { content_by_lua_block { ngx.print(require "cjson".encode(refused)) } }
+      location = /content { content_by_lua_block { ngx.print(call()) } }
+    ]] }
+    http.request("GET", server.url .. "/phases")
+    assert.equal(200, (http.request("GET", server.url .. "/content"))) -- its driver would send what was left behind
+    local _, body = http.request("GET", server.url .. "/refused")
+    local refused = json.decode(body)
+    for _, phase in ipairs { "init", "init_worker", "set", "header_filter", "body_filter", "log" } do
+      assert.truthy((refused[phase] or "nothing was called"):find("cannot wait in nginx's phase '" .. phase .. "', where nothing may yield", 1, true), refused[phase])
+      assert.truthy(refused[phase]:find("ngx.timer.at", 1, true))
+    end
+    assert.equal(1, quiet:stats().requests)
+    quiet:stop()
+  end)
+
+  it("suspends through retries, and starts no further driver for clients that share connections", function()
+    local limited = slow_server.start { delay = 0.05, limit = 1 }
+    server = nginx.start { http = init(limited, "retries = 20, timeout = 20,"), server = [[
+      location = /content { content_by_lua_block {
+        local shared = client:as_org("248df4b7-aa70-47b8-a036-33ac447e668d")
+        local thread = ngx.thread.spawn(function() return shared:get_current_org() end)
+        ngx.sleep(0.02)
+        drivers = math.max(drivers or 0, ngx.timer.running_count())
+        local _, org, message = ngx.thread.wait(thread)
+        ngx.status = org and 200 or 500
+        ngx.print(message)
+      } }
+      location = /drivers { content_by_lua_block { ngx.print(drivers) } }
+      location = /ping { return 200 "pong"; }
+    ]] }
+    local calls, pings = load_generator.run({
+      { port = server.port, target = "/content", concurrency = 4, times = 1 },
+      { port = server.port, target = "/ping", pause = 0.005, times = 20 },
+    })
+    assert.same({ [200] = 4 }, calls.statuses)
+    assert.is_true(load_generator.quantile(pings.latencies, 0.5) < 0.005)
+    assert.is_true(limited:stats().refused > 0)
+    local _, drivers = http.request("GET", server.url .. "/drivers")
+    assert.equal("1", drivers)
+    limited:stop()
+  end)
+
+  it("drives its calls itself where no timer is left", function()
+    server = nginx.start { http = "lua_max_running_timers 1;" .. init(upstream), server = [[
+      location = /content { content_by_lua_block {
+        ngx.timer.at(0, function() ngx.sleep(5) end)
+        ngx.sleep(0.01)
+        ngx.print(call())
+      } }
+    ]] }
+    local calls = load_generator.run { { port = server.port, target = "/content", concurrency = 8, times = 1 } }
+    assert.same({ [200] = 8 }, calls.statuses)
+    assert.is_true(calls.seconds < 3, calls.seconds)
+  end)
+
+  it("reloads with calls in flight and loses none", function()
+    server = nginx.start { http = init(upstream), server = CONTENT }
+    local before = upstream:stats().requests
+    local calls = load_generator.run({ { port = server.port, target = "/content", concurrency = 32, times = 6 } }, function(loop)
+      loop:wrap(function()
+        for _ = 1, 3 do
+          require "cqueues".sleep(0.3)
+          server:signal "reload"
+        end
+      end)
+    end)
+    -- A worker that is going away may close a connection just as the next request is written to it: only answers count.
+    assert.same({ [200] = calls.statuses[200], [0] = calls.statuses[0] }, calls.statuses)
+    assert.equal(calls.statuses[200], upstream:stats().requests - before)
+    assert.is_true(calls.statuses[200] >= 5 * 32, calls.statuses[200])
+    assert.equal(3, select(2, server:log():gsub("SIGHUP%) received", "")))
+    assert.same({}, server:complaints())
+  end)
+
+  it("quits gracefully with calls in flight, which all end well", function()
+    server = nginx.start { http = init(upstream), server = CONTENT }
+    local calls = load_generator.run({ { port = server.port, target = "/content", concurrency = 32, times = 1 } }, function(loop)
+      loop:wrap(function()
+        require "cqueues".sleep(0.1)
+        server:signal "quit"
+      end)
+    end)
+    assert.same({ [200] = 32 }, calls.statuses)
+    assert.equal(0, server.child:wait(10))
+    assert.same({}, server:complaints())
+  end)
+
+  it("runs a batch in one request while others go on", function()
+    server = nginx.start { http = init(upstream), server = CONTENT .. [[
+      location = /batch { content_by_lua_block {
+        local list = {}
+        for i = 1, 40 do list[i] = { name = "Acme " .. i } end
+        local results, failures = client:batch("create_org", list, { concurrency = 20 })
+        ngx.print(#results, " ", #failures)
+      } }
+    ]] }
+    local batch, pings
+    batch, pings = load_generator.run {
+      { port = server.port, target = "/batch", times = 1 },
+      { port = server.port, target = "/ping", pause = 0.005, times = 40 },
+    }
+    assert.same({ [200] = 1 }, batch.statuses)
+    assert.is_true(batch.seconds < 2, batch.seconds)
+    assert.is_true(load_generator.quantile(pings.latencies, 0.5) < 0.005)
+    local _, body = http.request("GET", server.url .. "/batch")
+    assert.equal("40 0", body)
+  end)
+
+  it("uses a client in two workers that was warmed in init_by_lua, each on connections of its own", function()
+    server = nginx.start { workers = 2, http = [[
+      init_by_lua_block {
+        client = require "polytomic".new { base_url = "UPSTREAM", partner_key = "KEY", env = false }
+        first = assert(client:create_org { name = "made before the fork" })
+      }
+    ]], main = "", server = [[
+      location = /content { content_by_lua_block {
+        local name = "Acme " .. ngx.worker.pid() .. " " .. ngx.var.connection_requests .. " " .. ngx.var.connection
+        local org = assert(client:create_org { name = name })
+        ngx.status = org.name == name and client:get_org { id = first.id }.name == first.name and 200 or 500
+        ngx.print(org.name)
+      } }
+    ]], substitutes = { UPSTREAM = sandbox.url, KEY = sandbox.partner_key } }
+    local calls = load_generator.run { { port = server.port, target = "/content", concurrency = 8, times = 10 } }
+    assert.same({ [200] = 80 }, calls.statuses)
+    assert.same({}, server:complaints())
+  end)
+end)
+
+describe("examples/openresty", function()
+  local server
+  after_each(function()
+    if server then server:stop() end
+    server = nil
+  end)
+
+  -- The example as it stands, on a free port and with a directory of its own for what nginx writes.
+  local function start_example(env)
+    local port = nginx.free_port()
+    local file = assert(io.open("examples/openresty/nginx.conf"))
+    local text = file:read "*a"
+    file:close()
+    local root = nginx.root()
+    text = text:gsub("listen 127%.0%.0%.1:8080", "listen 127.0.0.1:" .. port)
+    text = text:gsub("%$prefix", root .. "/examples/openresty"):gsub("\nworker_processes", "\n" .. nginx.user() .. "\ndaemon off;\nworker_processes")
+    text = text:gsub("http {", 'http { init_worker_by_lua_block { io.stdout:write("ready\\n") io.stdout:flush() }', 1)
+    return nginx.start_text(text, port, { env = env })
+  end
+
+  before_each(function() sandbox:reset() end)
+
+  it("signs a customer up: organization, user and key", function()
+    server = start_example { POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_DEPLOYMENT_URL = sandbox.url }
+    local status, body = http.request("POST", server.url .. "/signup", { body = '{"company":"Acme","email":"jane@acme.com"}' })
+    assert.equal(201, status, body)
+    local made = json.decode(body)
+    assert.truthy(made.organization and made.user and made.api_key)
+    local _, org = sandbox:request("GET", "/api/organizations/" .. made.organization)
+    assert.equal("Acme", org.data.name)
+    local _, user = sandbox:request("GET", "/api/organizations/" .. made.organization .. "/users/" .. made.user)
+    assert.equal("jane@acme.com", user.data.email)
+  end)
+
+  it("tells the customer what is wrong, and leaves no half-made organization", function()
+    server = start_example { POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_DEPLOYMENT_URL = sandbox.url }
+    assert.equal(400, (http.request("POST", server.url .. "/signup", { body = "{" })))
+    assert.equal(201, (http.request("POST", server.url .. "/signup", { body = '{"company":"Acme","email":"jane@acme.com"}' })))
+    local status, body = http.request("POST", server.url .. "/signup", { body = '{"company":"Acme","email":"joe@acme.com"}' })
+    assert.equal(409, status, body)
+    sandbox:faults { { operation = "create_user", fault = "status", status = 422, times = 1 } }
+    status = http.request("POST", server.url .. "/signup", { body = '{"company":"Initech","email":"bill@initech.com"}' })
+    assert.equal(422, status)
+    local _, list = sandbox:request("GET", "/api/organizations")
+    for _, org in ipairs(list.data) do assert.are_not.equal("Initech", org.name) end
+    sandbox:assert_all_faults_consumed()
+  end)
+
+  it("names the variable to set where there is no key", function()
+    server = start_example { POLYTOMIC_PARTNER_KEY = false, POLYTOMIC_DEPLOYMENT_KEY = false, POLYTOMIC_API_KEY = false, POLYTOMIC_DEPLOYMENT_URL = sandbox.url }
+    local status = http.request("POST", server.url .. "/signup", { body = '{"company":"Acme","email":"jane@acme.com"}' })
+    assert.equal(502, status)
+    local _, log = server.child:output()
+    assert.truthy(log:find("set POLYTOMIC_PARTNER_KEY", 1, true), log)
+  end)
+
+  it("is a configuration that nginx accepts as it stands", function()
+    local root = nginx.root()
+    local status, out, err = process.run { "nginx", "-t", "-p", root .. "/examples/openresty", "-c", "nginx.conf", "-e", "stderr" }
+    assert.equal(0, status, out .. err)
+  end)
+end)
