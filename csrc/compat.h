@@ -6,6 +6,13 @@
 #include <lua.h>
 #include <stddef.h>
 
+/* Only LuaJIT has this header, and its lua.h does not say what it is. */
+#if defined(__has_include)
+#if __has_include(<luajit.h>)
+#include <luajit.h>
+#endif
+#endif
+
 #ifdef LUAJIT_VERSION
 #define PT_LUA_NAME "LuaJIT"
 #else

@@ -795,11 +795,7 @@ double pt_transport_timer(const pt_transport *transport) { return transport->tim
 
 pt_transport_counts pt_transport_counted(const pt_transport *transport) { return transport->counts; }
 
-const char *pt_transport_library(void) {
-  static char text[32];
-  (void)snprintf(text, sizeof text, "libcurl/%s", curl_version_info(CURLVERSION_NOW)->version);
-  return text;
-}
+const char *pt_transport_library(void) { return curl_version_info(CURLVERSION_NOW)->version; }
 
 void pt_transport_default_ca(const char **file, const char **path) {
   *file = *path = NULL;

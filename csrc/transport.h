@@ -97,7 +97,7 @@ typedef struct {
 } pt_transport_counts;
 pt_transport_counts pt_transport_counted(const pt_transport *transport);
 
-/* "libcurl/7.88.1" */
+/* The version of libcurl, "7.88.1". */
 const char *pt_transport_library(void);
 /* The CA file and directory libcurl was built to use; NULL when unknown. */
 void pt_transport_default_ca(const char **file, const char **path);
