@@ -4,6 +4,7 @@ local cqueues = require "cqueues"
 local condition = require "cqueues.condition"
 local connect = require("cqueues.socket").connect
 local luasocket = require "socket"
+local http2 = require "spec.support.raw_http2"
 local tls = require "spec.support.raw_tls"
 
 local BLOCK = 65536      -- bytes read at once
@@ -50,10 +51,20 @@ end
 function connection:read_head()
   local head = self:read_through("\r\n\r\n")
   if not head then return false end
-  self.request = { connection = self.record.index, head = head, body = "", raw = head, complete = false }
+  self:begin_request(head, head)
+  return true
+end
+
+-- Starts the record of a request of which `raw` has arrived.
+function connection:begin_request(head, raw)
+  self.request = { connection = self.record.index, head = head, body = "", raw = raw, complete = false }
   self.record.requests = self.record.requests + 1
   self.listener:request_arrived(self.request)
-  return true
+end
+
+function connection:end_request(complete)
+  self.request.complete = complete
+  self.listener:changed()
 end
 
 function connection:header(name)
@@ -92,8 +103,7 @@ function connection:read_body()
     local body = self:read_bytes(size)
     complete = self:body_arrived(body, body, size)
   end
-  self.request.complete = complete
-  self.listener:changed()
+  self:end_request(complete)
   return complete
 end
 
@@ -192,6 +202,8 @@ function words.tunnel(self)
   upstream:close()
   return false
 end
+
+for name, word in pairs(http2.words) do words[name] = word end
 
 -- What the tables of a script do, by their first known key.
 local tables = {}

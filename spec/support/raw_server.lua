@@ -13,6 +13,7 @@
 --   "read"            a whole request: head, then the body by Content-Length or chunks; answers `Expect: 100-continue`
 --   "head"            a head only; `"body"` reads the rest of that request
 --   { read = n }      a head and n bytes of the body
+--   "h2_head"         the beginning of an HTTP/2 request, after the connection's preface; "h2_body" reads the rest of it
 --   { bytes = n }     n bytes of whatever comes, recorded as a request without a head
 --   { send = bytes, times = n }                    sends, n times over (default 1)
 --   { drip = bytes, size = n, interval = s }       sends n bytes (default 1) every s seconds
@@ -37,7 +38,7 @@ local PATIENCE = 10  -- seconds a control message may take
 
 local WORDS = {
   read = true, head = true, body = true, fin = true, close = true, rst = true, stall = true, again = true, plain = true,
-  tunnel = true,
+  tunnel = true, h2_head = true, h2_body = true,
 }
 local KEYS = { "send", "drip", "sleep", "wait", "read", "bytes", "tls" }
 
