@@ -217,8 +217,8 @@ static int decode_protected(lua_State *L) {
   return 1;
 }
 
+/* in: decode_protected; out: the value, or nothing when it cannot be read */
 static pt_decoded decode(lua_State *L, source *text) {
-  lua_pushcfunction(L, decode_protected);
   lua_pushlightuserdata(L, text);
   int status = lua_pcall(L, 1, 1, 0);
   if (status == 0)
@@ -243,7 +243,8 @@ pt_decoded pt_lua_json_decode(lua_State *L, const pt_buffer *text) {
   source plain = {.bytes = text->bytes != NULL ? text->bytes : "", .length = text->length};
   plain.bytes = skip_byte_order_mark(plain.bytes, &plain.length);
   if (memchr(plain.bytes, '\0', plain.length) != NULL)
-    return PT_DECODE_INVALID; /* lua-cjson takes it for the end */
+    return PT_DECODE_INVALID;             /* lua-cjson takes it for the end */
+  lua_pushcfunction(L, decode_protected); /* may raise, so it goes before what must not be left undone */
   bool stopped = stop_collector(L, plain.length);
   pt_decoded decoded;
 #if PT_HAS_INTEGERS
@@ -251,6 +252,8 @@ pt_decoded pt_lua_json_decode(lua_State *L, const pt_buffer *text) {
   if (has_long_digits(plain.bytes, plain.length) && make_mark(mark)) {
     pt_buffer marked = {0};
     mark_integers(&marked, &plain, mark);
+    if (marked.failed)
+      lua_pop(L, 1);
     decoded = marked.failed ? PT_DECODE_MEMORY : decode(L, &(source){marked.bytes, marked.length, mark});
     pt_buffer_free(&marked);
   } else

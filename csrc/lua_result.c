@@ -16,6 +16,7 @@
 
 #define RESPONSE_METATABLE "polytomic.response"
 #define ERROR_METATABLE "polytomic.error"
+#define BUFFER_METATABLE "polytomic.buffer"
 enum { MESSAGE_SIZE = 1024, HINT_SIZE = 512, SNIPPET = 60 };
 
 /* Where a response keeps its call: a key no string can be. */
@@ -174,17 +175,34 @@ static bool is_error(lua_State *L, int index) {
   return same;
 }
 
+static int buffer_collect(lua_State *L) {
+  pt_buffer_wipe(lua_touserdata(L, 1));
+  return 0;
+}
+
+/* in: -, out: userdata that owns an empty buffer: Lua may raise while it is full */
+static pt_buffer *push_buffer(lua_State *L) {
+  pt_buffer *buffer = pt_newuserdata(L, sizeof *buffer);
+  memset(buffer, 0, sizeof *buffer);
+  luaL_getmetatable(L, BUFFER_METATABLE);
+  lua_setmetatable(L, -2);
+  return buffer;
+}
+
 /* in: -, out: the command, or nil when memory ran out or no request was made up */
 static void push_command(lua_State *L, const pt_call *call, const pt_config *config) {
-  pt_buffer out = {0};
-  if (config != NULL && call->engine != NULL)
-    pt_curl_command(&out, call, config->base_url.origin);
-  lua_pushlstring(L, out.bytes != NULL ? out.bytes : "", out.failed ? 0 : out.length);
-  if (out.failed || out.length == 0) {
-    lua_pop(L, 1);
+  if (config == NULL || call->engine == NULL) {
     lua_pushnil(L);
+    return;
   }
-  pt_buffer_wipe(&out);
+  pt_buffer *out = push_buffer(L);
+  pt_curl_command(out, call, config->base_url.origin);
+  if (out->failed || out->length == 0)
+    lua_pushnil(L);
+  else
+    lua_pushlstring(L, out->bytes, out->length);
+  pt_buffer_wipe(out);
+  lua_remove(L, -2);
 }
 
 /* in: client's table of a call; out: its config, or NULL when the client was closed */
@@ -702,4 +720,8 @@ static void make_metatable(lua_State *L, const char *name, lua_CFunction tostrin
 void pt_lua_open_result(lua_State *L) {
   make_metatable(L, RESPONSE_METATABLE, NULL);
   make_metatable(L, ERROR_METATABLE, error_tostring);
+  luaL_newmetatable(L, BUFFER_METATABLE);
+  lua_pushcfunction(L, buffer_collect);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
 }
