@@ -192,6 +192,8 @@ for _, mode in ipairs(modes) do
         assert.equal("unchanged", word)
         _, word = ensure_user { org_id = org_id, email = "jane@acme.com" }
         assert.equal("unchanged", word)
+        again, word = ensure_user { org_id = org_id, email = "jane@acme.com", role_ids = { ADMIN } }
+        assert.same({ "updated", { ADMIN } }, { word, again.role_ids })
         assert.same({ "jane@acme.com" }, emails())
       end)
 

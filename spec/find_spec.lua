@@ -49,6 +49,11 @@ for _, mode in ipairs(modes) do
       assert.same(user, (results(function() return client:find_user { org_id = org.id, email = "JANE@Acme.com" } end)))
     end)
 
+    it("compares without case what the server stores in capitals too, and takes users without an address", function()
+      local answering = clients.answered({ { 200, '{"data":[{"id":"1"},{"id":"2","email":"Jane@Acme.com"}]}' } }, mode.options())
+      assert.equal("2", (results(function() return answering:find_user { org_id = UNKNOWN, email = "jane@acme.COM" } end)).id)
+    end)
+
     it("gives nil and no message where there is none", function()
       local org = prepare()
       for _, body in ipairs {

@@ -339,7 +339,7 @@ for _, mode in ipairs(modes) do
       end)
 
       it("tells fractions of a second apart", function()
-        local client = answered { events { "a@05.25", "b@05.1", "c@05" }, events { "c@05", "d@04.9" }, events {} }
+        local client = answered { events { "a@05.25", "b@05.1", "c@05" }, events { "c@05.000", "d@04.9" }, events { "d@04.900" }, events {} }
         assert.equal("a b c d", (ids_of(client, "list_events")))
       end)
 
