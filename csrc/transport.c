@@ -513,6 +513,10 @@ static void copy_message(const pt_exchange *exchange, CURLcode code, pt_reply *r
     text = exchange->too_large && exchange->headers_done ? "the body is larger than max_response_bytes" : "the headers are too large";
   else if (reply->end == PT_END_MEMORY)
     text = "not enough memory for the reply";
+  else if (code == CURLE_WRITE_ERROR && !exchange->bad_length)
+    text = "there are bytes behind the compressed body";
+  else if (code == CURLE_BAD_FUNCTION_ARGUMENT)
+    text = "a header line continues nothing";
   else if (exchange->bad_length)
     text = "Content-Length is not a number, or not the only one";
   else if (code == CURLE_OK)
