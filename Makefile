@@ -121,16 +121,17 @@ bench: ## counts the instructions of one call, beside those of a bare C program
 	@$(MAKE) --no-print-directory -s all
 	@.ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) bench/instructions.lua $(LUA_VERSION)
 
-fuzz: ## runs each fuzz target for FUZZ_SECONDS
+fuzz: ## runs each fuzz target for FUZZ_SECONDS, as many at once as there are processors
 	@.ci/ensure-packages check
 	@$(MAKE) --no-print-directory -s $(FUZZERS:%=$(BUILD)/fuzz/%)
-	@for name in $(FUZZERS); do \
-	  mkdir -p $(BUILD)/fuzz/found/$$name; \
-	  if $(BUILD)/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
-	    -artifact_prefix=$(BUILD)/fuzz/$$name- $(BUILD)/fuzz/found/$$name csrc/fuzz/corpus/$$name >$(BUILD)/fuzz/$$name.log 2>&1; \
-	  then echo "$$name: $$(sed -n 's/^stat::number_of_executed_units: *//p' $(BUILD)/fuzz/$$name.log) inputs in $(FUZZ_SECONDS) s"; \
-	  else tail -n 40 $(BUILD)/fuzz/$$name.log; exit 1; fi; \
-	done
+	@$(MAKE) --no-print-directory -s -j$$(nproc) $(FUZZERS:%=fuzz-%)
+
+fuzz-%:
+	@mkdir -p $(BUILD)/fuzz/found/$*
+	@if $(BUILD)/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
+	  -artifact_prefix=$(BUILD)/fuzz/$*- $(BUILD)/fuzz/found/$* csrc/fuzz/corpus/$* >$(BUILD)/fuzz/$*.log 2>&1; \
+	then echo "$*: $$(sed -n 's/^stat::number_of_executed_units: *//p' $(BUILD)/fuzz/$*.log) inputs in $(FUZZ_SECONDS) s"; \
+	else tail -n 40 $(BUILD)/fuzz/$*.log; exit 1; fi
 
 FUZZ_FLAGS = $(LANGUAGE) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -MMD -MP
 
