@@ -295,7 +295,7 @@ static int module_memory_blocks(lua_State *L) {
 }
 #endif
 
-/* out: the functions below, { functions=, methods=, waiting=, null=, version= }; no I/O, no global */
+/* out: the functions below, { functions=, methods=, waiting=, null=, version=, libcurl= }; no I/O, no global */
 int luaopen_polytomic_core(lua_State *L) {
   static const luaL_Reg functions[] = {{"new", module_new},
                                        {"configure", module_configure},
@@ -339,5 +339,6 @@ int luaopen_polytomic_core(lua_State *L) {
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
   pt_set_string(L, "version", PT_VERSION);
+  pt_set_string(L, "libcurl", pt_transport_library());
   return 1;
 }

@@ -16,7 +16,8 @@ end
 
 local function tell_versions(polytomic)
   local jit = rawget(_G, "jit")
-  line(true, "versions", ("%s, %s, lua-cjson %s"):format(polytomic._VERSION, jit and jit.version or _VERSION, require("cjson")._VERSION or "?"))
+  line(true, "versions", ("%s, %s, libcurl %s, lua-cjson %s"):format(polytomic._VERSION, jit and jit.version or _VERSION,
+    require("polytomic.core").libcurl, require("cjson")._VERSION or "?"))
 end
 
 -- The options given, with what the environment holds where they are silent and may be filled.
