@@ -46,6 +46,7 @@ struct pt_engine {
   bool by_sockets;             /* sockets live in `epoll` */
   int epoll, timer;            /* -1 until wanted */
   double armed;                /* when `timer` fires */
+  unsigned openings;           /* TLS connections opened in this step */
 };
 
 /* ---- lists ---- */
@@ -316,16 +317,26 @@ static bool due_timers(pt_engine *engine, double now) {
   return any;
 }
 
-/* Gives calls of the queue their connections. Before `stop` one after the other, since beginning a connection takes a while: libcurl does it when its
-   timer is due, for all that began since. */
+/* Whether the exchange that began last needs a connection of its own, now that libcurl has looked for one. */
+static bool opens_connection(const pt_engine *engine, size_t exchanging) {
+  const pt_call *last = engine->exchanging.last;
+  return engine->exchanging.count > exchanging && last->exchange != NULL && !pt_transport_sending(last->exchange);
+}
+
+/* Gives calls of the queue their connections. A step with a budget begins them one after the other, since that takes a while: libcurl does it when its
+   timer is due, for all that began since. It opens few TLS connections: those that begin together come to their handshakes, and to libcurl's timers,
+   together. */
 static void start_queued(pt_engine *engine, double now, double stop) {
-  while (engine->queued.first != NULL && room_for_exchange(engine) && now < stop) {
+  while (engine->queued.first != NULL && room_for_exchange(engine) && now < stop && engine->openings < PT_OPENINGS_PER_STEP) {
+    size_t exchanging = engine->exchanging.count;
     begin_attempt(engine, engine->queued.first, now);
     if (stop == INFINITY)
       continue;
     now = pt_clock_monotonic();
     if (engine->by_sockets && due_timers(engine, now))
       now = pt_clock_monotonic();
+    if (engine->config.base_url.https && opens_connection(engine, exchanging))
+      engine->openings++;
   }
 }
 
@@ -426,6 +437,7 @@ static void arm(pt_engine *engine) {
 
 size_t pt_engine_step(pt_engine *engine, double seconds) {
   notice_fork(engine);
+  engine->openings = 0;
   if (engine->open_calls > 0) {
     double now = pt_clock_monotonic();
     double stop = seconds > 0 ? INFINITY : now + PT_STEP_BUDGET;

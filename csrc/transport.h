@@ -79,6 +79,8 @@ pt_exchange *pt_transport_start(pt_transport *transport, const pt_exchange_reque
 void pt_transport_cancel(pt_transport *transport, pt_exchange *exchange);
 /* The owner of an exchange that finished since, its reply filled and its handle back in the pool; NULL when there is none. */
 void *pt_transport_finished(pt_transport *transport);
+/* Whether an exchange has its connection and sends its request, or did. */
+bool pt_transport_sending(const pt_exchange *exchange);
 size_t pt_transport_active(const pt_transport *transport);
 
 /* Driving it, while no descriptor is shared: move bytes, then wait until something can move or `seconds` passed. */
