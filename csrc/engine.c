@@ -327,10 +327,13 @@ static bool opens_connection(const pt_engine *engine, size_t exchanging) {
    timer is due, for all that began since. It opens few TLS connections: those that begin together come to their handshakes, and to libcurl's timers,
    together. */
 static void start_queued(pt_engine *engine, double now, double stop) {
-  while (engine->queued.first != NULL && room_for_exchange(engine) && now < stop && engine->openings < PT_OPENINGS_PER_STEP) {
+  bool bounded = stop < INFINITY;
+  while (engine->queued.first != NULL && room_for_exchange(engine)) {
+    if (bounded && (now >= stop || engine->openings >= PT_OPENINGS_PER_STEP))
+      break;
     size_t exchanging = engine->exchanging.count;
     begin_attempt(engine, engine->queued.first, now);
-    if (stop == INFINITY)
+    if (!bounded)
       continue;
     now = pt_clock_monotonic();
     if (engine->by_sockets && due_timers(engine, now))

@@ -196,6 +196,17 @@ describe("step", function()
     first:cancel()
   end)
 
+  it("leaves the rest to a blocking call, where it opened all the TLS connections it may", function()
+    local tls = sandbox.tls():reset()
+    local client = polytomic.new { base_url = tls.url, ca_file = tls.ca_file, partner_key = tls.partner_key, env = false }
+    local calls = {}
+    for i = 1, 4 do calls[i] = client:start("create_org", { name = "Acme " .. i }) end
+    client:step(0)
+    assert.equal("Initech", assert(client:create_org { name = "Initech" }).name)
+    for i = 1, 4 do assert.equal("Acme " .. i, (finish(client, calls[i])).name) end
+    client:close()
+  end)
+
   it("begins no more connections at once than a frame has time for", function()
     local client = client_of({ per = "request", OK }, { max_connections = 200 })
     local calls = {}
