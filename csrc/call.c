@@ -1,7 +1,6 @@
 /* call.c: see call.h. */
 #include "call.h"
 
-#include "call_pool.h"
 #include "clock.h"
 #include "headers.h"
 #include "json_text.h"
@@ -63,7 +62,7 @@ bool pt_call_reset(pt_call *call) {
   for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
     if (buffers[i]->capacity > MAX_KEPT_BUFFER)
       return false;
-    pt_wipe(buffers[i]->bytes, buffers[i]->length);
+    pt_wipe(buffers[i]->bytes, buffers[i]->capacity);
     pt_buffer_clear(buffers[i]);
     kept[i] = *buffers[i];
   }
@@ -73,15 +72,6 @@ bool pt_call_reset(pt_call *call) {
   for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
     *buffers[i] = kept[i];
   return true;
-}
-
-void pt_call_release(pt_call *call) {
-  if (call == NULL || --call->references > 0)
-    return;
-  if (call->pool != NULL)
-    pt_call_pool_give(call->pool, call);
-  else
-    pt_call_free(call);
 }
 
 bool pt_call_own_operation(pt_call *call, const pt_operation *operation) {

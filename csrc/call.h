@@ -98,11 +98,9 @@ typedef struct pt_call {
 /* A call with one reference, or NULL when memory is exhausted. */
 pt_call *pt_call_new(void);
 void pt_call_retain(pt_call *call);
-/* With the last reference wipes it and frees it or gives it back to its pool. */
-void pt_call_release(pt_call *call);
-/* For the pool. Wipes and frees a call without references. */
+/* Wipes and frees a call without references; see pt_call_release in call_pool.h. */
 void pt_call_free(pt_call *call);
-/* For the pool. Wipes a call and makes it as new, keeping the memory of small buffers. False when it is not worth keeping. */
+/* Wipes a call and makes it as new, keeping the memory of small buffers. False when it is not worth keeping. */
 bool pt_call_reset(pt_call *call);
 
 /* Makes the call a request outside the catalogue; `name` and the rest are the operation's. False when memory is exhausted. */

@@ -53,7 +53,14 @@ pt_call *pt_call_pool_take(pt_call_pool *pool) {
   return call;
 }
 
-void pt_call_pool_give(pt_call_pool *pool, pt_call *call) {
+void pt_call_release(pt_call *call) {
+  if (call == NULL || --call->references > 0)
+    return;
+  pt_call_pool *pool = call->pool;
+  if (pool == NULL) {
+    pt_call_free(call);
+    return;
+  }
   if (pool->open && pool->kept_count < MAX_KEPT && pt_call_reset(call)) {
     call->next = pool->kept;
     pool->kept = call;

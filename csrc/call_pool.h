@@ -13,7 +13,7 @@ void pt_call_pool_close(pt_call_pool *pool);
 
 /* A new call (see pt_call_new) of the pool, or NULL when memory is exhausted. */
 pt_call *pt_call_pool_take(pt_call_pool *pool);
-/* For pt_call_release: takes back a call with no reference left, wiped. */
-void pt_call_pool_give(pt_call_pool *pool, pt_call *call);
+/* Lets go of a call. With its last reference it is wiped, and kept by its pool or freed. NULL is allowed. */
+void pt_call_release(pt_call *call);
 
 #endif

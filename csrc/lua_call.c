@@ -1,6 +1,7 @@
 /* lua_call.c: see lua_call.h. */
 #include "lua_call.h"
 
+#include "call_pool.h"
 #include "lua_arguments.h"
 #include "lua_events.h"
 #include "lua_result.h"

@@ -85,6 +85,7 @@ build = {
     ["polytomic.ensure"] = "lua/polytomic/ensure.lua",
     ["polytomic.find"] = "lua/polytomic/find.lua",
     ["polytomic"] = "lua/polytomic/init.lua",
+    ["polytomic.json_text"] = "lua/polytomic/json_text.lua",
     ["polytomic.pages"] = "lua/polytomic/pages.lua",
     ["polytomic.patch"] = "lua/polytomic/patch.lua",
     ["polytomic.progress"] = "lua/polytomic/progress.lua",

@@ -1,4 +1,5 @@
 /* fuzz_arguments.c: any Lua table as the arguments of any operation. What is accepted makes a whole JSON body and a plain target; what is refused says why. */
+#include "../call_pool.h"
 #include "../json_text.h"
 #include "../lua_arguments.h"
 #include "check.h"

@@ -1,50 +1,9 @@
--- JSON for the command line: reads with a private lua-cjson, writes with sorted members and tells `[]` from `{}`.
+-- JSON for the command line: writes with sorted members and tells `[]` from `{}`.
 
 local arrays = require "polytomic.cli.arrays"
-local cjson = require("cjson.safe").new()
+local json_text = require "polytomic.json_text"
 
-cjson.decode_invalid_numbers(false)
-
-local M = {}
-
-local subtype = rawget(math, "type") -- integers and floats differ on Lua 5.3 and later
-local to_integer = rawget(math, "tointeger")
-
--- lua-cjson reads every number as a float: turns those without a fraction into integers.
-local function restore_integers(value)
-  if type(value) == "number" then return to_integer(value) or value end
-  if type(value) ~= "table" then return value end
-  for name, member in pairs(value) do value[name] = restore_integers(member) end
-  return value
-end
-
--- The value of a JSON text; or nil and why there is none.
-function M.decode(text)
-  local value, message = cjson.decode(text)
-  if value ~= nil and to_integer then value = restore_integers(value) end
-  return value, message
-end
-
-local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
-
-local function escape(char)
-  return escapes[char] or string.format("\\u%04x", char:byte())
-end
-
-local function string_text(text)
-  return '"' .. text:gsub('[%c"\\]', escape) .. '"'
-end
-
--- The shortest digits that read back as the same number.
-local function number_text(number)
-  if subtype and subtype(number) == "integer" then return string.format("%d", number) end
-  if number % 1 == 0 and math.abs(number) < 2 ^ 53 then return string.format("%.0f", number) end
-  for digits = 15, 16 do
-    local text = string.format("%." .. digits .. "g", number)
-    if tonumber(text) == number then return text end
-  end
-  return string.format("%.17g", number)
-end
+local M = { decode = json_text.decode }
 
 local function line_break(writer, depth)
   if writer.pretty then writer[#writer + 1] = "\n" .. ("  "):rep(depth) end
@@ -70,7 +29,7 @@ local function write_object(writer, object, depth)
   table.sort(names)
   write_entries(writer, "{}", #names, depth, function(i)
     local name = names[i]
-    writer[#writer + 1] = string_text(name) .. (writer.pretty and ": " or ":")
+    writer[#writer + 1] = json_text.string(name) .. (writer.pretty and ": " or ":")
     write(writer, object[name], depth + 1, arrays[name])
   end)
 end
@@ -79,9 +38,9 @@ end
 function write(writer, value, depth, is_array)
   local kind = type(value)
   if kind == "string" then
-    writer[#writer + 1] = string_text(value)
+    writer[#writer + 1] = json_text.string(value)
   elseif kind == "number" then
-    writer[#writer + 1] = number_text(value)
+    writer[#writer + 1] = json_text.number(value)
   elseif kind == "boolean" then
     writer[#writer + 1] = tostring(value)
   elseif kind ~= "table" then

@@ -1,67 +1,14 @@
--- JSON for the sandbox: reads with a private lua-cjson, writes with its own encoder, which can tell `[]` from `{}`.
---
--- Debian's lua-cjson 2.1.0 cannot write an empty array, keeps 14 digits and has process-wide settings;
--- nothing here touches the shared instance.
+-- JSON for the sandbox: writes with its own encoder, which can tell `[]` from `{}`.
 
-local cjson = require "cjson.safe"
+local json_text = require "polytomic.json_text"
 
-local M = {}
+local M = { null = json_text.null, decode = json_text.decode }
 
--- The JSON null: the same light userdata lua-cjson reads.
-M.null = cjson.null
-
-local reader = cjson.new()
-reader.decode_invalid_numbers(false)
 local array_metatable = { __name = "polytomic.sandbox.array" }
 
 -- Marks `list` (a new table if absent) as an array, so that it is written as `[]` even when empty.
 function M.array(list)
   return setmetatable(list or {}, array_metatable)
-end
-
-local subtype = rawget(math, "type") -- integers and floats differ on Lua 5.3 and later
-local to_integer = rawget(math, "tointeger")
-
--- lua-cjson reads every number as a float: turns those without a fraction into integers.
-local function restore_integers(value)
-  if type(value) == "number" then return to_integer(value) or value end
-  if type(value) ~= "table" then return value end
-  for name, member in pairs(value) do value[name] = restore_integers(member) end
-  return value
-end
-
--- Returns the decoded value, or nil and a message.
-function M.decode(text)
-  local value, message = reader.decode(text)
-  if value ~= nil and to_integer then value = restore_integers(value) end
-  return value, message
-end
-
-local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r",
-  ["\t"] = "\\t" }
-
-local function escape(char)
-  local short = escapes[char]
-  if not short then
-    short = string.format("\\u%04x", char:byte())
-    escapes[char] = short
-  end
-  return short
-end
-
-local function write_string(out, text)
-  out[#out + 1] = '"' .. text:gsub('[%c"\\]', escape) .. '"'
-end
-
-local function write_number(out, number)
-  assert(number == number and number < math.huge and number > -math.huge, "JSON has no such number")
-  if number % 1 == 0 and number > -1e15 and number < 1e15 then
-    out[#out + 1] = string.format("%.0f", number)
-  elseif subtype and subtype(number) == "integer" then
-    out[#out + 1] = string.format("%d", number)
-  else
-    out[#out + 1] = string.format("%.17g", number)
-  end
 end
 
 local write
@@ -82,7 +29,7 @@ local function write_object(out, object)
   out[#out + 1] = "{"
   for i = 1, #names do
     if i > 1 then out[#out + 1] = "," end
-    write_string(out, names[i])
+    out[#out + 1] = json_text.string(names[i])
     out[#out + 1] = ":"
     write(out, object[names[i]])
   end
@@ -92,9 +39,9 @@ end
 function write(out, value)
   local kind = type(value)
   if kind == "string" then
-    write_string(out, value)
+    out[#out + 1] = json_text.string(value)
   elseif kind == "number" then
-    write_number(out, value)
+    out[#out + 1] = json_text.number(value)
   elseif kind == "boolean" then
     out[#out + 1] = tostring(value)
   elseif kind == "table" then

@@ -1,0 +1,57 @@
+-- JSON text for the command line and the sandbox: reads with a private lua-cjson, and writes strings and numbers.
+--
+-- Debian's lua-cjson 2.1.0 keeps 14 digits, cannot write an empty array and has process-wide settings: it only reads here,
+-- and what becomes of tables is for the callers to say.
+
+local cjson = require "cjson.safe"
+
+local M = {}
+
+-- The JSON null: the same light userdata lua-cjson reads.
+M.null = cjson.null
+
+local reader = cjson.new()
+reader.decode_invalid_numbers(false)
+
+local subtype = rawget(math, "type") -- integers and floats differ on Lua 5.3 and later
+local to_integer = rawget(math, "tointeger")
+
+-- lua-cjson reads every number as a float: turns those without a fraction into integers.
+local function restore_integers(value)
+  if type(value) == "number" then return to_integer(value) or value end
+  if type(value) ~= "table" then return value end
+  for name, member in pairs(value) do value[name] = restore_integers(member) end
+  return value
+end
+
+-- The value of a JSON text; or nil and why there is none.
+function M.decode(text)
+  local value, message = reader.decode(text)
+  if value ~= nil and to_integer then value = restore_integers(value) end
+  return value, message
+end
+
+local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
+
+local function escape(char)
+  return escapes[char] or string.format("\\u%04x", char:byte())
+end
+
+-- A string with its quotes.
+function M.string(text)
+  return '"' .. text:gsub('[%c"\\]', escape) .. '"'
+end
+
+-- The shortest digits that read back as the same number. Raises for what JSON cannot hold.
+function M.number(number)
+  assert(number == number and number < math.huge and number > -math.huge, "JSON has no such number")
+  if subtype and subtype(number) == "integer" then return string.format("%d", number) end
+  if number % 1 == 0 and math.abs(number) < 2 ^ 53 then return string.format("%.0f", number) end
+  for digits = 15, 16 do
+    local text = string.format("%." .. digits .. "g", number)
+    if tonumber(text) == number then return text end
+  end
+  return string.format("%.17g", number)
+end
+
+return M
