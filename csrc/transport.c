@@ -809,7 +809,8 @@ void pt_transport_default_ca(const char **file, const char **path) {
   const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
   if (info->age >= CURLVERSION_SEVENTH) {
     *file = info->cainfo;
-    *path = info->capath;
+    bool looks_up = info->ssl_version != NULL && (strncmp(info->ssl_version, "OpenSSL", 7) == 0 || strncmp(info->ssl_version, "LibreSSL", 8) == 0);
+    *path = looks_up ? info->capath : NULL; /* GnuTLS reads all of it */
   }
 #endif
 }

@@ -101,7 +101,7 @@ pt_transport_counts pt_transport_counted(const pt_transport *transport);
 
 /* The version of libcurl, "7.88.1". */
 const char *pt_transport_library(void);
-/* The CA file and directory libcurl was built to use; NULL when unknown. */
+/* The CA file and directory libcurl was built to use; NULL when unknown. The directory only where the TLS library looks certificates up in it. */
 void pt_transport_default_ca(const char **file, const char **path);
 
 #endif

@@ -3,7 +3,9 @@
 
 #include "memory.h"
 
+#include <dirent.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The bundles of Debian and Alpine, Fedora and RHEL, older RHEL, openSUSE, macOS and OpenBSD, FreeBSD. */
@@ -19,8 +21,34 @@ enum { WELL_KNOWN_COUNT = sizeof well_known / sizeof well_known[0] };
 
 static bool readable(const char *path) { return path != NULL && access(path, R_OK) == 0; }
 
+/* Whether the directory has files under the names OpenSSL looks for, "5ed36f99.0": what `openssl rehash` and Debian's packages make. */
+static bool is_hashed(const char *path) {
+  DIR *directory = path != NULL ? opendir(path) : NULL;
+  bool found = false;
+  const struct dirent *entry;
+  while (directory != NULL && !found && (entry = readdir(directory)) != NULL)
+    found = strspn(entry->d_name, "0123456789abcdef") == 8 && strcmp(entry->d_name + 8, ".0") == 0;
+  if (directory != NULL)
+    (void)closedir(directory);
+  return found;
+}
+
+/* Whether the bundle was written to after the directory was made: somebody may have added to it alone. */
+static bool is_newer(const char *file, const char *directory) {
+  struct stat of_file, of_directory;
+  if (file == NULL || stat(file, &of_file) != 0 || stat(directory, &of_directory) != 0)
+    return false;
+  return of_file.st_mtime > of_directory.st_mtime;
+}
+
 bool pt_trust_find(pt_config *config, const char *library_file, const char *library_path) {
-  if (config->ca_file != NULL || config->ca_path != NULL || readable(library_file) || readable(library_path))
+  if (config->ca_file != NULL || config->ca_path != NULL)
+    return true;
+  if (is_hashed(library_path) && !is_newer(library_file, library_path)) {
+    config->ca_path = pt_copy(library_path, strlen(library_path));
+    return config->ca_path != NULL;
+  }
+  if (readable(library_file) || readable(library_path))
     return true;
   for (size_t i = 0; i < WELL_KNOWN_COUNT; i++) {
     if (!readable(well_known[i]))
