@@ -121,7 +121,7 @@ describe("a reply that comes late", function()
   row("B5 to a call that timed out is nobody's", function(mode)
     local client = wire.client(server.url, nil, mode)
     wire.run(mode, { { client = client, run = function()
-      local _, _, err = client:get_org({ id = wire.ID }, { attempt_timeout = 0.15, retries = 0 })
+      local _, _, err = client:get_org({ id = wire.ID }, { attempt_timeout = 0.4, retries = 0 })
       assert.equal("timeout", err.kind)
       assert_fresh(client)
     end } })
@@ -276,7 +276,7 @@ describe("retries = 0", function()
       end
       local script = { steps, ANSWER }
       steps.warm = nil
-      local results = wire.play(script, { mode = mode, before = fault.warm and 1 or 0, client = { attempt_timeout = 0.15 }, call = { retries = 0 } })
+      local results = wire.play(script, { mode = mode, before = fault.warm and 1 or 0, call = { retries = 0, attempt_timeout = 0.15 } })
       for _, kind in ipairs(wire.kinds) do
         local result = results[kind.name]
         assert.is_nil(result.data, kind.name)

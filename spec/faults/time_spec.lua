@@ -10,7 +10,8 @@ local OK = raw_server.reply(200, { data = { id = "1" } })
 local ANSWER = { "read", { send = OK }, "again" }
 local PATIENCE = 0.15  -- seconds of attempt_timeout
 local LATE = { kind = "timeout" }
-local IMPATIENT = { client = { attempt_timeout = PATIENCE } }
+-- A call that is to come through on its second attempt gives that one more time.
+local IMPATIENT = { client = { attempt_timeout = PATIENCE }, patient = { attempt_timeout = 3 * PATIENCE } }
 
 local function row(title, body)
   wire.each_mode(it, title, body)
@@ -28,7 +29,7 @@ end
 -- Of the sandbox, calls that block take only the kinds that tell most; in coroutines all kinds wait at once.
 local function in_sandbox(mode, fault)
   local few = mode == "blocking" and { wire.kind["POST with a key"], wire.kind["POST without a key"] } or wire.answered_with_body
-  wire.lost_in_sandbox(mode, fault, true, LATE, { client = IMPATIENT.client, kinds = few })
+  wire.lost_in_sandbox(mode, fault, true, LATE, { client = IMPATIENT.client, patient = IMPATIENT.patient, kinds = few })
 end
 
 describe("a reply", function()

@@ -161,12 +161,13 @@ end
 
 -- The row for a fault that strikes once and loses the reply, `fault` being the script's list of steps for a connection: without
 -- retries as in `once`; with one retry the call comes through with the same bytes, except a POST without a key, which stays lost.
--- `options.again` is what later connections do (default: 200).
+-- `options.again` is what later connections do (default: 200); `options.patient` are client options for the calls that come through.
 function M.lost_reply(mode, fault, expected, options)
   options = options or {}
   M.once(mode, fault, expected, options)
   local script = { fault, options.again or { "read", { send = raw_server.reply(200, { data = {} }) }, "again" } }
-  local results = M.play(script, M.merged({ mode = mode }, options, { call = { retries = 1 } }))
+  local settings = { client = options.patient or options.client, call = { retries = 1 } }
+  local results = M.play(script, M.merged({ mode = mode }, options, settings))
   for _, kind in ipairs(M.kinds) do
     local result = results[kind.name]
     if kind.repeats then
@@ -254,11 +255,11 @@ end
 
 -- The row for a fault of the sandbox that loses the reply: `commits` says whether the request it strikes was carried out. Without retries
 -- one request and no more than that is committed; with one retry the call comes through and nothing is committed twice. Where calls
--- block and wait one after another, those that could commit twice are enough.
+-- block and wait one after another, those that could commit twice are enough. `options.patient` as in `lost_reply`.
 function M.lost_in_sandbox(mode, fault, commits, expected, options)
   options = M.merged({ mode = mode, kinds = mode == "blocking" and M.committing or M.kinds }, options or {})
   local once = M.play_sandbox(fault, M.merged(options, { call = { retries = 0 } }))
-  local twice = M.play_sandbox(fault, M.merged(options, { call = { retries = 1 } }))
+  local twice = M.play_sandbox(fault, M.merged(options, { client = options.patient or options.client, call = { retries = 1 } }))
   for _, kind in ipairs(options.kinds) do
     local first, second, name = once[kind.name], twice[kind.name], kind.name
     local writes = kind.method ~= "GET" and 1 or 0
