@@ -351,13 +351,13 @@ describe("an address", function()
     server:stop()
   end)
 
+  -- libcurl takes localhost for both addresses, whatever the hosts file says.
   it("A10 of one family works when the other is dead", function()
     for _, host in ipairs { "127.0.0.1", "::1" } do
       local server = raw_server.start { host = host, script = { OK } }
       for _, kind in ipairs(wire.kinds) do
         local result = one("http://localhost:" .. server.port, nil, { retries = 0 }, kind)
-        -- where localhost is only one of the two, the other cannot be reached by it
-        if host == "127.0.0.1" or result.data then assert.is_truthy(result.data, result.message) end
+        assert.is_truthy(result.data, result.message)
       end
       server:stop()
     end
