@@ -5,6 +5,9 @@ local copas = require "copas"
 
 local driver = require "polytomic.driver"
 
+local TICK = 0.010 -- seconds between two looks where the system has no descriptor to wait on
+local pause = copas.pause or copas.sleep -- not in old versions
+
 local waiter = {}
 waiter.__index = waiter
 
@@ -22,11 +25,14 @@ end
 
 return function(client, call)
   local thread, main = coroutine.running()
-  local descriptor = client:pollfd()
-  if not thread or main or not descriptor then
-    call:cancel()
-    error("polytomic.wait.copas " .. (descriptor and "suspends the calling thread: call from copas.addthread(function() … end)"
-      or "needs a descriptor to wait on, which this system does not offer"), 4)
+  if not thread or main then
+    driver.refuse(call, "polytomic.wait.copas suspends the calling thread: call from copas.addthread(function() … end)")
   end
-  copas.receive(setmetatable({ client = client, call = call, descriptor = descriptor }, waiter))
+  local descriptor = client:pollfd()
+  if descriptor then return copas.receive(setmetatable({ client = client, call = call, descriptor = descriptor }, waiter)) end
+  if not pause then driver.refuse(call, "polytomic.wait.copas needs a newer copas on this system, one that has copas.pause") end
+  while not call:done() do
+    driver.look(client)
+    pause(TICK)
+  end
 end

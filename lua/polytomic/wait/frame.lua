@@ -1,6 +1,8 @@
 -- Waits inside a frame loop, as games have it: suspends the coroutine that called until it is resumed in a later frame. However many
 -- coroutines wait, the calls are stepped once per frame, by the first that is resumed.
 
+local driver = require "polytomic.driver"
+
 -- For each client: the number of its frame, and the frame in which each waiting call had its turn.
 local frames = setmetatable({}, { __mode = "k" })
 
@@ -16,8 +18,7 @@ end
 return function(client, call)
   local thread, main = coroutine.running()
   if not thread or main then
-    call:cancel()
-    error("polytomic.wait.frame suspends the calling coroutine: call from a coroutine that your loop resumes every frame", 4)
+    driver.refuse(call, "polytomic.wait.frame suspends the calling coroutine: call from a coroutine that your loop resumes every frame")
   end
   local frame = frame_of(client)
   if frame.seen[call] == frame.number then -- its turn comes round again: a new frame

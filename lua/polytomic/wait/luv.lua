@@ -14,7 +14,7 @@ local thrown
 local function resume(thread)
   if coroutine.status(thread) ~= "suspended" then return end
   local ok, message = coroutine.resume(thread)
-  if not ok and not thrown then thrown = debug.traceback(thread, message) end
+  if not ok and not thrown then thrown = debug.traceback(thread, tostring(message)) end
 end
 
 local function turn(self, handle)
@@ -39,8 +39,7 @@ end
 return function(client, call)
   local thread, main = coroutine.running()
   if not thread or main then
-    call:cancel()
-    error("polytomic.wait.luv suspends the calling coroutine: call from coroutine.wrap(function() … end)()", 4)
+    driver.refuse(call, "polytomic.wait.luv suspends the calling coroutine: call from coroutine.wrap(function() … end)()")
   end
   driver.watch(client, call, function() resume(thread) end)
   driver.drive(client, loop, start)

@@ -1,0 +1,143 @@
+-- In a frame loop, as games have it: what calls take of a frame's time.
+
+local certificates = require "spec.support.certificates"
+local core = require "polytomic.core"
+local loops = require "spec.support.loops"
+local luasocket = require "socket"
+local polytomic = require "polytomic"
+local sandbox = require "spec.support.sandbox"
+local slow_server = require "spec.support.slow_server"
+
+local FRAME = 1 / 60
+
+local host = { name = "frame", wait = require "polytomic.wait.frame" }
+
+local function resume_all(threads)
+  for i = #threads, 1, -1 do
+    assert(coroutine.resume(threads[i]))
+    if coroutine.status(threads[i]) == "dead" then table.remove(threads, i) end
+  end
+end
+
+-- Frames of 5 ms, so that the specs of all loops fit.
+function host.run(functions)
+  local threads = {}
+  for i, f in ipairs(functions) do threads[i] = coroutine.create(f) end
+  while #threads > 0 do
+    resume_all(threads)
+    luasocket.sleep(0.005) -- the rest of the frame
+  end
+end
+
+function host.ticker(_, tick, running)
+  while running() do
+    tick()
+    coroutine.yield()
+  end
+end
+
+loops.specify(host, { describe = describe, it = it, before_each = before_each })
+
+-- A quantile of processor seconds per frame: the machine may be busy with others, the processor time is ours.
+local function sorted(list)
+  table.sort(list)
+  return list
+end
+
+describe("In a frame loop", function()
+  before_each(function() sandbox:reset() end)
+
+  it("steps a client once a frame, however many coroutines wait", function()
+    local steps = 0
+    local client = setmetatable({ step = function() steps = steps + 1 end }, {})
+    local threads = {}
+    for i = 1, 20 do
+      local call = { n = 0 }
+      function call:done()
+        self.n = self.n + 1
+        return self.n > 10
+      end
+      threads[i] = coroutine.create(function() while not call:done() do host.wait(client, call) end end)
+    end
+    local frames = 0
+    while #threads > 0 do
+      resume_all(threads)
+      frames = frames + 1
+    end
+    assert.is_true(steps >= frames - 2 and steps <= frames, steps .. " steps in " .. frames .. " frames")
+  end)
+
+  it("a call outside a coroutine says what to do, and sends nothing", function()
+    local client = loops.client_of(host, sandbox)
+    local ok, message = pcall(function() local org = client:create_org { name = "Acme" } return org end)
+    assert.is_false(ok)
+    assert.truthy(message:find("frame_spec.lua:%d+: polytomic.wait.frame suspends the calling coroutine"), message)
+    client:step(0)
+    assert.same({}, sandbox:requests())
+    client:close()
+  end)
+
+  it("no step of 64 calls over TLS, new connections and all, takes a frame's time", function()
+    local server = slow_server.start { delay = 0.2, tls = certificates.good }
+    local client = polytomic.new { base_url = server.url, ca_file = server.ca_file, partner_key = "partner-key-of-specs", env = false, max_connections = 64 }
+    local calls = {}
+    for i = 1, 64 do calls[i] = client:start("create_org", { name = "Acme" }) end
+    local times, active, began = {}, 64, core.now()
+    while active > 0 do
+      local frame = core.now()
+      local before = os.clock()
+      active = client:step(0)
+      times[#times + 1] = os.clock() - before
+      luasocket.sleep(math.max(0, FRAME - (core.now() - frame)))
+    end
+    for _, call in ipairs(calls) do assert.equal("Slow", (call:result()).name) end
+    sorted(times)
+    local worst, late = times[#times], times[math.ceil(#times * 0.95)]
+    io.stderr:write(("  measured: 64 calls over new TLS connections in %d frames, %.2f s; worst step %.2f ms, 95 of 100 under %.2f ms\n"):format(
+      #times, core.now() - began, worst * 1000, late * 1000))
+    assert.is_true(worst < FRAME, worst) -- 4 ms on a quiet machine
+    assert.is_true(late < 0.008, late)
+    client:close()
+    server:stop()
+  end)
+
+  it("the first connection with the system's authorities takes no frame's time", function()
+    local server = slow_server.start { delay = 0, tls = certificates.good }
+    local client = polytomic.new { base_url = server.url, partner_key = "partner-key-of-specs", env = false }
+    local call, worst = client:start("create_org", { name = "Acme" }), 0
+    while not call:done() do
+      local before = os.clock()
+      client:step(0)
+      worst = math.max(worst, os.clock() - before)
+    end
+    assert.equal("tls", (select(3, call:result())).kind)
+    io.stderr:write(("  measured: the worst step of a first TLS connection %.2f ms\n"):format(worst * 1000))
+    assert.is_true(worst < FRAME, worst)
+    client:close()
+    server:stop()
+  end)
+
+  it("a step with nothing to do costs next to nothing", function()
+    local server = slow_server.start { delay = 20 }
+    local client = loops.client_of(nil, server)
+    for _ = 1, 64 do client:start("create_org", { name = "Acme" }) end
+    repeat client:step(0.01) until server:stats().now == 64
+    local STEPS = 20000
+    local best = math.huge
+    for _ = 1, 5 do
+      local before = os.clock()
+      for _ = 1, STEPS do client:step(0) end
+      best = math.min(best, (os.clock() - before) / STEPS)
+    end
+    io.stderr:write(("  measured: a step with 64 calls in flight and nothing to do takes %.2f us\n"):format(best * 1e6))
+    assert.is_true(best < 10e-6, best) -- 2 us on a quiet machine
+    client:close()
+    server:stop()
+  end)
+end)
+
+describe("examples/frame.lua", function()
+  it("runs", function()
+    assert.truthy(loops.run_example("examples/frame.lua"):find "frame")
+  end)
+end)
