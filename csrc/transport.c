@@ -32,9 +32,6 @@
 #define HAVE_PREREQ 0
 #endif
 
-/* Seconds after which to call libcurl again when it failed. */
-#define SOON 0.010
-
 struct pt_exchange {
   CURL *easy;
   pt_transport *transport;
@@ -615,6 +612,18 @@ static void park(pt_exchange *exchange, bool failed) {
   exchange->transport->idle = exchange;
 }
 
+/* Out of what runs, into what pt_transport_finished gives out. */
+static void finish(pt_exchange *exchange) {
+  pt_transport *transport = exchange->transport;
+  unlink_active(exchange);
+  exchange->next = NULL;
+  if (transport->last_finished != NULL)
+    transport->last_finished->next = exchange;
+  else
+    transport->finished = exchange;
+  transport->last_finished = exchange;
+}
+
 static void take_finished(pt_transport *transport) {
   int left = 0;
   CURLMsg *message;
@@ -629,17 +638,11 @@ static void take_finished(pt_transport *transport) {
     pt_exchange *exchange = (pt_exchange *)(void *)private;
     conclude(exchange, code);
     (void)curl_multi_remove_handle(transport->multi, easy);
-    unlink_active(exchange);
-    exchange->next = NULL;
-    if (transport->last_finished != NULL)
-      transport->last_finished->next = exchange;
-    else
-      transport->finished = exchange;
-    transport->last_finished = exchange;
+    finish(exchange);
   }
 }
 
-/* ---- public ---- */
+/* ---- the multi ---- */
 
 static bool configure_multi(pt_transport *transport) {
   CURLM *multi = transport->multi;
@@ -648,6 +651,65 @@ static bool configure_multi(pt_transport *transport) {
     return false;
   return curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, options->http2 ? options->max_connections : 0L) == CURLM_OK;
 }
+
+/* Lets the multi tell of its sockets and its timer, where there is an epoll to put them in. */
+static bool connect_multi(pt_transport *transport) {
+#if PT_HAVE_EPOLL
+  CURLM *multi = transport->multi;
+  if (transport->epoll < 0)
+    return true;
+  return curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport) == CURLM_OK &&
+         curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport) == CURLM_OK &&
+         curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch_socket) == CURLM_OK &&
+         curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer) == CURLM_OK;
+#else
+  (void)transport;
+  return true;
+#endif
+}
+
+static void drop_multi(pt_transport *transport) {
+  if (transport->multi != NULL)
+    (void)curl_multi_cleanup(transport->multi);
+  transport->multi = NULL;
+  transport->timer = INFINITY;
+}
+
+static bool have_multi(pt_transport *transport) {
+  if (transport->multi != NULL)
+    return true;
+  transport->multi = curl_multi_init();
+  if (transport->multi != NULL && configure_multi(transport) && connect_multi(transport))
+    return true;
+  drop_multi(transport);
+  return false;
+}
+
+/* After a multi failed. It may be broken inside (7.88 divides by zero once it ran out of memory) or refuse to go on: what runs ends, and the next exchange
+   begins with a new one. */
+static void give_up(pt_transport *transport, CURLMcode code) {
+  take_finished(transport);
+  while (transport->active != NULL) {
+    pt_exchange *exchange = transport->active;
+    pt_reply *reply = exchange->reply;
+    const char *text = curl_multi_strerror(code);
+    measure(exchange, reply);
+    reply->end = code == CURLM_OUT_OF_MEMORY ? PT_END_MEMORY : PT_END_NETWORK;
+    reply->message = pt_copy(text, strnlen(text, PT_MESSAGE_SIZE));
+    (void)curl_multi_remove_handle(transport->multi, exchange->easy);
+    finish(exchange);
+  }
+  drop_multi(transport);
+}
+
+static void drove(pt_transport *transport, CURLMcode code) {
+  if (code == CURLM_OK)
+    take_finished(transport);
+  else
+    give_up(transport, code);
+}
+
+/* ---- public ---- */
 
 pt_transport *pt_transport_new(const pt_transport_options *options) {
   if (pthread_once(&once, initialise) != 0 || global_result != CURLE_OK)
@@ -658,10 +720,8 @@ pt_transport *pt_transport_new(const pt_transport_options *options) {
   transport->options = *options;
   transport->epoll = -1;
   transport->timer = INFINITY;
-  transport->multi = curl_multi_init();
   transport->url = curl_url();
-  if (transport->multi == NULL || transport->url == NULL || !configure_multi(transport) ||
-      curl_url_set(transport->url, CURLUPART_URL, options->origin, 0) != CURLUE_OK) {
+  if (transport->url == NULL || curl_url_set(transport->url, CURLUPART_URL, options->origin, 0) != CURLUE_OK || !have_multi(transport)) {
     pt_transport_free(transport);
     return NULL;
   }
@@ -683,14 +743,15 @@ void pt_transport_free(pt_transport *transport) {
     pt_transport_cancel(transport, transport->active);
   free_list(transport->finished);
   free_list(transport->idle);
-  if (transport->multi != NULL)
-    (void)curl_multi_cleanup(transport->multi);
+  drop_multi(transport);
   if (transport->url != NULL)
     curl_url_cleanup(transport->url);
   pt_free(transport);
 }
 
 pt_exchange *pt_transport_start(pt_transport *transport, const pt_exchange_request *request) {
+  if (!have_multi(transport))
+    return NULL;
   pt_exchange *exchange = transport->idle;
   if (exchange != NULL)
     transport->idle = exchange->next;
@@ -741,13 +802,12 @@ size_t pt_transport_active(const pt_transport *transport) { return transport->ac
 
 void pt_transport_perform(pt_transport *transport) {
   int running = 0;
-  (void)curl_multi_perform(transport->multi, &running); /* its own failures end the transfers, which info_read tells */
-  take_finished(transport);
+  drove(transport, curl_multi_perform(transport->multi, &running));
 }
 
 void pt_transport_wait(pt_transport *transport, double seconds) {
   int ready = 0;
-  if (curl_multi_poll(transport->multi, NULL, 0, (int)fmin(ceil(seconds * 1000.0), 60000.0), &ready) != CURLM_OK)
+  if (transport->multi == NULL || curl_multi_poll(transport->multi, NULL, 0, (int)fmin(ceil(seconds * 1000.0), 60000.0), &ready) != CURLM_OK)
     (void)usleep(1000); /* descriptors exhausted: do not spin */
 }
 
@@ -755,26 +815,22 @@ bool pt_transport_use_epoll(pt_transport *transport, int epoll, unsigned tag) {
 #if PT_HAVE_EPOLL
   if (transport->epoll >= 0)
     return true;
-  CURLM *multi = transport->multi;
-  if (curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport) != CURLM_OK || curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport) != CURLM_OK ||
-      curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch_socket) != CURLM_OK ||
-      curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer) != CURLM_OK)
-    return false;
   transport->epoll = epoll;
   transport->tag = tag;
-  return true;
+  if (transport->multi == NULL || connect_multi(transport))
+    return true;
+  transport->epoll = -1;
+  return false;
 #else
   (void)transport, (void)epoll, (void)tag;
   return false;
 #endif
 }
 
-/* libcurl may fail here, out of memory, before it sets its timer: it is called again soon, so that its own timeouts end the transfer. */
 static void act_on(pt_transport *transport, curl_socket_t socket, int mask) {
   int running = 0;
-  if (curl_multi_socket_action(transport->multi, socket, mask, &running) != CURLM_OK)
-    transport->timer = fmin(transport->timer, pt_clock_monotonic() + SOON);
-  take_finished(transport);
+  if (transport->multi != NULL)
+    drove(transport, curl_multi_socket_action(transport->multi, socket, mask, &running));
 }
 
 void pt_transport_socket_ready(pt_transport *transport, int fd, unsigned epoll_events) {
