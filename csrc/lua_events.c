@@ -76,11 +76,17 @@ static bool push_deprecation_event(lua_State *L, int environment, const pt_call 
   return true;
 }
 
-/* in: event; out: nothing, or the error its handler threw */
-static bool dispatch(lua_State *L, int environment) {
+/* in: event; out: -; the first error a handler throws is kept behind the environment, and the events after it are told all the same */
+static void dispatch(lua_State *L, int environment, bool *thrown) {
   lua_getfield(L, environment, "on_event");
   lua_insert(L, -2);
-  return lua_pcall(L, 1, 0, 0) != 0;
+  if (lua_pcall(L, 1, 0, 0) == 0)
+    return;
+  if (*thrown)
+    lua_pop(L, 1);
+  else
+    lua_replace(L, environment + 1);
+  *thrown = true;
 }
 
 bool pt_lua_tell(lua_State *L, int client, pt_call *call) {
@@ -89,29 +95,26 @@ bool pt_lua_tell(lua_State *L, int client, pt_call *call) {
   luaL_checkstack(L, 12, "event");
   pt_getuservalue(L, client);
   int environment = lua_gettop(L);
+  lua_pushnil(L);
+  bool thrown = false;
   while (call->events_sent < call->attempt_count) {
     int index = call->events_sent++;
     push_attempt_event(L, call, index);
-    if (dispatch(L, environment))
-      goto thrown;
+    dispatch(L, environment, &thrown);
     if (call->attempts[index].retry_wait < 0)
       continue;
     push_retry_event(L, call, index);
-    if (dispatch(L, environment))
-      goto thrown;
+    dispatch(L, environment, &thrown);
   }
   if (call->state == PT_CALL_DONE && call->settled && !call->done_event_sent) {
     call->done_event_sent = true;
-    if (push_deprecation_event(L, environment, call) && dispatch(L, environment))
-      goto thrown;
+    if (push_deprecation_event(L, environment, call))
+      dispatch(L, environment, &thrown);
     push_done_event(L, call);
-    if (dispatch(L, environment))
-      goto thrown;
+    dispatch(L, environment, &thrown);
   }
-  lua_settop(L, environment - 1);
-  return false;
-thrown:
-  lua_replace(L, environment);
-  lua_settop(L, environment);
-  return true;
+  if (thrown)
+    lua_replace(L, environment);
+  lua_settop(L, thrown ? environment : environment - 1);
+  return thrown;
 }

@@ -6,7 +6,7 @@
 #include "lua_client.h"
 
 /* Dispatches every event of the call not told yet; `client` is the client's index. The done event needs the kind the call ended with: it is told once the result
-   was made. Returns true when a handler threw; the error is on the stack then, and later events are still to be told. */
+   was made. Returns true when the handler threw: its first error is on the stack then. */
 bool pt_lua_tell(lua_State *L, int client, pt_call *call);
 
 #endif
