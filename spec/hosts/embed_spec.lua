@@ -25,7 +25,7 @@ end
 -- Plays the example's script; its output and errors, and the seconds it took. It must end well.
 local function play(program, url, options)
   options = options or {}
-  local words = { program, "examples/embed/game.lua", tostring(options.frames or 30), tostring(options.threads or 1) }
+  local words = { program, options.script or "examples/embed/game.lua", tostring(options.frames or 30), tostring(options.threads or 1) }
   local env = process.environment { POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_DEPLOYMENT_URL = url, http_proxy = false, https_proxy = false }
   if options.cpath then env.LUA_CPATH = options.cpath end
   -- The loader, which closes other C modules with a state, has locks that ThreadSanitizer does not know.
@@ -38,8 +38,8 @@ local function play(program, url, options)
     status, out, err = process.run(words, { env = env })
   end
   local took = core.now() - began
-  assert.equal(0, status, out .. err)
-  assert.equal("", err)
+  assert.equal(options.status or 0, status, out .. err)
+  assert.equal(options.errors or "", err)
   return out, took
 end
 
@@ -51,14 +51,14 @@ describe("examples/embed", function()
   local program, slow
 
   setup(function()
-    program = compile "embed"
+    program = compile("embed", "-g -fsanitize=address,undefined -fno-sanitize-recover=undefined")
     slow = slow_server.start { delay = 10 }
   end)
   teardown(function() slow:stop() end)
   before_each(function() sandbox:reset() end)
 
   it("links nothing but Lua", function()
-    local needed = run("readelf -d " .. program .. " | sed -n 's/.*NEEDED.*\\[\\(.*\\)\\]/\\1/p'")
+    local needed = run("readelf -d " .. compile "plain" .. " | sed -n 's/.*NEEDED.*\\[\\(.*\\)\\]/\\1/p'")
     for library in needed:gmatch "[^\n]+" do
       assert.truthy(library:find "^liblua" or library:find "^libc%." or library:find "^libm%." or library:find "^libpthread%.", library)
     end
@@ -76,6 +76,19 @@ describe("examples/embed", function()
     assert.equal(0, count(out, "founded"))
     assert.is_true(tonumber(out:match "closed in ([%d.]+) ms") < 500, out)
     assert.is_true(took < 3, took)
+  end)
+
+  it("is left clean by a script that ends with an error in the middle of a call", function()
+    local script = process.temporary_file [[
+      local client = require "polytomic".new()
+      return function()
+        client:start("create_org", { name = "Guild" })
+        for _ = 1, 10 do client:step(0.01) end
+        error("the end", 0)
+      end
+    ]]
+    local out = play(program, slow.url, { script = script, status = 1, errors = "embed: the end\n" })
+    assert.equal(1, count(out, "closed in"))
   end)
 
   it("runs two states in two threads, each with connections of its own", function()
@@ -98,7 +111,7 @@ describe("examples/embed", function()
   -- The sanitizers' builds of the library take their time: one Lua will do.
   if version == "lua5.4" then
     for name, flag in pairs { AddressSanitizer = "address", ThreadSanitizer = "thread" } do
-      it("is clean under " .. name .. ", in four threads, with calls that end and calls in flight", function()
+      it("is clean with the library under " .. name .. ", in four threads, with calls that end and calls in flight", function()
         local build = process.directory() .. "/" .. flag
         local flags = "-O1 -g -fno-omit-frame-pointer -fsanitize=" .. flag
         run(("make -s CC=gcc BUILD=%s CFLAGS='%s' LUA_VERSION=5.4 all"):format(build, flags), { timeout = 120 })
