@@ -479,14 +479,16 @@ describe("L: many calls", function()
   it(LONG and "100 000 keep memory and descriptors flat" or "5000 keep memory and descriptors flat", function()
     sandbox:reset()
     assert_script("flat", ("local CALLS, GROWTH = %d, %d\n"):format(LONG and 100000 or 5000, GROWTH) .. [[
-      local function resident()
-        for line in io.lines("/proc/self/status") do
-          local size = line:match("^VmRSS:%s*(%d+)")
-          if size then return tonumber(size) end
-        end
+      local function contents(path)
+        local file = assert(io.open(path))
+        local text = file:read("*a")
+        file:close()
+        return text
       end
+      local function resident() return tonumber(contents("/proc/self/status"):match("VmRSS:%s*(%d+)")) end
+      local pid = contents("/proc/self/stat"):match("%d+")
       local function descriptors()
-        local pipe = io.popen("ls /proc/" .. io.open("/proc/self/stat"):read("*n") .. "/fd | wc -l")
+        local pipe = io.popen("ls /proc/" .. pid .. "/fd | wc -l")
         local count = pipe:read("*n")
         pipe:close()
         return count
