@@ -177,6 +177,7 @@ describe("M: a secret", function()
         end
       end
     end
+    assert.is_table(polytomic.operations) -- made when first asked for
     walk(polytomic, 1)
     walk(require "polytomic.core", 1)
     assert.is_true(#strings > 200)
