@@ -2,7 +2,7 @@
 
 local luasocket = require "socket"
 -- Debian has copas for Lua 5.1 alone, but any Lua can run it.
-if not package.path:find("/usr/share/lua/5.1/?.lua", 1, true) then package.path = package.path .. ";/usr/share/lua/5.1/?.lua" end
+if not package.path:find("/usr/share/lua/5.1/?.lua", 1, true) then package.path = package.path:gsub(";+$", "") .. ";/usr/share/lua/5.1/?.lua" end
 local copas = require "copas"
 local loops = require "spec.support.loops"
 local sandbox = require "spec.support.sandbox"

@@ -9,7 +9,7 @@ local function find()
   local ok, message = pcall(require, "http.server")
   if ok then return true end
   local path = package.path
-  package.path = path .. debian
+  package.path = path:gsub(";+$", "") .. debian -- ";;" would stand for the default path
   ok = pcall(require, "http.server")
   if ok then return true end
   package.path = path
