@@ -48,6 +48,14 @@ describe("README", function()
     end)
   end
 
+  for number, snippet in ipairs(snippets(text, "nginx")) do
+    it(("takes its nginx snippet %d from the example that a spec runs"):format(number), function()
+      local example = read "examples/openresty/nginx.conf"
+      local function flat(lines) return (lines:gsub("%s+", " ")) end
+      assert.truthy(flat(example):find(flat(snippet.code), 1, true), snippet.code)
+    end)
+  end
+
   it("names the two commands of the first minute", function()
     assert.truthy(text:find("make demo", 1, true))
     assert.truthy(text:find("make test", 1, true))
