@@ -116,10 +116,12 @@ check: ## luacheck, clang-format, cppcheck, the catalogue's freshness, and gcc a
 	@echo "as with libcurl older than 7.80, warnings are errors"
 	@$(MAKE) --no-print-directory -s WERROR=1 CPPFLAGS=-DPT_NO_PREREQ BUILD=$(BUILD)/old all
 
-bench: ## counts the instructions of one call, beside those of a bare C program
+BENCH = instructions list_users concurrency storm
+
+bench: ## measures, as ratios: a call's instructions, long lists, calls at once, a storm of faults; BENCH chooses
 	@.ci/ensure-packages check
 	@$(MAKE) --no-print-directory -s all
-	@.ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) bench/instructions.lua $(LUA_VERSION)
+	@for name in $(BENCH); do echo "== $$name"; .ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) bench/$$name.lua || exit 1; done
 
 fuzz: ## runs each fuzz target for FUZZ_SECONDS, as many at once as there are processors
 	@.ci/ensure-packages check

@@ -1,11 +1,11 @@
 -- Counts the instructions of one create_org round trip (valgrind's callgrind, the difference of a long and a short run)
 -- beside a C program that does the same POST on a re-used easy handle without JSON. Counts do not depend on the
--- machine's load. Usage: lua instructions.lua [LUA_VERSION]; wants valgrind and the built library.
+-- machine's load. Wants valgrind and the built library.
 
 local sandbox = require "polytomic.sandbox"
 
 local LONG, SHORT = 600, 100
-local version = arg[1] or "5.4"
+local version = rawget(_G, "jit") and "jit" or _VERSION:match "%d%.%d"
 local lua = version == "jit" and "luajit" or "lua" .. version
 local out = "build/bench"
 
