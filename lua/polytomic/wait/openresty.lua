@@ -6,7 +6,7 @@ local ngx = rawget(_G, "ngx") or error("polytomic.wait.openresty works only insi
 local semaphore = require "ngx.semaphore"
 
 -- Seconds between two turns of the driver: a small part of what calls take lately, since every turn wakes the worker.
-local SHORTEST, LONGEST, PART = 0.001, 0.004, 1 / 64
+local SHORTEST, LONGEST, PART = 0.001, 0.008, 1 / 32
 local PATIENCE = 0.5 -- seconds after which a waiter looks for itself
 
 -- Where a light thread may be suspended.
@@ -35,6 +35,7 @@ return function(client, call)
   local turns = driven and driven.turns
   local woken, began = table.remove(spare) or semaphore.new(), ngx.now()
   driver.watch(client, call, function() woken:post() end)
+  driver.look(client) -- sends it now, not at the next turn
   while not call:done() do
     if not woken:wait(driven and PATIENCE or SHORTEST) then
       if driven and driven.turns == turns then -- no timer was left for it (lua_max_running_timers)
