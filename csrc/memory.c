@@ -28,20 +28,21 @@ static int must_fail(void) {
   return fail_at != 0 && (asked == fail_at || (fail_every && asked > fail_at));
 }
 
-static void *counted(const void *before, void *block) {
-  if (before == NULL && block != NULL)
+/* Counts a block that is new. */
+static void *counted(int new, void *block) {
+  if (new &&block != NULL)
     atomic_fetch_add(&blocks, 1);
   return block;
 }
 #else
 static int must_fail(void) { return 0; }
-static void *counted(const void *before, void *block) {
-  (void)before;
+static void *counted(int new, void *block) {
+  (void)new;
   return block;
 }
 #endif
 
-void *pt_malloc(size_t size) { return must_fail() ? NULL : counted(NULL, malloc(size)); }
+void *pt_malloc(size_t size) { return must_fail() ? NULL : counted(1, malloc(size)); }
 
 /* Not calloc: glibc serves that past its fast lists. */
 void *pt_zalloc(size_t size) {
@@ -49,7 +50,10 @@ void *pt_zalloc(size_t size) {
   return block == NULL ? NULL : memset(block, 0, size);
 }
 
-void *pt_realloc(void *block, size_t size) { return must_fail() ? NULL : counted(block, realloc(block, size)); }
+void *pt_realloc(void *block, size_t size) {
+  int new = block == NULL;
+  return must_fail() ? NULL : counted(new, realloc(block, size));
+}
 
 void pt_free(void *block) {
 #ifdef PT_TESTING

@@ -17,12 +17,9 @@ static bool is_success(const pt_retry_input *input) {
   return input->method == PT_METHOD_DELETE && input->status == 404 && input->unknown_before;
 }
 
-/* A gateway or an overloaded server answered: the request may or may not have been carried out behind it. */
-static bool is_doubtful_status(const pt_retry_input *input) {
-  if (input->status == 503 && input->retry_after >= 0)
-    return false; /* it asks to come back: it did not take the request */
-  return input->status == 408 || input->status == 425 || input->status >= 500;
-}
+/* A gateway or an overloaded server answered: the request may or may not have been carried out behind it. A 503 that asks to come back is repeated
+   even without a key, but what stands behind the gateway that says so may have done the work all the same. */
+static bool is_doubtful_status(const pt_retry_input *input) { return input->status == 408 || input->status == 425 || input->status >= 500; }
 
 /* What this attempt alone may have done. */
 static pt_outcome attempt_outcome(const pt_retry_input *input) {

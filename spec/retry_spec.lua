@@ -28,7 +28,7 @@ local ROWS = {
   { "the answer is 425",                  { status = 425 },                           "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
   { "the answer is 502",                  { status = 502 },                           "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
   { "the answer is 503",                  { status = 503 },                           "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
-  { "the answer is 503 with Retry-After", { status = 503, retry_after = 1 },          "Rr  Rr  Rr  Rr    Rr     Rr       Rr  Ru  Ru  Ru  Ru  Ru" },
+  { "the answer is 503 with Retry-After", { status = 503, retry_after = 1 },          "Rr  Ru  Ru  Ru    Ru     Ru       Rr  Ru  Ru  Ru  Ru  Ru" },
   { "the answer is 504",                  { status = 504 },                           "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
   { "the answer is 429",                  { status = 429 },                           "Rr  Rr  Rr  Rr    Rr     Rr       Rr  Ru  Ru  Ru  Ru  Ru" },
   { "the answer is 500",                  { status = 500 },                           "Rr  Ru  Ru  Fu    Fu     Fu       Rr  Ru  Ru  Fu  Fu  Fu" },
