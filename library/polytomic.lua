@@ -180,8 +180,20 @@ function Pages:cursor() end
 ---@class polytomic.BatchOptions
 ---@field concurrency? integer calls at once; default 16
 ---@field options? polytomic.CallOptions
----@field on_result? fun(index: integer, data: any, message: string|nil, err: polytomic.Error|nil)
----@field progress? boolean
+---@field on_result? fun(index: integer, data: any, message: string|nil, err: polytomic.Error|nil) as each item ends; results then hold true in place of the data
+---@field progress? boolean|fun(state: polytomic.BatchProgress) true: a line on standard error where that is a terminal
+---@field control? polytomic.BatchControl a table that gets `cancel`
+
+---@class polytomic.BatchProgress
+---@field operation string
+---@field done integer
+---@field total integer|nil
+---@field failures integer
+---@field rate number items a second
+---@field eta number|nil seconds
+
+---@class polytomic.BatchControl
+---@field cancel? fun() cancels the calls under way and begins no other
 
 ---@class polytomic.BatchFailure
 ---@field index integer
@@ -241,7 +253,7 @@ function Client:timeout() end
 
 ---Runs an operation once per arguments table. `results[i]` is the data or false; `failures` is in index order.
 ---@param operation string
----@param list table[]
+---@param list table[]|fun(index: integer): table|nil
 ---@param options? polytomic.BatchOptions
 ---@return (any|false)[] results
 ---@return polytomic.BatchFailure[] failures
