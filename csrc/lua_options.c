@@ -290,8 +290,8 @@ static void read_environment(lua_State *L, int level, target *to) {
 static void compose_user_agent(lua_State *L, int level, pt_config *config) {
   char text[PT_MESSAGE_SIZE + MAX_USER_AGENT];
   const char *own = config->user_agent;
-  (void)snprintf(text, sizeof text, "User-Agent: polytomic-lua/" PT_VERSION " libcurl/%s " PT_LUA_NAME "%s%s", pt_transport_library(), own != NULL ? " " : "",
-                 own != NULL ? own : "");
+  (void)snprintf(text, sizeof text, "User-Agent: polytomic-lua/" PT_VERSION " libcurl/%s " PT_LUA_NAME "%s%s", pt_transport_library(),
+                 own != NULL ? " " : "", own != NULL ? own : "");
   char *composed = pt_copy(text, strlen(text));
   if (composed == NULL)
     pt_lua_error(L, level, "not enough memory");
