@@ -51,7 +51,7 @@ describe("a storm of faults", function()
       return storm.started(organization, 600, 32, { client = { retries = 0 } })
     end)
     assert.equal(0, sum.retries)
-    assert.is_true(sum.data > 300 and sum.unknown > 50 and sum.refused > 3)
+    assert.is_true(sum.data > 300 and sum.unknown > 50 and sum.refused > 0)
   end)
 
   it("in which the retry budget runs out is told truly, call by call", function()
