@@ -19,12 +19,7 @@ for _, mode in ipairs(modes) do
       sandbox:assert_all_faults_consumed()
     end)
 
-    -- The results of body, which may suspend.
-    local function results(body)
-      local ok, first, second, third = mode.attempt(body)
-      assert(ok, first)
-      return first, second, third
-    end
+    local results = mode.results
 
     local function prepare()
       return results(function()

@@ -19,11 +19,7 @@ for _, mode in ipairs(modes) do
       sandbox:assert_all_faults_consumed()
     end)
 
-    local function results(body)
-      local ok, first, second, third = mode.attempt(body)
-      assert(ok, first)
-      return first, second, third
-    end
+    local results = mode.results
 
     local function create(settings)
       return (results(function() return assert(client:create_org(settings)) end))

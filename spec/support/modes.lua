@@ -27,7 +27,17 @@ local function options_with(wait)
   end
 end
 
+-- `results(body)`: what the body returns, up to three values; what it raises is raised.
+local function results_with(attempt)
+  return function(body)
+    local ok, first, second, third = attempt(body)
+    assert(ok, first)
+    return first, second, third
+  end
+end
+
 return {
-  { name = "a blocking client", options = options_with(nil), attempt = pcall },
-  { name = "a client that suspends coroutines", options = options_with(yielding_wait), attempt = attempt_suspended },
+  { name = "a blocking client", options = options_with(nil), attempt = pcall, results = results_with(pcall) },
+  { name = "a client that suspends coroutines", options = options_with(yielding_wait), attempt = attempt_suspended,
+    results = results_with(attempt_suspended) },
 }
