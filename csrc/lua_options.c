@@ -61,8 +61,6 @@ static double check_seconds(const reader *r, int index) {
   return seconds;
 }
 
-double pt_lua_check_seconds(lua_State *L, int index, int level, const char *name) { return check_seconds(&(reader){L, level, name}, index); }
-
 static double check_count(const reader *r, int index, double least, double most) {
   if (lua_type(r->L, index) != LUA_TNUMBER)
     bad_type(r, "an integer", index);

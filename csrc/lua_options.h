@@ -24,9 +24,6 @@ void pt_lua_read_client_options(lua_State *L, int index, int level, pt_config *c
    `version` and `organization`. Sets `*no_key` for `idempotency_key = false`. */
 void pt_lua_read_call_options(lua_State *L, int index, int level, pt_call *call, pt_client_options *options, bool *no_key);
 
-/* A timeout in seconds: finite and positive. Raises. */
-double pt_lua_check_seconds(lua_State *L, int index, int level, const char *name);
-
 /* As luaL_error, at that level. */
 int pt_lua_error(lua_State *L, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

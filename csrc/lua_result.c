@@ -603,9 +603,7 @@ static const char *check_envelope(const pt_operation *operation, pt_envelope env
     (void)snprintf(problem, size, "the reply is %s instead of %s", json_word(envelope.top), operation->returns_body ? "an object" : "nothing");
     return problem;
   }
-  if (!operation->returns_body)
-    return NULL;
-  if (!operation->envelope)
+  if (!operation->returns_body || !operation->envelope)
     return NULL;
   bool fits = operation->is_list ? envelope.data == '[' || envelope.data == 'n' : envelope.data == '{';
   bool nothing = envelope.data == '\0' || envelope.data == 'n';
