@@ -24,10 +24,7 @@ local function unknown_operation(name)
     "polytomic operations lists them all")
 end
 
-local function is_terminal()
-  local status = os.execute("test -t 1")
-  return status == true or status == 0
-end
+local STDOUT = 1 -- its descriptor
 
 -- Writes to standard output, or says that it could not: a result may be a key that is shown only once.
 local function put(text)
@@ -56,7 +53,8 @@ end
 local function print_result(operation, data, raw)
   local encode = require("polytomic.cli.json").encode
   local array = operation.pages ~= nil and operation.pages.items_field == "data"
-  return put(encode(data, { pretty = not raw and is_terminal(), array = array }) .. "\n")
+  local pretty = not raw and require("polytomic.core").is_terminal(STDOUT)
+  return put(encode(data, { pretty = pretty, array = array }) .. "\n")
 end
 
 -- Raises on a setting that no client takes.
