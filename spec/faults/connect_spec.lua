@@ -74,13 +74,13 @@ describe("a name", function()
   end
 
   it("A2 whose resolver fails for now is asked for once more", function()
-    if not dns.available() then return end
+    if not dns.available() then return pending(dns.UNAVAILABLE) end
     local out = calls_of_child(dns.resolver "dead", { connect_timeout = 5, retries = 4 })
     assert.matches("^dns\tunsent\t2\ndns\tunsent\t2\n", out)
   end)
 
   it("A2 whose resolver is silent costs no more than connect_timeout", function()
-    if not dns.available() then return end
+    if not dns.available() then return pending(dns.UNAVAILABLE) end
     local resolver = dns.resolver "silent"
     local out = calls_of_child(resolver, { connect_timeout = 0.3, retries = 1 })
     assert.matches("^timeout\tunsent\t2\ntimeout\tunsent\t2\n", out)

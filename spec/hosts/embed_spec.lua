@@ -96,17 +96,15 @@ describe("examples/embed", function()
     assert.equal(2, count(out, "closed in"))
   end)
 
-  -- Another resolver takes a mount namespace, which not every container lets us make.
-  if dns.available() then
-    it("closes its state and ends while a name is looked up, at once", function()
-      local resolver = dns.resolver "silent"
-      local out, took = play(program, "https://polytomic.example", { resolver = resolver })
-      assert.is_true(resolver:queries() > 0)
-      assert.is_true(tonumber(out:match "closed in ([%d.]+) ms") < 500, out)
-      assert.is_true(took < 3, took)
-      resolver:stop()
-    end)
-  end
+  it("closes its state and ends while a name is looked up, at once", function()
+    if not dns.available() then return pending(dns.UNAVAILABLE) end
+    local resolver = dns.resolver "silent"
+    local out, took = play(program, "https://polytomic.example", { resolver = resolver })
+    assert.is_true(resolver:queries() > 0)
+    assert.is_true(tonumber(out:match "closed in ([%d.]+) ms") < 500, out)
+    assert.is_true(took < 3, took)
+    resolver:stop()
+  end)
 
   -- The sanitizers' builds of the library take their time: one Lua will do.
   if version == "lua5.4" then

@@ -14,10 +14,12 @@ local process = require "spec.support.process"
 
 local M = {}
 
-local ADDRESS = "127.53.53.53"  -- a loopback address no real resolver listens on
+local ADDRESSES = "127.53.53.%d"  -- loopback addresses no real resolver listens on; specs of other Luas, which run at the same time, may
+local DEAD = "127.53.54.1"        -- one that nobody ever listens on
 local UNSHARE = { "unshare", "--mount", "--map-root-user", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"' }
 
 M.missing = "nowhere.invalid"
+M.UNAVAILABLE = "no mount namespace may be made here, or no port 53 bound"
 
 local resolver = {}
 resolver.__index = resolver
@@ -29,6 +31,18 @@ function resolver:run(words, options)
   command[#command + 1] = self.file
   for _, word in ipairs(words) do command[#command + 1] = word end
   return process.run(command, options)
+end
+
+-- Binds a UDP socket to port 53 of the first free address. Returns the address.
+local function bound(socket)
+  local why
+  for last = 1, 254 do
+    local address = ADDRESSES:format(last)
+    local ok
+    ok, why = socket:setsockname(address, 53)
+    if ok then return address end
+  end
+  error(why)
 end
 
 -- How many queries have come since the last time it was asked; always 0 for a dead one.
@@ -47,12 +61,13 @@ end
 function M.resolver(behaviour)
   assert(behaviour == "silent" or behaviour == "dead", "a resolver is silent or dead")
   local self = setmetatable({}, resolver)
-  self.file = process.temporary_file("nameserver " .. ADDRESS .. "\noptions timeout:2 attempts:2\n")
+  local address = DEAD
   if behaviour == "silent" then
     self.socket = assert(luasocket.udp4())
     self.socket:settimeout(0)
-    assert(self.socket:setsockname(ADDRESS, 53))
+    address = bound(self.socket)
   end
+  self.file = process.temporary_file("nameserver " .. address .. "\noptions timeout:2 attempts:2\n")
   return self
 end
 
