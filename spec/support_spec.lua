@@ -2,6 +2,7 @@ local certificates = require "spec.support.certificates"
 local dns = require "spec.support.dns"
 local http = require "spec.support.http"
 local luasocket = require "socket"
+local measured = require "spec.support.measured"
 local process = require "spec.support.process"
 local proxy = require "spec.support.proxy"
 local raw_server = require "spec.support.raw_server"
@@ -515,5 +516,27 @@ describe("the sandbox for specs", function()
     assert.equal(200, (secure:request("GET", "/api/organizations")))
     assert.equal(0, #sandbox:requests())
     assert.equal(1, #secure:reset():requests() + 1)
+  end)
+end)
+
+describe("limits on what is measured", function()
+  local function keep(values)
+    local count = 0
+    local ok, message = pcall(measured.keeps, function()
+      count = count + 1
+      return { { "seconds", values[count], at_most = 2 }, { "a second", 1 / values[count], at_least = 0.25 } }
+    end)
+    return count, ok, message
+  end
+
+  it("are kept by one of three runs", function()
+    assert.same({ 1, true }, { keep { 1 } })
+    assert.same({ 3, true }, { keep { 9, 3, 2 } })
+  end)
+
+  it("are not kept where all three fail, which says by how much", function()
+    local count, ok, message = keep { 9, 9, 3 }
+    assert.same({ 3, false }, { count, ok })
+    assert.truthy(message:find("a limit is not kept: seconds 3 (at most 2), a second 0.3333 (at least 0.25)", 1, true), message)
   end)
 end)
