@@ -18,6 +18,7 @@ static const char decode_key = 0;
 typedef struct {
   const char *bytes;
   size_t length;
+  bool plain;       /* strings, true and false only: lua-cjson's values are ours */
   const char *mark; /* NULL when no integer was marked */
 } source;
 
@@ -37,14 +38,41 @@ void pt_lua_json_open(lua_State *L) {
   lua_pop(L, 2);
 }
 
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* The byte after the string that begins at `start`. */
+static size_t string_end(const char *bytes, size_t length, size_t start) {
+  size_t i = start + 1;
+  while (i < length) {
+    const char *quote = memchr(bytes + i, '"', length - i);
+    if (quote == NULL)
+      return length;
+    i = (size_t)(quote - bytes) + 1;
+    size_t slashes = 0;
+    while (bytes[i - 2 - slashes] == '\\')
+      slashes++;
+    if (slashes % 2 == 0)
+      return i;
+  }
+  return length;
+}
+
+/* Whether a null or a number stands anywhere. */
+static bool has_null_or_number(const char *bytes, size_t length) {
+  for (size_t i = 0; i < length;) {
+    if (bytes[i] == 'n' || is_digit(bytes[i]))
+      return true;
+    i = bytes[i] == '"' ? string_end(bytes, length, i) : i + 1;
+  }
+  return false;
+}
+
 /* ---- integers that a double cannot hold ---- */
 
 #if PT_HAS_INTEGERS
 
 /* lua-cjson reads every number as a double. Integers of 16 digits and more are handed to it as strings with a mark nobody else knows, and become integers after. */
 enum { LONG_INTEGER = 16, MARK_LENGTH = 12 };
-
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /* Whether a run of LONG_INTEGER digits stands anywhere; looks at every 16th byte. */
 static bool has_long_digits(const char *bytes, size_t length) {
@@ -60,13 +88,6 @@ static bool has_long_digits(const char *bytes, size_t length) {
       return true;
   }
   return false;
-}
-
-static size_t string_end(const char *bytes, size_t length, size_t start) {
-  size_t i = start + 1;
-  while (i < length && bytes[i] != '"')
-    i += bytes[i] == '\\' ? 2 : 1;
-  return i < length ? i + 1 : length;
 }
 
 static size_t number_end(const char *bytes, size_t length, size_t start) {
@@ -210,6 +231,8 @@ static int decode_protected(lua_State *L) {
   pt_rawgetp(L, LUA_REGISTRYINDEX, &decode_key);
   lua_pushlstring(L, text->bytes, text->length);
   lua_call(L, 1, 1);
+  if (text->plain)
+    return 1;
   if (lua_type(L, -1) == LUA_TTABLE)
     normalise(L, text->mark);
   else if (needs_change(L, text->mark))
@@ -240,25 +263,26 @@ static bool stop_collector(lua_State *L, size_t length) {
 }
 
 pt_decoded pt_lua_json_decode(lua_State *L, const pt_buffer *text) {
-  source plain = {.bytes = text->bytes != NULL ? text->bytes : "", .length = text->length};
-  plain.bytes = skip_byte_order_mark(plain.bytes, &plain.length);
-  if (memchr(plain.bytes, '\0', plain.length) != NULL)
-    return PT_DECODE_INVALID;             /* lua-cjson takes it for the end */
+  source given = {.bytes = text->bytes != NULL ? text->bytes : "", .length = text->length};
+  given.bytes = skip_byte_order_mark(given.bytes, &given.length);
+  if (memchr(given.bytes, '\0', given.length) != NULL)
+    return PT_DECODE_INVALID; /* lua-cjson takes it for the end */
+  given.plain = !has_null_or_number(given.bytes, given.length);
   lua_pushcfunction(L, decode_protected); /* may raise, so it goes before what must not be left undone */
-  bool stopped = stop_collector(L, plain.length);
+  bool stopped = stop_collector(L, given.length);
   pt_decoded decoded;
 #if PT_HAS_INTEGERS
   char mark[MARK_LENGTH + 1];
-  if (has_long_digits(plain.bytes, plain.length) && make_mark(mark)) {
+  if (!given.plain && has_long_digits(given.bytes, given.length) && make_mark(mark)) {
     pt_buffer marked = {0};
-    mark_integers(&marked, &plain, mark);
+    mark_integers(&marked, &given, mark);
     if (marked.failed)
       lua_pop(L, 1);
-    decoded = marked.failed ? PT_DECODE_MEMORY : decode(L, &(source){marked.bytes, marked.length, mark});
+    decoded = marked.failed ? PT_DECODE_MEMORY : decode(L, &(source){.bytes = marked.bytes, .length = marked.length, .mark = mark});
     pt_buffer_free(&marked);
   } else
 #endif
-    decoded = decode(L, &plain);
+    decoded = decode(L, &given);
   if (stopped)
     lua_gc(L, LUA_GCRESTART, 0);
   return decoded;

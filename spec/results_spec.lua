@@ -126,6 +126,16 @@ describe("Values in a reply", function()
     assert.is_nil(data.c.d)
   end)
 
+  it("that are null or numbers are found behind any string", function()
+    for _, text in ipairs { [[a\"n1]], [[n\\]], [[\\\"]], "", "1", "null" } do
+      local data = data_of('{"data":{"a":"' .. text .. '","b":null}}')
+      assert.is_nil(data.b, text)
+      data = data_of('{"data":{"a":"' .. text .. '","b":7}}')
+      assert.equal("7", tostring(data.b), text)
+      assert.equal(text, (data.a:gsub("[\\\"]", "\\%0")))
+    end
+  end)
+
   it("that are a list which is null are an empty table", function()
     assert.same({}, (answered('{"data":null}', 200, nil, "list_orgs", {})))
     assert.same({}, (answered('{"data":[]}', 200, nil, "list_orgs", {})))
