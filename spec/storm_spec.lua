@@ -50,7 +50,7 @@ describe("a storm of faults", function()
     local sum = weather("retries = 0", faults, 600, function(organization)
       return storm.started(organization, 600, 32, { client = { retries = 0 } })
     end)
-    assert.equal(0, sum.retries)
+    assert.is_true(sum.attempts <= 600, sum.attempts .. " requests") -- fewer where a call timed out before its request was sent
     assert.is_true(sum.data > 300 and sum.unknown > 50 and sum.refused > 0)
   end)
 
