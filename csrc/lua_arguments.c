@@ -99,6 +99,7 @@ static bool is_null(lua_State *L, int index) { return lua_type(L, index) == LUA_
 /* ---- values of a body ---- */
 
 static bool write_value(writer *w, const pt_type *type, int index, const ancestor *above);
+static bool write_typed(writer *w, const pt_type *type, int index, const ancestor *above);
 
 static bool check_format(writer *w, const pt_type *type, const char *bytes, size_t length) {
   return type->format != PT_FORMAT_UUID || pt_uuid_valid(bytes, length) || refuse(w, "must be a UUID");
@@ -270,7 +271,7 @@ static bool fits(lua_State *L, const pt_type *type, int index) {
 static bool write_union(writer *w, const pt_type *type, int index, const ancestor *above) {
   for (size_t i = 0; i < type->member_count; i++)
     if (fits(w->L, type->members[i], index))
-      return write_value(w, type->members[i], index, above);
+      return write_typed(w, type->members[i], index, above); /* the same table, which is no cycle */
   return refuse_type(w, "one of the documented types", index);
 }
 

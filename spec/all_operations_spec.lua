@@ -40,7 +40,7 @@ local function resolve(text, format)
   if not schema then return { kind = text, format = format } end
   if schema.kind == "alias" then return resolve(schema.type, format) end
   if schema.kind == "enum" then return { kind = "string", value = schema.values[1] } end
-  if schema.kind == "union" then return { kind = "union", first = schema.of[1] } end
+  if schema.kind == "union" then return { kind = "union", of = schema.of } end
   if schema.kind == "unresolved" or open[text] or not schema.fields then return { kind = "any" } end
   return { kind = "object", members = schema.fields }
 end
@@ -71,11 +71,14 @@ function sample(field, location, depth)
   if kind.kind == "number" then return 1.5 end
   if kind.kind == "boolean" then return true end
   if kind.kind == "array" then
-    local element = { type = kind.element, format = kind.format }
-    return { sample(element, location, depth), sample(element, location, depth) }
+    local list = {}
+    for i, element in ipairs(resolve(kind.element).of or { kind.element, kind.element }) do
+      list[i] = sample({ type = element, format = kind.format }, location, depth)
+    end
+    return list
   end
   if kind.kind == "map" then return { ["a key&"] = sample({ type = kind.element, format = kind.format }, location, depth) } end
-  if kind.kind == "union" then return sample({ type = kind.first }, location, depth) end
+  if kind.kind == "union" then return sample({ type = kind.of[1] }, location, depth) end
   if kind.kind == "object" then return object_of(kind, depth) end
   return location == "query" and TEXT or { anything = { TEXT } }
 end
