@@ -81,6 +81,7 @@ build = {
     ["polytomic.cli.json"] = "lua/polytomic/cli/json.lua",
     ["polytomic.cli.parser"] = "lua/polytomic/cli/parser.lua",
     ["polytomic.cli.report"] = "lua/polytomic/cli/report.lua",
+    ["polytomic.date_time"] = "lua/polytomic/date_time.lua",
     ["polytomic.driver"] = "lua/polytomic/driver.lua",
     ["polytomic.ensure"] = "lua/polytomic/ensure.lua",
     ["polytomic.find"] = "lua/polytomic/find.lua",

@@ -2,7 +2,7 @@
 
 local cjson = require("cjson").new()
 local api = require "polytomic.sandbox.api"
-local clock = require "polytomic.sandbox.clock"
+local date_time = require "polytomic.date_time"
 local facts = require "spec.support.facts"
 local families = require "polytomic.sandbox.families"
 local resources = require "polytomic.sandbox.resources"
@@ -414,7 +414,7 @@ describe("a list of the sandbox", function()
     local events = ok("GET", "/api/events").data
     local between = "starting_after=" .. events[1].created_at .. "&ending_before=" .. events[5].created_at
     assert.equal(3, #ok("GET", "/api/events?" .. between).data)
-    local shifted = clock.text(clock.parse(events[1].created_at) + 2 * 3600 * 1000):gsub("Z", "+02:00")
+    local shifted = date_time.text(date_time.parse(events[1].created_at) + 2 * 3600 * 1000000):gsub("Z", "+02:00")
     assert.equal(4, #ok("GET", "/api/events?starting_after=" .. escape(shifted)).data)
     assert.equal(422, (send("GET", "/api/events?starting_after=yesterday")))
   end)

@@ -1,26 +1,23 @@
 -- How a list goes on that has no page token, only a window of time (list_events).
 --
 -- The API says neither in which order such a list comes nor whether the bounds belong to the window. So the order is
--- read from the first page, the bound moves to the outermost item, and items seen at the bound are left out.
+-- read from the first page, the bound moves just past the outermost item, and items seen there are left out.
+
+local date_time = require "polytomic.date_time"
 
 local M = {}
 
 local STAMP, ID = "created_at", "id" -- members of every item
 
--- A date-time as text that sorts by time: fractions of a second filled up. Nil for anything else.
-local function instant(item)
-  local stamp = type(item) == "table" and item[STAMP]
-  if type(stamp) ~= "string" then return nil end
-  local seconds, fraction = stamp:match "^(%d+%-%d+%-%d+[Tt ]%d+:%d+:%d+)%.?(%d*)"
-  return seconds and seconds .. "." .. (fraction .. "000000000"):sub(1, 9)
-end
-
--- The instants of all items; nil when one has none.
+-- When each item was, in microseconds; nil and what is wrong where one does not tell, or cannot be told from others.
 local function instants_of(items)
   local instants = {}
   for i, item in ipairs(items) do
-    instants[i] = instant(item)
-    if not instants[i] then return nil end
+    local stamp, id
+    if type(item) == "table" then stamp, id = item[STAMP], item[ID] end
+    instants[i] = type(stamp) == "string" and date_time.parse(stamp) or nil
+    if not instants[i] then return nil, STAMP end
+    if id == nil then return nil, ID end
   end
   return instants
 end
@@ -32,36 +29,51 @@ local function goes_back(instants)
   return first > last
 end
 
+-- Whether an instant lies on the far side of the bound, where the window does not reach.
+local function is_outside(window, instant)
+  return instant ~= window.bound and (instant > window.bound) == window.back
+end
+
 -- The items not given before; nil when one lies outside the window that was asked for.
 local function fresh_items(window, items, instants)
   local fresh = {}
   for i, item in ipairs(items) do
-    local at = instants[i]
-    local outside = window.bound and at ~= window.bound and (at > window.bound) == window.back
-    if outside then return nil end
-    if at ~= window.bound or not window.ids[item[ID] or ""] then fresh[#fresh + 1] = item end
+    if window.bound and is_outside(window, instants[i]) then return nil end
+    if not window.given[item[ID]] then fresh[#fresh + 1] = item end
   end
   return fresh
 end
 
--- Moves the bound to the outermost item and notes which items stand there; returns that item's date-time.
-local function move(window, items, instants)
+-- The bound that leaves out nothing of the outermost item's moment, whether it belongs to the window itself or not: a
+-- stamp stands for all of what its last digit leaves open.
+local function bound_at(items, instants, back)
   local outermost = 1
   for i = 2, #instants do
-    if instants[i] ~= instants[outermost] and (instants[i] < instants[outermost]) == window.back then outermost = i end
+    if instants[i] ~= instants[outermost] and (instants[i] < instants[outermost]) == back then outermost = i end
   end
-  if instants[outermost] ~= window.bound then window.bound, window.ids = instants[outermost], {} end
+  local instant, unit = date_time.parse(items[outermost][STAMP])
+  return back and instant + math.max(unit - 1, 1) or instant - 1
+end
+
+-- Moves the bound past the page and notes which items will come again.
+local function move(window, items, instants)
+  window.bound = bound_at(items, instants, window.back)
+  local given = {}
+  for id, instant in pairs(window.given) do
+    if not is_outside(window, instant) then given[id] = instant end
+  end
   for i, item in ipairs(items) do
-    if instants[i] == window.bound then window.ids[item[ID] or ""] = true end
+    if not is_outside(window, instants[i]) then given[item[ID]] = instants[i] end
   end
-  return items[outermost][STAMP]
+  window.given = given
+  window.stamp = date_time.text(window.bound, 6)
 end
 
 -- The state of a walk through `pages` (of polytomic.operations) with these arguments. They get a page size where they
 -- have none: without a token, only a page that is not full tells that nothing is missing.
 function M.open(pages, arguments)
   arguments[pages.limit_field] = arguments[pages.limit_field] or pages.limit_max
-  return { ids = {}, size = arguments[pages.limit_field], back_field = pages.window_end_field, on_field = pages.token_field }
+  return { given = {}, size = arguments[pages.limit_field], back_field = pages.window_end_field, on_field = pages.token_field }
 end
 
 -- Takes the items of a page; returns those to give out, then the next bound and its argument's name, or nil at the end,
@@ -69,8 +81,8 @@ end
 function M.take(window, items)
   if #items == 0 then return items end
   local full = #items >= window.size
-  local instants = instants_of(items)
-  if not instants then return items, nil, full and "an item has no " .. STAMP .. " to go on from" or nil end
+  local instants, lacking = instants_of(items)
+  if not instants then return items, nil, full and ("an item has no %s to go on from"):format(lacking) or nil end
   local fresh = fresh_items(window, items, instants)
   if not fresh then return {}, nil, "the server gave items outside the window that ends at " .. window.stamp end
   if window.back == nil then window.back = goes_back(instants) end
@@ -80,7 +92,7 @@ function M.take(window, items)
   end
   if #fresh == 0 then return fresh end
   if window.back == nil then window.back = true end
-  window.stamp = move(window, items, instants)
+  move(window, items, instants)
   return fresh, window.stamp, window.back and window.back_field or window.on_field
 end
 

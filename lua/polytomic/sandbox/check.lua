@@ -1,7 +1,7 @@
 -- Checks values of requests against the kinds of schema.lua. Members that a schema does not know are let through.
 
+local date_time = require "polytomic.date_time"
 local json = require "polytomic.sandbox.json"
-local clock = require "polytomic.sandbox.clock"
 local schema = require "polytomic.sandbox.schema"
 
 local M = {}
@@ -21,7 +21,7 @@ function plain.uuid(value)
     and value:find "^%x+%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$" ~= nil
 end
 
-function plain.time(value) return type(value) == "string" and clock.parse(value) ~= nil end
+function plain.time(value) return type(value) == "string" and date_time.parse(value) ~= nil end
 
 function plain.integer(value) return type(value) == "number" and value % 1 == 0 end
 

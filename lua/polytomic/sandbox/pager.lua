@@ -1,6 +1,6 @@
 -- Cuts lists into pages, in each of the API's ways, and writes the answer's body.
 
-local clock = require "polytomic.sandbox.clock"
+local date_time = require "polytomic.date_time"
 local inference = require "polytomic.sandbox.inference"
 local json = require "polytomic.sandbox.json"
 
@@ -38,12 +38,12 @@ end
 local function window_of(pages, arguments)
   if pages.kind ~= "time_window" then return nil end
   local from, to = arguments[pages.token], arguments[pages.window_end]
-  return { from = from and clock.parse(from) or -math.huge, to = to and clock.parse(to) or math.huge }
+  return { from = from and date_time.parse(from) or -math.huge, to = to and date_time.parse(to) or math.huge }
 end
 
 local function in_window(window, item)
   if not window then return true end
-  local at = clock.parse(item.values.created_at)
+  local at = date_time.parse(item.values.created_at)
   return at > window.from and at < window.to
 end
 
