@@ -286,9 +286,17 @@ for _, mode in ipairs(modes) do
         assert.equal(0, other:connections())
       end)
 
+      it("J: refuses a link that leads to its server by another scheme, and says so", function()
+        local client, server = answered { 200 }
+        server:reset(raw_server.sequence { results("a", '"https://' .. server.authority .. '/api?page=2"') })
+        local ids, message = ids_of(client, "get_query", { id = ID })
+        assert.equal("a", ids)
+        assert.truthy(message:find('links.next has another scheme than this client\'s server, "https", and is refused', 1, true), message)
+      end)
+
       for name, case in pairs {
         ["is relative to the path"] = { '"more?page=2"', "is no link to this server" }, ["is no URL"] = { '"javascript:alert(1)"', "is no link" },
-        ["has another scheme"] = { '"ftp://127.0.0.1/?page=2"', "leads to another host" }, ["holds no page"] = { '"/x?pages=2"', "holds no page" },
+        ["has a scheme of its own"] = { '"ftp://127.0.0.1/?page=2"', "leads to another host" }, ["is a file"] = { '"file:///x?page=2"', "is no link" }, ["holds no page"] = { '"/x?pages=2"', "holds no page" },
         ["holds an empty page"] = { '"/x?page="', "is an empty string" }, ["is an object"] = { "{}", "is a table instead of a string" },
       } do
         it("ends with an error where the link " .. name, function()
@@ -345,8 +353,8 @@ for _, mode in ipairs(modes) do
 
       it("tells zones apart", function()
         local function at(id, time) return ('{"id":"%s","created_at":"2025-10-26T%s"}'):format(id, time) end
-        local page = '{"data":[' .. at("a", "02:30:00+01:00") .. "," .. at("b", "02:45:00+02:00") .. "]}"
-        local client, server = answered { { 200, page }, events {} }
+        local body = '{"data":[' .. at("a", "02:30:00+01:00") .. "," .. at("b", "02:45:00+02:00") .. "]}"
+        local client, server = answered { { 200, body }, events {} }
         assert.equal("a b", (ids_of(client, "list_events", { limit = 2 })))
         assert.truthy(targets(server)[2]:find("ending_before=2025-10-26T00%3A45%3A00.999999Z", 1, true), targets(server)[2])
       end)

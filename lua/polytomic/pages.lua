@@ -51,9 +51,12 @@ local function unescaped(text)
 end
 
 -- Why a link is refused. Of the link only the host is told: what is before and after it may hold a secret.
-local function refusal(link)
-  local authority = link:match "^%a[%w+.-]*://([^/\\?#]*)" or link:match "^//([^/\\?#]*)"
+local function refusal(client, link)
+  local scheme, authority = link:match "^(%a[%w+.-]*)://([^/\\?#]+)"
+  authority = authority or link:match "^//([^/\\?#]+)"
   if not authority then return "is no link to this server, and is refused" end
+  local ours = core.same_origin(client, "//" .. authority)
+  if ours then return ("has another scheme than this client's server, %s, and is refused"):format(shown(scheme)) end
   return ("leads to another host, %s, and is refused"):format(shown(authority:match "[^@]*$"))
 end
 
@@ -78,7 +81,7 @@ function follow.links(walk, items, response)
   if link == nil or link == "" then return items end
   if type(link) ~= "string" then return items, nil, ("%s is a %s instead of a string"):format(pages.response_field, type(link)) end
   if not core.same_origin(walk.client, link) then
-    return items, nil, pages.response_field .. " " .. refusal(link)
+    return items, nil, pages.response_field .. " " .. refusal(walk.client, link)
   end
   local token = link:gsub("#.*", ""):match("[?&]" .. pages.token_field .. "=([^&]*)")
   if not token then return items, nil, ("%s holds no %s"):format(pages.response_field, pages.token_field) end

@@ -62,7 +62,8 @@ end
 
 -- The parser of `polytomic sandbox`.
 function M.sandbox(argparse)
-  local parser = argparse("polytomic sandbox", "Starts a local emulator of the organization and user operations, and prints where it is.")
+  local parser = argparse("polytomic sandbox", "Starts a local emulator of the API, and prints where it is.",
+    "polytomic help sandbox: its rules, its faults, and what it assumes.")
   parser:option("--port", "0 for any free one"):argname("N"):convert(port):default("0")
   parser:option("--host", "the address to listen at"):default("127.0.0.1")
   parser:flag("--tls", "speak TLS, with a certificate made for the occasion")
