@@ -99,7 +99,7 @@ for _, mode in ipairs(modes) do
       assert.equal("get_job: timeout: the status is still 'running' after 0.2 s", message)
       assert.same({ "timeout", "unknown", message }, { err.kind, err.outcome, tostring(err) })
       assert.equal("running", err.body.data.status)
-      assert.is_true(core.now() - started >= 0.2)
+      assert.is_true(core.now() - started >= 0.2 - 0.02)
       assert.is_true(#server:requests() > 2)
     end)
 
@@ -115,7 +115,7 @@ for _, mode in ipairs(modes) do
       local started = core.now()
       local _, _, err = wait_for(client, "get_job", JOB, { timeout = 0.1 })
       assert.equal("timeout", err.kind)
-      assert.is_true(core.now() - started < 10)
+      assert.is_true(core.now() - started < 0.9)
     end)
 
     it("returns what goes wrong in asking", function()

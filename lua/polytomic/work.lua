@@ -8,7 +8,7 @@ local M = {}
 
 local TIMEOUT, INTERVAL = 600, 1              -- seconds, where the caller gives none
 local GROWTH, LONGEST_INTERVAL = 1.5, 30      -- each pause is longer than the one before, up to so many seconds
-local LAST_LOOK = 1                           -- seconds the call at the end of the time may take
+local LAST_LOOK, LAST_SHARE = 1, 0.1          -- seconds kept for the last look, or this share of a short time
 
 -- How work ends, as the API's statuses say it. Every other status is of work that goes on.
 local succeeded = { done = true, completed = true, fresh = true }
@@ -81,7 +81,7 @@ end
 local function look_options(client, options, deadline)
   local copy = {}
   for name, value in pairs(options or {}) do copy[name] = value end
-  copy.timeout = math.min(copy.timeout or core.timeout_of(client), math.max(deadline - core.now(), LAST_LOOK))
+  copy.timeout = math.min(copy.timeout or core.timeout_of(client), math.max(deadline - core.now(), 0.001))
   return copy
 end
 
@@ -89,14 +89,14 @@ end
 local function await(client, name, arguments, settings, reached)
   local timeout, interval = settings.timeout or TIMEOUT, settings.interval or INTERVAL
   local longest = math.max(interval, LONGEST_INTERVAL)
-  local deadline = core.now() + timeout
+  local deadline, last_look = core.now() + timeout, math.min(LAST_LOOK, timeout * LAST_SHARE)
   while true do
     local data, message, response = waiting.run(client, name, arguments, look_options(client, settings.options, deadline), 1)
     if data == nil then return nil, message, response end
     local done, why, err = judge(data, response, reached)
     if done then return data, nil, response end
     if done == nil then return nil, why, err end
-    local left = deadline - core.now()
+    local left = deadline - core.now() - last_look
     if left <= 0 then return out_of_time(name, data, response, timeout) end
     done, why, err = waiting.pause(client, math.min(interval, left))
     if not done then return nil, why, err end
