@@ -315,8 +315,9 @@ static bool write_value(writer *w, const pt_type *type, int index, const ancesto
 /* The text of a scalar as it stands in a path or a query; NULL when refused. `scratch` holds numbers. */
 static const char *scalar_text(writer *w, const pt_type *type, int index, pt_buffer *scratch, size_t *length) {
   pt_buffer *out = w->out;
-  if (type->kind == PT_TYPE_STRING || type->kind == PT_TYPE_ANY) {
-    if (lua_type(w->L, index) != LUA_TSTRING) {
+  int given = lua_type(w->L, index);
+  if (type->kind == PT_TYPE_STRING || (type->kind == PT_TYPE_ANY && given != LUA_TNUMBER && given != LUA_TBOOLEAN)) {
+    if (given != LUA_TSTRING) {
       (void)refuse_type(w, type->format == PT_FORMAT_UUID ? "a UUID string" : "a string", index);
       return NULL;
     }
@@ -619,6 +620,15 @@ static bool write_free_path(writer *w, const char *prefix, int index) {
   return true;
 }
 
+static bool has_names(lua_State *L, int table) {
+  lua_pushnil(L);
+  if (lua_next(L, table) == 0)
+    return false;
+  bool named = lua_type(L, -2) == LUA_TSTRING;
+  lua_pop(L, 2);
+  return named;
+}
+
 /* in: ..., key, value */
 static bool write_free_pair(writer *w, size_t *pairs) {
   lua_State *L = w->L;
@@ -626,7 +636,7 @@ static bool write_free_pair(writer *w, size_t *pairs) {
     return refuse(w, "must have string keys only");
   size_t length;
   const char *name = lua_tolstring(L, -2, &length);
-  static const pt_type list = {.kind = PT_TYPE_ARRAY, .element = &any_type};
+  static const pt_type list = {.kind = PT_TYPE_ARRAY, .element = &any_type}, map = {.kind = PT_TYPE_MAP, .element = &any_type};
   static const pt_type number = {.kind = PT_TYPE_NUMBER}, boolean = {.kind = PT_TYPE_BOOLEAN};
   pt_field field = {.name = name, .type = &string_type, .secret = pt_secret_named(name, length)};
   int value = lua_gettop(L), kind = lua_type(L, value);
@@ -635,7 +645,7 @@ static bool write_free_pair(writer *w, size_t *pairs) {
   else if (kind == LUA_TBOOLEAN)
     field.type = &boolean;
   else if (kind == LUA_TTABLE)
-    field.type = &list;
+    field.type = has_names(L, value) ? &map : &list;
   const place *query = w->here;
   w->here = &(place){.above = query, .name = name, .length = length};
   if (!write_query_field(w, &field, value, pairs))

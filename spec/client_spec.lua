@@ -530,7 +530,7 @@ end)
 describe("A request outside the catalogue", function()
   it("takes any path, query and body, and the envelope it finds", function()
     local client, server = clients.answered({ { 200, '{"data":{"id":"x"},"job":{"id":7}}', { ["X-Request-Id"] = "r-1" } }, { 200, '{"plain":true}' } })
-    local data, _, response = client:request { method = "POST", path = "/api/new/ü b", query = { a = "1&2", n = 5, yes = true, list = { "x", "y" } }, body = { list = { 1, 2 }, name = "x" } }
+    local data, _, response = client:request { method = "POST", path = "/api/new/ü b", query = { a = "1&2", n = 5, yes = true, list = { "x", "y" }, map = { key = "v", n = 7 } }, body = { list = { 1, 2 }, name = "x" } }
     assert.same({ id = "x" }, data)
     assert.same({ "request", 200, "r-1", 7 }, { response.operation, response.status, response.request_id, response.body.job.id })
     assert.same({ plain = true }, client:request { method = "GET", path = "/api/plain" })
@@ -541,7 +541,7 @@ describe("A request outside the catalogue", function()
     local pairs_of = {}
     for pair in query:gmatch("[^&]+") do pairs_of[#pairs_of + 1] = pair end
     table.sort(pairs_of)
-    assert.same({ "a=1%262", "list=x", "list=y", "n=5", "yes=true" }, pairs_of)
+    assert.same({ "a=1%262", "list=x", "list=y", "map%5Bkey%5D=v", "map%5Bn%5D=7", "n=5", "yes=true" }, pairs_of)
     assert.same({ list = { 1, 2 }, name = "x" }, require("cjson").decode(requests[1].body))
     assert.is_string(requests[1].headers["idempotency-key"])
     assert.is_nil(requests[2].headers["idempotency-key"])
