@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "headers.h"
 #include "memory.h"
+#include "sockets.h"
 
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -45,12 +46,14 @@ struct pt_exchange {
   bool writes;
   bool compressed;
   long timeout_ms, connect_timeout_ms;
+  bool fresh;     /* the handle is prepared for a new connection */
   unsigned sends; /* how often libcurl went to send this attempt's request */
   size_t header_bytes, header_count;
   bool headers_done;
   bool has_length_line;
   bool doubtful_length; /* several Content-Length lines, or one that is no plain number */
   bool bad_length;
+  bool stale;   /* the connection that was kept is no good any more, and nothing was sent on it */
   bool refused; /* an HTTP/2 peer said that it did not process the request */
   bool too_large;
   bool out_of_memory;
@@ -60,6 +63,7 @@ struct pt_transport {
   pt_transport_options options;
   CURLM *multi;
   CURLU *url;
+  pt_sockets sockets;
   pt_exchange *idle, *active;
   pt_exchange *finished, *last_finished;
   size_t active_count;
@@ -172,13 +176,38 @@ static size_t keep_header(char *bytes, size_t one, size_t length, void *context)
 }
 
 #if HAVE_PREREQ
+static bool is_reused(const pt_exchange *exchange) {
+  long connects = 1;
+  return curl_easy_getinfo(exchange->easy, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK && connects == 0;
+}
+
 /* https://curl.se/libcurl/c/CURLOPT_PREREQFUNCTION.html : runs each time a request is about to go out. libcurl repeats a request, a POST too, on a
-   re-used connection that dies before the first byte of the reply: whether to repeat is not its decision. */
+   re-used connection that dies before the first byte of the reply: whether to repeat is not its decision. And it takes up a kept connection that was
+   reset, or on which a reply nobody asked for has arrived and would be taken for ours. */
 static int before_send(void *context, char *ip, char *local_ip, int port, int local_port) {
-  (void)ip, (void)local_ip, (void)port, (void)local_port;
+  (void)ip, (void)local_ip, (void)port;
   pt_exchange *exchange = context;
+  if (exchange->sends == 0 && is_reused(exchange) && !pt_sockets_quiet(&exchange->transport->sockets, local_port)) {
+    exchange->stale = true;
+    return CURL_PREREQFUNC_ABORT;
+  }
   exchange->sends++;
   return exchange->sends > 1 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+/* https://curl.se/libcurl/c/CURLOPT_SOCKOPTFUNCTION.html : a socket was opened. */
+static int note_socket(void *context, curl_socket_t fd, curlsocktype purpose) {
+  (void)purpose;
+  pt_transport *transport = context;
+  pt_sockets_add(&transport->sockets, fd);
+  return CURL_SOCKOPT_OK;
+}
+
+/* https://curl.se/libcurl/c/CURLOPT_CLOSESOCKETFUNCTION.html */
+static int close_socket(void *context, curl_socket_t fd) {
+  pt_transport *transport = context;
+  pt_sockets_remove(&transport->sockets, fd);
+  return close(fd);
 }
 #endif
 
@@ -301,11 +330,37 @@ static bool prepare(pt_exchange *exchange) {
 #if HAVE_PREREQ
   SET(CURLOPT_PREREQFUNCTION, before_send);
   SET(CURLOPT_PREREQDATA, exchange);
+  if (!options->http2) { /* there a connection may always have something to say, and libcurl listens */
+    SET(CURLOPT_SOCKOPTFUNCTION, note_socket);
+    SET(CURLOPT_SOCKOPTDATA, exchange->transport);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    SET(CURLOPT_CLOSESOCKETDATA, exchange->transport);
+  }
 #endif
 #if LIBCURL_VERSION_NUM >= 0x075700
   SET(CURLOPT_QUICK_EXIT, 1L); /* closing never waits for a name look-up */
 #endif
   return set_protocols(easy, options->https) && set_tls(easy, options) && set_proxy(easy, options);
+}
+
+/* Without the veto, libcurl may repeat what it sends on a kept connection. */
+static bool needs_fresh(const pt_exchange_request *request) { return !HAVE_PREREQ && strcmp(request->method, "GET") != 0; }
+
+/* All that an exchange noted of an attempt. */
+static void forget_attempt(pt_exchange *exchange) {
+  exchange->sends = 0;
+  exchange->header_bytes = exchange->header_count = 0;
+  exchange->headers_done = exchange->has_length_line = exchange->doubtful_length = exchange->bad_length = exchange->stale = exchange->refused =
+      exchange->too_large = exchange->out_of_memory = false;
+  exchange->error[0] = '\0';
+}
+
+static bool set_fresh(pt_exchange *exchange, bool fresh) {
+  CURL *easy = exchange->easy;
+  if (exchange->fresh != fresh)
+    SET(CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
+  exchange->fresh = fresh;
+  return true;
 }
 
 /* What changes with the method: HTTP has a body or not, and libcurl a preset for each. */
@@ -320,8 +375,7 @@ static bool prepare_method(pt_exchange *exchange, const pt_exchange_request *req
     SET(CURLOPT_HTTPGET, 1L);
   SET(CURLOPT_CUSTOMREQUEST, request->method);
 #if !HAVE_PREREQ
-  SET(CURLOPT_FRESH_CONNECT, strcmp(request->method, "GET") != 0 ? 1L : 0L);
-  SET(CURLOPT_FORBID_REUSE, strcmp(request->method, "GET") != 0 ? 1L : 0L);
+  SET(CURLOPT_FORBID_REUSE, needs_fresh(request) ? 1L : 0L);
 #endif
   exchange->writes = request->writes;
   exchange->method = request->method;
@@ -368,7 +422,7 @@ static struct curl_slist *link_lines(pt_exchange *exchange, const pt_exchange_re
 
 static bool prepare_request(pt_exchange *exchange, const pt_exchange_request *request) {
   CURL *easy = exchange->easy;
-  if (!prepare_method(exchange, request) || !prepare_timeouts(exchange, request))
+  if (!prepare_method(exchange, request) || !prepare_timeouts(exchange, request) || !set_fresh(exchange, needs_fresh(request)))
     return false;
   SET(CURLOPT_REQUEST_TARGET, request->target);
   if (request->writes) {
@@ -624,6 +678,12 @@ static void finish(pt_exchange *exchange) {
   transport->last_finished = exchange;
 }
 
+/* The same attempt on a new connection: the kept one was stale, and nothing was sent. */
+static bool begin_again(pt_exchange *exchange) {
+  forget_attempt(exchange);
+  return set_fresh(exchange, true) && curl_multi_add_handle(exchange->transport->multi, exchange->easy) == CURLM_OK;
+}
+
 static void take_finished(pt_transport *transport) {
   int left = 0;
   CURLMsg *message;
@@ -636,6 +696,11 @@ static void take_finished(pt_transport *transport) {
     if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private) != CURLE_OK || private == NULL)
       continue;
     pt_exchange *exchange = (pt_exchange *)(void *)private;
+    if (exchange->stale) {
+      (void)curl_multi_remove_handle(transport->multi, easy);
+      if (begin_again(exchange))
+        continue;
+    }
     conclude(exchange, code);
     (void)curl_multi_remove_handle(transport->multi, easy);
     finish(exchange);
@@ -744,6 +809,7 @@ void pt_transport_free(pt_transport *transport) {
   free_list(transport->finished);
   free_list(transport->idle);
   drop_multi(transport);
+  pt_sockets_free(&transport->sockets);
   if (transport->url != NULL)
     curl_url_cleanup(transport->url);
   pt_free(transport);
@@ -760,11 +826,7 @@ pt_exchange *pt_transport_start(pt_transport *transport, const pt_exchange_reque
   exchange->next = NULL;
   exchange->reply = request->reply;
   exchange->owner = request->owner;
-  exchange->sends = 0;
-  exchange->header_bytes = exchange->header_count = 0;
-  exchange->headers_done = exchange->has_length_line = exchange->doubtful_length = exchange->bad_length = exchange->refused = exchange->too_large =
-      exchange->out_of_memory = false;
-  exchange->error[0] = '\0';
+  forget_attempt(exchange);
   if (!prepare_request(exchange, request) || curl_multi_add_handle(transport->multi, exchange->easy) != CURLM_OK) {
     exchange_free(exchange);
     return NULL;

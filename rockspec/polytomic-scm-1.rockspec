@@ -64,6 +64,7 @@ build = {
         "csrc/retry.c",
         "csrc/retry_after.c",
         "csrc/secret.c",
+        "csrc/sockets.c",
         "csrc/timer_heap.c",
         "csrc/transport.c",
         "csrc/trust.c",

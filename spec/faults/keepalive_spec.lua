@@ -31,28 +31,49 @@ describe("a connection that is used again", function()
     end)
   end
 
-  row("B3 but was closed while it was idle is replaced before anything is sent", function(mode)
-    local jobs, servers = {}, {}
-    for index, kind in ipairs(wire.kinds) do
-      local server = raw_server.start { script = { { "read", { send = OK }, "close" } } }
-      local client = wire.client(server.url, nil, mode)
-      servers[index] = server
-      jobs[index] = { client = client, run = function()
-        assert(client:get_org { id = wire.ID })
-        assert.is_true(server:await("closed", 1))
-        local result = wire.call(client, kind, { retries = 0 })
-        assert.is_truthy(result.data, result.message)
-        assert.equal(1, result.err.attempts)
-        client:close()
-      end }
+  -- How a connection ends, or is spoilt, between two calls.
+  local STRAY = { send = raw_server.reply(200, { data = { name = "stray" } }, { ["X-Mark"] = "stray" }) }
+  local idle = {
+    ["was closed"] = { "close" },
+    ["was reset"] = { "rst" },
+    ["was told that it waited too long, and closed"] = { { send = raw_server.reply(408, "", { Connection = "close" }) }, "close" },
+    ["holds a reply that nobody asked for"] = { STRAY, "stall" },
+    ["holds half a reply that nobody asked for, and was reset"] = { { send = STRAY.send:sub(1, 40) }, "rst" },
+  }
+  local SERVERS = { [""] = false, [", with TLS"] = certificates.good }
+
+  for what, ending in pairs(idle) do
+    for how, tls in pairs(SERVERS) do
+      row("B3 but " .. what .. " while it was idle is replaced before anything is sent" .. how, function(mode)
+        local script = { "read", { send = OK }, { wait = "idle" } }
+        for _, step in ipairs(ending) do script[#script + 1] = step end
+        local jobs, servers = {}, {}
+        for index, kind in ipairs(wire.kinds) do
+          local server = raw_server.start { tls = tls or nil, script = { script, ANSWER } }
+          local client = wire.client(server.url, tls and { ca_file = certificates.ca } or nil, mode)
+          servers[index] = server
+          jobs[index] = { client = client, run = function()
+            assert(client:get_org { id = wire.ID })
+            server:release "idle"
+            assert.is_true(server:await("quiet", 1))
+            for _ = 1, 2 do
+              local result = wire.call(client, kind, { retries = 0 })
+              assert.is_truthy(result.data, result.message)
+              assert.is_nil(result.err.headers["x-mark"])
+              assert.equal(1, result.err.attempts)
+            end
+            client:close()
+          end }
+        end
+        wire.run(mode, jobs)
+        for _, server in ipairs(servers) do
+          assert.equal(3, #server:requests())
+          assert.equal(2, server:connections())
+          server:stop()
+        end
+      end)
     end
-    wire.run(mode, jobs)
-    for _, server in ipairs(servers) do
-      assert.equal(2, #server:requests())
-      assert.equal(2, server:connections())
-      server:stop()
-    end
-  end)
+  end
 
   -- The sandbox closes the connection once it has answered.
   row("B3 but was closed by the sandbox costs no attempt", function(mode)

@@ -173,6 +173,8 @@ function words.rst(self)
 end
 
 function words.stall(self)
+  self.record.stalls = true
+  self.listener:changed()
   while self:fill() do end
   return false
 end

@@ -153,15 +153,23 @@ function counters.heads(one) return #one.requests end
 
 function counters.connections(one) return #one.connections end
 
+local function count(connections, is)
+  local found = 0
+  for _, record in ipairs(connections) do found = found + (is(record) and 1 or 0) end
+  return found
+end
+
 function counters.closed(one)
-  local closed = 0
-  for _, record in ipairs(one.connections) do closed = closed + (record.closed and 1 or 0) end
-  return closed
+  return count(one.connections, function(record) return record.closed end)
+end
+
+function counters.quiet(one)
+  return count(one.connections, function(record) return record.closed or record.stalls end)
 end
 
 function commands.await(message, one)
-  local count = counters[message.what]
-  return one:wait_until(function() return count(one) >= message.count end, message.seconds)
+  local counter = counters[message.what]
+  return one:wait_until(function() return counter(one) >= message.count end, message.seconds)
 end
 
 function commands.close(_, one)
