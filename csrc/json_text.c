@@ -100,6 +100,68 @@ static void add_escape(pt_buffer *out, char c) {
   }
 }
 
+static int hex_value(char c) {
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  if (c >= 'a' && c <= 'f')
+    return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The code unit of "uXXXX", or -1. */
+static long code_unit(const char *bytes, size_t length) {
+  long unit = 0;
+  if (length < 5 || bytes[0] != 'u')
+    return -1;
+  for (size_t i = 1; i < 5; i++) {
+    int digit = hex_value(bytes[i]);
+    if (digit < 0)
+      return -1;
+    unit = unit * 16 + digit;
+  }
+  return unit;
+}
+
+/* RFC 3629 section 3. */
+static size_t write_utf8(char out[4], unsigned long point) {
+  if (point < 0x80) {
+    out[0] = (char)point;
+    return 1;
+  }
+  size_t count = point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  for (size_t i = count - 1; i > 0; i--, point >>= 6)
+    out[i] = (char)(0x80 | (point & 0x3f));
+  static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+  out[0] = (char)(lead[count] | point);
+  return count;
+}
+
+size_t pt_json_read_escape(const char *bytes, size_t length, char out[4], size_t *count) {
+  static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+  *count = 0;
+  const char *letter = length > 0 && bytes[0] != '\0' ? strchr(letters, bytes[0]) : NULL;
+  if (letter != NULL) {
+    out[0] = meanings[letter - letters];
+    *count = 1;
+    return 1;
+  }
+  long unit = code_unit(bytes, length);
+  if (unit < 0)
+    return 0;
+  if (unit < 0xd800 || unit > 0xdfff) {
+    *count = write_utf8(out, (unsigned long)unit);
+    return 5;
+  }
+  size_t next = 5;
+  while (next < length && bytes[next] == '\\')
+    next++;
+  long low = next > 5 && unit < 0xdc00 ? code_unit(bytes + next, length - next) : -1;
+  if (low < 0xdc00 || low > 0xdfff)
+    return 5; /* half a pair stands for nothing */
+  *count = write_utf8(out, 0x10000 + (((unsigned long)unit - 0xd800) << 10) + ((unsigned long)low - 0xdc00));
+  return next + 5;
+}
+
 bool pt_json_add_string(pt_buffer *out, const char *bytes, size_t length) {
   if (!pt_utf8_valid(bytes, length))
     return false;

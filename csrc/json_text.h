@@ -13,6 +13,10 @@ bool pt_utf8_valid(const char *bytes, size_t length);
 /* Appends the bytes as a JSON string with its quotes; only '"', '\\' and controls are escaped. Returns false, with nothing appended, for
    invalid UTF-8. A failed allocation is remembered by the buffer. */
 bool pt_json_add_string(pt_buffer *out, const char *bytes, size_t length);
+/* Reads the escape whose backslash stands just before `bytes`: what it stands for goes to `out`, 1 to 4 bytes of UTF-8 or none, and their number to
+   `count`. Returns how many bytes the escape takes behind its backslash, 0 when it is none. Between the halves of a surrogate pair any number of backslashes
+   may stand: a text that was written as JSON twice has more of them. */
+size_t pt_json_read_escape(const char *bytes, size_t length, char out[4], size_t *count);
 void pt_json_add_integer(pt_buffer *out, long long value);
 /* The fewest digits that, correctly rounded, read back as the same double (17 at the most); an integral value below 2^63 in magnitude is written without point or exponent,
    negative zero as -0. Independent of the locale. Returns false, with nothing appended, for NaN and infinities. */

@@ -4,6 +4,7 @@
 #include "curl_command.h"
 #include "envelope.h"
 #include "headers.h"
+#include "json_text.h"
 #include "lua_call.h"
 #include "lua_json.h"
 #include "lua_set.h"
@@ -308,9 +309,13 @@ static void hide_string(char *text, size_t length, const char *json, size_t json
     return;
   }
   for (size_t i = 0; i < json_length; i++) {
-    if (json[i] == '\\' && i + 1 < json_length && (json[i + 1] == '"' || json[i + 1] == '\\'))
-      i++;
-    pt_buffer_add_char(&plain, json[i]);
+    char meant[4];
+    size_t count = 0, taken = json[i] == '\\' ? pt_json_read_escape(json + i + 1, json_length - i - 1, meant, &count) : 0;
+    if (taken > 0)
+      pt_buffer_add(&plain, meant, count);
+    else
+      pt_buffer_add_char(&plain, json[i]);
+    i += taken;
   }
   pt_secret_hide_bytes(text, length, plain.bytes, plain.length);
   pt_buffer_wipe(&plain);

@@ -1,6 +1,7 @@
 /* secret.c: see secret.h. */
 #include "secret.h"
 
+#include "json_text.h"
 #include "memory.h"
 
 #include <string.h>
@@ -113,15 +114,37 @@ void pt_secret_add_authorization(pt_buffer *out, const pt_secret *secret, const 
   add_base64(out, &pair);
 }
 
-/* How much of the text, from its start, is these bytes, or what JSON writes for them with a backslash before a slash, quote or backslash; 0 when it is something else. */
+static size_t count_backslashes(const char *text, size_t length) {
+  size_t count = 0;
+  while (count < length && text[count] == '\\')
+    count++;
+  return count;
+}
+
+/* How many of the bytes the escape behind a backslash stands for, and in `taken` how long it is; 0 when it stands for something else. */
+static size_t match_escape(const char *text, size_t length, const char *bytes, size_t bytes_length, size_t *taken) {
+  char meant[4];
+  size_t count;
+  *taken = pt_json_read_escape(text, length, meant, &count);
+  return count <= bytes_length && memcmp(meant, bytes, count) == 0 ? count : 0;
+}
+
+/* How much of the text, from its start, is these bytes as they are or as JSON may write them; 0 when it is something else. A text that was put into JSON several
+   times has several backslashes where there was one: they do not count, neither in the text nor in the bytes. */
 static size_t match(const char *text, size_t length, const char *bytes, size_t bytes_length) {
   size_t at = 0;
-  for (size_t i = 0; i < bytes_length; i++, at++) {
-    bool escapable = bytes[i] == '/' || bytes[i] == '"' || bytes[i] == '\\';
-    if (escapable && at + 1 < length && text[at] == '\\' && text[at + 1] == bytes[i])
-      at++;
-    if (at >= length || text[at] != bytes[i])
-      return 0;
+  for (size_t i = count_backslashes(bytes, bytes_length); i < bytes_length; i += count_backslashes(bytes + i, bytes_length - i)) {
+    size_t backslashes = count_backslashes(text + at, length - at), taken = 0, matched = 0;
+    at += backslashes;
+    if (backslashes > 0)
+      matched = match_escape(text + at, length - at, bytes + i, bytes_length - i, &taken);
+    if (matched == 0) {
+      if (at == length || text[at] != bytes[i])
+        return 0;
+      matched = taken = 1;
+    }
+    at += taken;
+    i += matched;
   }
   return at;
 }
@@ -129,11 +152,17 @@ static size_t match(const char *text, size_t length, const char *bytes, size_t b
 void pt_secret_hide_bytes(char *text, size_t length, const char *bytes, size_t bytes_length) {
   if (text == NULL || bytes_length < HIDE_LEAST)
     return;
-  for (size_t i = 0; i + bytes_length <= length; i++) {
-    if (text[i] != bytes[0] && text[i] != '\\')
+  size_t backslashes = count_backslashes(bytes, bytes_length);
+  if (backslashes == bytes_length)
+    return;
+  char first = bytes[backslashes];
+  for (size_t i = 0; i < length; i++) {
+    if (text[i] != first && text[i] != '\\')
       continue;
     size_t matched = match(text + i, length - i, bytes, bytes_length);
+    size_t seen = matched > 0 ? matched : count_backslashes(text + i, length - i);
     memset(text + i, '*', matched);
+    i += seen > 0 ? seen - 1 : 0;
   }
 }
 

@@ -24,8 +24,8 @@ void pt_secret_add_masked(pt_buffer *out, const pt_secret *secret);
    without a line end. The buffer grows at most once, before the secret is in it; add nothing behind it that could make it grow again, and free
    it with pt_buffer_wipe. */
 void pt_secret_add_authorization(pt_buffer *out, const pt_secret *secret, const char *user);
-/* Overwrites with '*' every place where the secret stands in the text, and, for `hide_bytes`, where those bytes do, as they are or as JSON may write them, with a
-   backslash before a slash, quote or backslash; shorter than 6 bytes is no secret. */
+/* Overwrites with '*' every place where the secret stands in the text, and, for `hide_bytes`, where those bytes do, as they are or as JSON may write them
+   (RFC 8259 section 7: "\\/", "\\u0026"), a JSON text within a JSON string included; shorter than 6 bytes is no secret. */
 void pt_secret_hide(char *text, size_t length, const pt_secret *secret);
 void pt_secret_hide_bytes(char *text, size_t length, const char *bytes, size_t bytes_length);
 /* True for the name of a header or member that holds a secret as a rule: it contains "key", "token", "secret", "password" or the like, in any case. */

@@ -110,6 +110,36 @@ describe("M: a secret", function()
     assert_silent({ message, err }, { secret = 'so/has"this\\one' })
   end)
 
+  -- What JSON may write for a secret: characters as escapes, and all of it once more as a string in JSON.
+  it("is hidden in whichever way JSON writes it", function()
+    local function escaped(text, pattern)
+      return (text:gsub(pattern, function(char) return ("\\u%04x"):format(char:byte()) end))
+    end
+    local key, secret = 'pk&canary<1234>"x\\y', "cs&canary\n<Ü😀>"
+    local function plainly(text) return (cjson.encode(text):sub(2, -2)) end
+    local forms = {
+      ["HTML-safe"] = function(text) return escaped(plainly(text), "[&<>']") end,
+      ["letters as escapes"] = function(text) return escaped(plainly(text):gsub("\\.", "%0"), "[ac]") end,
+      ["the escapes in capitals"] = function(text) return (escaped(plainly(text), "[&<>]"):gsub("u00(%x%x)", function(digits) return "u00" .. digits:upper() end)) end,
+      ["beyond ASCII as escapes"] = function(text) return (plainly(text):gsub("Ü", "\\u00dc"):gsub("😀", "\\ud83d\\ude00")) end,
+      ["JSON in JSON"] = function(text) return plainly(cjson.encode(text)) end,
+      ["escapes in JSON in JSON"] = function(text) return plainly(escaped(plainly(text), "[&<]"):gsub("Ü", "\\u00dc"):gsub("😀", "\\ud83d\\ude00")) end,
+      ["JSON in JSON in JSON"] = function(text) return plainly(cjson.encode(cjson.encode(text))) end,
+    }
+    for name, form in pairs(forms) do
+      local body = ('{"message":"bad %s and %s","metadata":{"sent":"{\\"k\\":\\"%s\\"}"}}'):format(form(key), form(secret), form(key))
+      local client = clients.answered({ { 422, body } }, { partner_key = key })
+      local _, message, err = client:create_org { name = "Acme", client_secret = secret }
+      assert.equal("unprocessable", err.kind, name)
+      assert.matches("unprocessable: bad .*%*%*%*%*%*%*.* and .*%*%*%*%*%*%*", message, name)
+      for _, text in ipairs(strings_of { message, err }) do
+        for _, shown in ipairs { "canary", "u0063", "Ü", "😀", "ud83d" } do
+          if text:lower():find(shown, 1, true) then error(name .. " shows in: " .. text) end
+        end
+      end
+    end
+  end)
+
   it("that a server echoes is hidden in a bad response, JSON or not", function()
     for _, body in ipairs { '{"data":"' .. canary.partner_key .. '"}', "<p>" .. canary.partner_key .. " " .. canary.client_secret .. "</p>", '"' .. canary.partner_key .. '"' } do
       local client = clients.answered({ { 200, body } }, all_keys())
