@@ -3,6 +3,7 @@
 
 #include "ascii.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -153,11 +154,8 @@ static double parse_date(const reader *whole, double now) {
 static double parse_seconds(const reader *whole) {
   reader in = *whole;
   double seconds = 0;
-  for (; in.at < in.end && pt_is_digit(*in.at); in.at++) {
-    seconds = seconds * 10 + (*in.at - '0');
-    if (seconds > EXACT_MOST)
-      return MALFORMED;
-  }
+  for (; in.at < in.end && pt_is_digit(*in.at); in.at++)
+    seconds = fmin(seconds * 10 + (*in.at - '0'), EXACT_MOST);
   if (in.at < in.end && *in.at == '.') {
     const char *first = ++in.at;
     double place = 1;

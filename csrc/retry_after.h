@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* Seconds to wait from now, finite and not negative, or -1 when the value is malformed (empty, junk, "5, 10", negative, infinite, an impossible date, more
-   digits than a double holds exactly). Fractions ("1.5") are taken: some gateways send them. A date in the past is 0. `now` is the wall clock in seconds since
+/* Seconds to wait from now, finite and not negative, or -1 when the value is malformed (empty, junk, "5, 10", negative, infinite, an impossible
+   date). A number too large for a double to hold exactly is the largest it can, 2^53. Fractions ("1.5") are taken: some gateways send them. A date in the past is 0. `now` is the wall clock in seconds since
    the epoch: a date can only be compared with it. RFC 850 two-digit years: section 5.6.7 (more than 50 years ahead means the past century). */
 double pt_retry_after_parse(const char *value, size_t length, double now);
 

@@ -59,8 +59,8 @@ describe("I: Retry-After", function()
     end
   end
 
-  for _, value in ipairs { "20", "60", "61", "120", "99999", "9007199254740992", "86400.5" } do
-    it(value .. " passes the deadline: the call fails at once and says so", function() assert_fails(value, tonumber(value)) end)
+  for _, value in ipairs { "20", "60", "61", "120", "99999", "9007199254740992", "99999999999999999999", "86400.5" } do
+    it(value .. " passes the deadline: the call fails at once and says so", function() assert_fails(value, math.min(tonumber(value), 9007199254740992)) end)
   end
 
   it("just past the deadline fails at once", function() assert_fails(tostring(TIMEOUT), TIMEOUT) end)
@@ -73,7 +73,7 @@ describe("I: Retry-After", function()
   it("that is malformed, negative or infinite is ignored: the client waits as it would have", function()
     local jobs = {}
     for index, value in ipairs {
-      "-10", "-0", "1e9", "1e400", "99999999999999999999", ("9"):rep(5000), "inf", "-inf", "Infinity", "nan", "", " ", "soon", "5, 10", "5;10", "0x5", "+5",
+      "-10", "-0", "1e9", "1e400", "inf", "-inf", "Infinity", "nan", "", " ", "soon", "5, 10", "5;10", "0x5", "+5",
       "\"5\"", "Wed, 99 Oct 2035 07:28:00 GMT", "Wed, 21 Oct 100000 07:28:00 GMT", "Wed, 21 Foo 2035 07:28:00 GMT", "2035-10-21T07:28:00Z", "null", "[5]", "\255",
     } do
       local one = raw_server.start { script = raw_server.sequence { { 503, "", { ["Retry-After"] = value } }, 200 } }
