@@ -554,9 +554,18 @@ static bool was_sent(const pt_exchange *exchange) {
   return number_of(exchange->easy, CURLINFO_REQUEST_SIZE) > 0;
 }
 
+/* libcurl quotes a proxy's URL that it cannot read, with the password in it: what it says before that is enough. */
+static const char *bad_proxy(const pt_exchange *exchange) {
+  if (says(exchange, "Unsupported proxy syntax"))
+    return "the proxy's URL cannot be read";
+  return says(exchange, "Unsupported proxy scheme") ? "the scheme of the proxy's URL is none libcurl knows" : NULL;
+}
+
 static void copy_message(const pt_exchange *exchange, CURLcode code, pt_reply *reply) {
   const char *text = exchange->error[0] != '\0' ? exchange->error : curl_easy_strerror(code);
-  if (exchange->refused)
+  if (bad_proxy(exchange) != NULL)
+    text = bad_proxy(exchange);
+  else if (exchange->refused)
     text = "the server refused the HTTP/2 stream";
   else if (exchange->sends > 1)
     text = "the connection was closed before a reply began";
@@ -599,14 +608,41 @@ static void measure(pt_exchange *exchange, pt_reply *reply) {
     exchange->transport->counts.reused++;
 }
 
-/* True when the proxy, not the server, is what this attempt failed at. Of a proxy from the environment only some failures tell. */
+/* The host or port of our server's URL, without brackets; NULL when memory is exhausted. Free with curl_free. */
+static char *part_of_server(const pt_exchange *exchange, CURLUPart part) {
+  char *text = NULL;
+  if (curl_url_get(exchange->transport->url, part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK)
+    return NULL;
+  size_t length = strlen(text);
+  if (text[0] == '[' && text[length - 1] == ']') {
+    memmove(text, text + 1, length - 2);
+    text[length - 2] = '\0';
+  }
+  return text;
+}
+
+/* Whether libcurl says that it could not connect to another place than our server: a proxy of the environment. */
+static bool missed_another(const pt_exchange *exchange) {
+  static const char words[] = "Failed to connect to ";
+  if (strncmp(exchange->error, words, sizeof words - 1) != 0)
+    return false;
+  char expected[PT_MESSAGE_SIZE];
+  char *host = part_of_server(exchange, CURLUPART_HOST), *port = part_of_server(exchange, CURLUPART_PORT);
+  int length = host != NULL && port != NULL ? snprintf(expected, sizeof expected, "%s port %s ", host, port) : -1;
+  curl_free(host);
+  curl_free(port);
+  return length > 0 && (size_t)length < sizeof expected && strncmp(exchange->error + sizeof words - 1, expected, (size_t)length) != 0;
+}
+
+/* True when the proxy, not the server, is what this attempt failed at. Of a proxy from the environment only what libcurl says tells. */
 static bool failed_at_proxy(const pt_exchange *exchange, pt_attempt_end end, long connect_status) {
   const char *proxy = exchange->transport->options.proxy;
   if (exchange->reply->sent || exchange->refused || (connect_status >= 200 && connect_status < 300))
     return false;
   if (end != PT_END_CONNECT && end != PT_END_NETWORK && end != PT_END_TIMEOUT)
     return false;
-  return connect_status > 0 || (proxy != NULL && proxy[0] != '\0') || says(exchange, "Proxy CONNECT");
+  return connect_status > 0 || (proxy != NULL && proxy[0] != '\0') || says(exchange, "Proxy CONNECT") || bad_proxy(exchange) != NULL ||
+         missed_another(exchange);
 }
 
 /* Adds what the status and the proxy say to what libcurl said. */

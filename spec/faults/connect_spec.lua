@@ -335,6 +335,27 @@ describe("a proxy", function()
     hole.stop()
   end)
 
+  it("A9 of the environment that refuses, or whose URL is wrong, is a proxy error, and its password in no message", function()
+    local refused = raw_server.refused()
+    local script = process.temporary_file [[
+      local client = require("polytomic").new { base_url = "https://polytomic.example", partner_key = "key-of-a-child", retries = 0 }
+      local _, message, err = client:list_orgs()
+      print(err.kind, err.outcome, message)
+    ]]
+    for url, said in pairs {
+      ["http://user:canary@127.0.0.1:" .. refused.port] = "Failed to connect to 127%.0%.0%.1 port",
+      ["http://user:canary@127.0.0.1:99999"] = "the proxy's URL cannot be read", ["http://user:can/canary@127.0.0.1:1"] = "the proxy's URL cannot be read",
+      ["ftp://user:canary@127.0.0.1"] = "the scheme of the proxy's URL",
+    } do
+      local env = process.environment { https_proxy = url }
+      local status, out, errors = process.run({ process.interpreter(), script }, { env = env })
+      assert.same({ 0, "" }, { status, errors })
+      assert.matches("^proxy\tunsent\tlist_orgs: proxy: " .. said, out)
+      assert.is_nil(out:find("canary", 1, true), out)
+    end
+    refused.stop()
+  end)
+
   it("A9 that tunnels to a server nobody should trust is not what failed", function()
     server:reset { { { tls = certificates.unknown_ca }, OK[1], OK[2] } }
     proxy:behave "tunnel"
