@@ -4,6 +4,8 @@
 #include "headers.h"
 #include "memory.h"
 #include "nearest.h"
+#include "transport.h"
+#include "trust.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -11,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 enum { MAX_RETRIES = 100, MAX_CONNECTIONS = 1000, MAX_USER_AGENT = 256, MAX_HEADERS = 32 };
 
@@ -82,11 +83,13 @@ static char *check_copy(const reader *r, int index) {
   return copy;
 }
 
-static char *check_file(const reader *r, int index) {
+/* in: a path; a copy the config owns. `label` as in pt_trust_check_file, NULL for a directory */
+static char *check_path(const reader *r, int index, const char *label) {
   char *path = check_copy(r, index);
-  if (access(path, R_OK) != 0) {
+  const char *problem = label != NULL ? pt_trust_check_file(path, label) : pt_trust_check_directory(path);
+  if (problem != NULL) {
     pt_free(path);
-    bad(r, "cannot be read");
+    bad(r, problem);
   }
   return path;
 }
@@ -129,6 +132,8 @@ static void check_proxy(const reader *r, int index, pt_config *config) {
   if (!known)
     bad(r, "must be an http, https, socks4, socks4a, socks5 or socks5h URL, or \"\" for none");
   set_key(r, &config->proxy, text, length);
+  if (config->proxy.bytes != NULL && !pt_transport_reads_proxy(config->proxy.bytes))
+    bad(r, "must be a URL with a host, and a port from 1 to 65535 where it has one; special characters of user and password as %XX");
   config->no_proxy = config->proxy.bytes == NULL; /* "" */
 }
 
@@ -188,10 +193,15 @@ static void read_http_version(const reader *r, int index, target *to) {
     bad(r, "must be \"1.1\" or \"2\"");
 }
 
-static void read_ca_file(const reader *r, int index, target *to) { to->config->ca_file = check_file(r, index); }
-static void read_ca_path(const reader *r, int index, target *to) { to->config->ca_path = check_file(r, index); }
-static void read_client_cert(const reader *r, int index, target *to) { to->config->client_cert = check_file(r, index); }
-static void read_client_key(const reader *r, int index, target *to) { to->config->client_key = check_file(r, index); }
+static void read_ca_file(const reader *r, int index, target *to) { to->config->ca_file = check_path(r, index, "CERTIFICATE"); }
+static void read_ca_path(const reader *r, int index, target *to) { to->config->ca_path = check_path(r, index, NULL); }
+static void read_client_cert(const reader *r, int index, target *to) { to->config->client_cert = check_path(r, index, "CERTIFICATE"); }
+
+static void read_client_key(const reader *r, int index, target *to) {
+  to->config->client_key = check_path(r, index, "PRIVATE KEY");
+  if (to->config->client_cert == NULL)
+    bad(r, "needs client_cert, the certificate it belongs to");
+}
 
 static void read_user_agent(const reader *r, int index, target *to) {
   size_t length;

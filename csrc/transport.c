@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -967,4 +968,17 @@ void pt_transport_default_ca(const char **file, const char **path) {
     *path = looks_up ? info->capath : NULL; /* GnuTLS reads all of it */
   }
 #endif
+}
+
+bool pt_transport_reads_proxy(const char *url) {
+  CURLU *parts = curl_url();
+  char *host = NULL, *port = NULL;
+  bool read = parts != NULL && curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) == CURLUE_OK &&
+              curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK && host[0] != '\0' &&
+              (curl_url_get(parts, CURLUPART_PORT, &port, 0) != CURLUE_OK || strtol(port, NULL, 10) > 0);
+  curl_free(host);
+  curl_free(port);
+  if (parts != NULL)
+    curl_url_cleanup(parts);
+  return read;
 }

@@ -103,5 +103,7 @@ pt_transport_counts pt_transport_counted(const pt_transport *transport);
 const char *pt_transport_library(void);
 /* The CA file and directory libcurl was built to use; NULL when unknown. The directory only where the TLS library looks certificates up in it. */
 void pt_transport_default_ca(const char **file, const char **path);
+/* Whether libcurl can read a proxy's URL: it has a host, and its port is one. */
+bool pt_transport_reads_proxy(const char *url);
 
 #endif

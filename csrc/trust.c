@@ -4,6 +4,7 @@
 #include "memory.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,4 +83,35 @@ void pt_trust_describe(pt_buffer *out, const pt_config *config, const char *libr
   add_place(out, "no CA bundle found, looked at ", library_file);
   for (size_t i = 0; i < WELL_KNOWN_COUNT; i++)
     add_place(out, "", well_known[i]);
+}
+
+static bool holds_pem(const char *path, const char *label) {
+  char line[256];
+  bool found = false;
+  FILE *file = fopen(path, "rb");
+  while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
+    const char *name = strncmp(line, "-----BEGIN ", 11) == 0 ? strstr(line + 11, label) : NULL;
+    found = name != NULL && strncmp(name + strlen(label), "-----", 5) == 0;
+  }
+  if (file != NULL)
+    (void)fclose(file);
+  return found;
+}
+
+const char *pt_trust_check_file(const char *path, const char *label) {
+  struct stat is;
+  if (!readable(path) || stat(path, &is) != 0)
+    return "cannot be read";
+  if (S_ISDIR(is.st_mode))
+    return "is a directory, not a file";
+  if (!S_ISREG(is.st_mode) || holds_pem(path, label))
+    return NULL;
+  return label[0] == 'C' ? "holds no certificate in PEM" : "holds no private key in PEM";
+}
+
+const char *pt_trust_check_directory(const char *path) {
+  struct stat is;
+  if (!readable(path) || stat(path, &is) != 0)
+    return "cannot be read";
+  return S_ISDIR(is.st_mode) ? NULL : "is no directory";
 }

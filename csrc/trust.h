@@ -1,4 +1,4 @@
-/* trust.h: which certificate authorities to verify servers with. */
+/* trust.h: which certificate authorities to verify servers with, and whether files given for TLS can serve. */
 #ifndef PT_TRUST_H
 #define PT_TRUST_H
 
@@ -10,5 +10,10 @@
 bool pt_trust_find(pt_config *config, const char *library_file, const char *library_path);
 /* Appends what verification uses: "CA file /etc/ssl/certs/ca-certificates.crt", and, when nothing could be read, the places looked at. */
 void pt_trust_describe(pt_buffer *out, const pt_config *config, const char *library_file, const char *library_path);
+/* What is wrong with a file that is to hold PEM (RFC 7468) of a label that ends in `label`, "CERTIFICATE" or "PRIVATE KEY"; NULL when nothing is.
+   Only a regular file is looked into. */
+const char *pt_trust_check_file(const char *path, const char *label);
+/* What is wrong with a directory of certificates, or NULL. */
+const char *pt_trust_check_directory(const char *path);
 
 #endif

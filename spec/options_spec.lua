@@ -1,5 +1,6 @@
 -- The options of polytomic.new and of a single call: what is taken, what is refused, and where the refusal is told.
 
+local certificates = require "spec.support.certificates"
 local clients = require "spec.support.clients"
 local polytomic = require "polytomic"
 local process = require "spec.support.process"
@@ -46,19 +47,22 @@ local client_options = {
   retries = { { 0, 1, 100 }, counts(0, 100) },
   max_connections = { { 1, 1000 }, counts(1, 1000) },
   max_response_bytes = { { 1, 4294967296 }, counts(1, 4294967296) },
-  proxy = { { "", "proxy.example:3128", "http://u:p@proxy.example", "socks5h://127.0.0.1:1080" }, join(bad_strings, { "ftp://x", "http://x\ny", "http://x y", "http://\195\188" }) },
+  proxy = { { "", "proxy.example:3128", "http://u:p@proxy.example", "socks5h://127.0.0.1:1080" }, join(bad_strings, { "ftp://x", "http://x\ny", "http://x y", "http://\195\188", "http://", "http://x:99999", "http://x:0", "http://x:y", "http://[::1", "::::", "http://u:p#q@x" }) },
   allow_http = { { true, false }, bad_booleans },
   http_version = { { "1.1", "2" }, { "1.0", "3", "2\0", "", 2, 1.1, true } },
-  ca_file = { { readable }, join(bad_strings, { "", missing, readable .. "\0" }) },
-  ca_path = { { process.directory() }, join(bad_strings, { "", missing }) },
-  client_cert = { { readable }, join(bad_strings, { "", missing }) },
-  client_key = { { readable }, join(bad_strings, { "", missing }) },
+  ca_file = { { certificates.ca }, join(bad_strings, { "", missing, certificates.ca .. "\0", process.directory(), readable, certificates.client.key }) },
+  ca_path = { { process.directory() }, join(bad_strings, { "", missing, certificates.ca }) },
+  client_cert = { { certificates.client.certificate }, join(bad_strings, { "", missing, process.directory(), readable, certificates.client.key }) },
+  client_key = { { certificates.client.key }, join(bad_strings, { "", missing, process.directory(), readable, certificates.client.certificate }) },
   user_agent = { { "acme/1.0 (+https://acme.example)", ("u"):rep(256) }, join(bad_strings, bad_texts, { "", ("u"):rep(257), "a\r\nX-Evil: 1" }) },
   read_only = { { true, false }, bad_booleans },
   env = { { false }, bad_booleans },
   on_event = { { nothing, print }, bad_functions },
   wait = { { nothing }, bad_functions },
 }
+
+-- What an option does not go without.
+local beside = { client_key = { client_cert = certificates.client.certificate } }
 
 local call_options = {
   timeout = { { 1, 0.5 }, bad_seconds },
@@ -89,6 +93,7 @@ describe("polytomic.new", function()
     it("takes good values of " .. name, function()
       for _, value in ipairs(good) do
         local options = { env = false }
+        for other, needed in pairs(beside[name] or {}) do options[other] = needed end
         options[name] = value
         local ok, client = pcall(polytomic.new, options)
         assert.is_true(ok, tostring(client))
@@ -107,6 +112,11 @@ describe("polytomic.new", function()
       end
     end)
   end
+
+  it("refuses a client_key without its certificate", function()
+    local message = clients.raised(function() local _ = polytomic.new { env = false, client_key = certificates.client.key } end)
+    assert.equal("client_key needs client_cert, the certificate it belongs to", message)
+  end)
 
   it("takes no options, nil and an empty table for the same", function()
     polytomic.new():close()
