@@ -267,6 +267,12 @@ void pt_call_stop(pt_call *call, pt_attempt_end end, bool sent) {
   finish(call, end, 0, outcome);
 }
 
+void pt_call_record_broken(pt_call *call, pt_attempt_end end) {
+  call->reply.end = end;
+  call->reply.status = 0;
+  (void)record(call);
+}
+
 void pt_call_end_pause(pt_call *call) {
   call->success = true;
   finish(call, PT_END_ANSWERED, 0, PT_OUTCOME_DONE);

@@ -123,6 +123,8 @@ bool pt_call_attempt_ended(pt_call *call, double *tokens);
 /* Ends a call for another reason than a reply: PT_END_TIMEOUT while it queued, PT_END_CANCELLED, PT_END_CLOSED, PT_END_MEMORY. `sent`: the attempt under way
    may have left. The last attempt's error is kept when a deadline ends a wait. */
 void pt_call_stop(pt_call *call, pt_attempt_end end, bool sent);
+/* Notes the attempt that was under way when the call was stopped. */
+void pt_call_record_broken(pt_call *call, pt_attempt_end end);
 /* Ends a pause, with success. */
 void pt_call_end_pause(pt_call *call);
 

@@ -178,9 +178,12 @@ static bool room_for_exchange(const pt_engine *engine) {
 }
 
 static void fail_call(pt_engine *engine, pt_call *call, pt_attempt_end end, bool sent) {
+  bool exchanging = call->state == PT_CALL_EXCHANGING;
   leave(engine, call);
   call->exchange = NULL;
   pt_call_stop(call, end, sent);
+  if (exchanging)
+    pt_call_record_broken(call, end);
   end_call(engine, call);
 }
 
