@@ -41,11 +41,10 @@ struct pt_exchange {
   pt_exchange *previous_active, *next_active;
   pt_reply *reply;
   void *owner;
-  struct curl_slist lines[PT_MAX_HEADER_LINES];
+  struct curl_slist lines[PT_MAX_HEADER_LINES + 1];
   char error[CURL_ERROR_SIZE];
   const char *method; /* what the handle is prepared for */
   bool writes;
-  bool compressed;
   long timeout_ms, connect_timeout_ms;
   bool fresh;     /* the handle is prepared for a new connection */
   unsigned sends; /* how often libcurl went to send this attempt's request */
@@ -316,6 +315,7 @@ static bool prepare(pt_exchange *exchange) {
   SET(CURLOPT_FOLLOWLOCATION, 0L);
   SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
   SET(CURLOPT_HTTP09_ALLOWED, 0L);
+  SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate"); /* what is not asked for, by link_lines, is decoded all the same */
   SET(CURLOPT_HTTP_VERSION, options->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
   if (options->http2) {
     SET(CURLOPT_PIPEWAIT, 1L);
@@ -407,18 +407,23 @@ static bool prepare_timeouts(pt_exchange *exchange, const pt_exchange_request *r
   return true;
 }
 
-/* The caller's lines, as a list that needs no allocation: libcurl reads it and never writes. */
+static void link_line(pt_exchange *exchange, size_t place, const char *text) {
+  union {
+    const char *readable;
+    char *text;
+  } line = {text};
+  exchange->lines[place].data = line.text;
+  exchange->lines[place].next = place > 0 ? &exchange->lines[place - 1] : NULL;
+}
+
+/* The caller's lines, as a list that needs no allocation: libcurl reads it and never writes. A name without a value takes out libcurl's own line. */
 static struct curl_slist *link_lines(pt_exchange *exchange, const pt_exchange_request *request) {
-  size_t count = request->line_count;
-  for (size_t i = 0; i < count; i++) {
-    union {
-      const char *readable;
-      char *text;
-    } line = {request->lines[i]};
-    exchange->lines[i].data = line.text;
-    exchange->lines[i].next = i + 1 < count ? &exchange->lines[i + 1] : NULL;
-  }
-  return count > 0 ? &exchange->lines[0] : NULL;
+  size_t count = 0;
+  if (!request->compressed)
+    link_line(exchange, count++, "Accept-Encoding:");
+  for (size_t i = request->line_count; i > 0; i--)
+    link_line(exchange, count++, request->lines[i - 1]);
+  return count > 0 ? &exchange->lines[count - 1] : NULL;
 }
 
 static bool prepare_request(pt_exchange *exchange, const pt_exchange_request *request) {
@@ -429,10 +434,6 @@ static bool prepare_request(pt_exchange *exchange, const pt_exchange_request *re
   if (request->writes) {
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
     SET(CURLOPT_POSTFIELDS, request->body_length > 0 ? request->body : "");
-  }
-  if (request->compressed != exchange->compressed) {
-    SET(CURLOPT_ACCEPT_ENCODING, request->compressed ? "gzip, deflate" : NULL);
-    exchange->compressed = request->compressed;
   }
   SET(CURLOPT_HTTPHEADER, link_lines(exchange, request));
   return true;
@@ -674,7 +675,7 @@ static void conclude(pt_exchange *exchange, CURLcode code) {
   if (reply->end == PT_END_ANSWERED) {
     pt_header header;
     reply->cut_by_close = !has_length(reply, exchange->easy);
-    reply->compressed = exchange->compressed && pt_headers_find(&reply->headers, "content-encoding", &header);
+    reply->compressed = pt_headers_find(&reply->headers, "content-encoding", &header);
   } else {
     copy_message(exchange, code, reply);
   }
