@@ -174,6 +174,22 @@ describe("on_result", function()
     assert.equal(18, sandbox:committed("create_user"))
   end)
 
+  it("tells what became of the calls under way where on_event raises: nothing is lost, no other is begun, the error surfaces", function()
+    local raised, told = 0, {}
+    local client = clients.sandbox { on_event = function()
+      raised = raised + 1
+      error { reason = "a broken monitor", number = raised }
+    end }
+    local ok, problem = pcall(function()
+      client:batch("create_org", named(8), { concurrency = 4, on_result = function(i, data, message) told[i] = data and data.name or message end })
+    end)
+    assert.is_false(ok)
+    assert.same({ reason = "a broken monitor", number = 1 }, problem)
+    assert.equal(4, #sandbox:requests())
+    assert.same({ "Acme 1", "Acme 2", "Acme 3", "Acme 4" }, told)
+    assert.equal(0, client:stats().active)
+  end)
+
   it("that raises ends the batch: the error surfaces, calls under way are cancelled, the client goes on", function()
     local server = slow_server.start { delay = 0.05 }
     local client = client_of(server)

@@ -104,11 +104,21 @@ function batch:keep(index, data, message, err)
   end
 end
 
+-- The result of a call. An error of `on_event` comes out of it once and hides the result: it is kept until the calls under way
+-- have told theirs, and no other is begun.
+function batch:result_of(call)
+  local ok, data, message, err = pcall(call.result, call)
+  if ok then return data, message, err end
+  self.thrown = self.thrown or { data }
+  self.exhausted = true
+  return call:result()
+end
+
 function batch:take(call)
   local index = self.flying[call]
   self.flying[call] = nil
   self.count = self.count - 1
-  local data, message, err = call:result()
+  local data, message, err = self:result_of(call)
   if data ~= nil then err = nil end
   self:adapt(data ~= nil)
   self:keep(index, data, message, err)
@@ -140,6 +150,7 @@ function batch:run()
     for _, call in ipairs(ready) do self:take(call) end
     self:fill()
   end
+  if self.thrown then error(self.thrown[1], 0) end
   self:give_up_rest()
 end
 
