@@ -255,6 +255,13 @@ describe("the command polytomic", function()
       assert.equal(2, sandbox:committed "create_org")
     end)
 
+    it("ends with 5 after a 500, which its key would only repeat", function()
+      sandbox:faults { { operation = "create_org", fault = "status", status = 500 } }
+      local status, _, err = run { "create_org", "name=Bob" }
+      assert.equal(5, status)
+      contains(err, "hint: it may have been carried out; look before you repeat it; its key gets this same answer for a day\n")
+    end)
+
     it("ends with 6 when a read is lost on the way", function()
       sandbox:faults { { operation = "list_orgs", fault = "reset_before" } }
       assert.equal(6, (run { "list_orgs", "--retries", "0" }))
@@ -331,6 +338,18 @@ describe("the command polytomic", function()
       local path = key_file(("POLYTOMIC_PARTNER_KEY=%s\nPOLYTOMIC_DEPLOYMENT_URL=%s\n"):format(sandbox.partner_key, sandbox.url))
       local status = run({ "get_org", "id=" .. org, "--key-file", path }, { env = { POLYTOMIC_DEPLOYMENT_URL = "http://127.0.0.1:1" } })
       assert.equal(0, status)
+    end)
+
+    it("takes an empty value for none", function()
+      assert.equal(0, (with_file("POLYTOMIC_API_KEY=\nPOLYTOMIC_PARTNER_KEY=\nPOLYTOMIC_DEPLOYMENT_URL=\nPOLYTOMIC_PARTNER_KEY=" .. sandbox.partner_key)))
+      local status, _, err = with_file "POLYTOMIC_PARTNER_KEY=\n"
+      assert.equal(2, status)
+      contains(err, "holds no key")
+    end)
+
+    it("takes a key that ends like an assignment for a key", function()
+      assert.equal(4, (with_file "UPPER_CASE_BASE64="))
+      assert.equal("Bearer UPPER_CASE_BASE64=", last_request("get_org").headers.authorization)
     end)
 
     it("leaves the keys of the environment aside", function()
@@ -425,6 +444,14 @@ describe("the command polytomic", function()
     end)
   end)
 
+  it("refuses words behind a command that takes none", function()
+    for _, words in ipairs { { "operations", "extra" }, { "doctor", "extra" }, { "help", "create_org", "extra" } } do
+      local status, out, err = run(words)
+      assert.same({ 2, "" }, { status, out })
+      contains(err, "'extra' is one argument too many")
+    end
+  end)
+
   describe("as a doctor", function()
     -- A server that answers every request with one reply.
     local function answering(status, body)
@@ -492,6 +519,27 @@ describe("the command polytomic", function()
       local status, out = run { "doctor", "--base-url", "ftp://127.0.0.1" }
       assert.equal(2, status)
       contains(out, "FAIL  settings: base_url")
+    end)
+
+    it("names the variable that is bad", function()
+      for name, value in pairs { POLYTOMIC_DEPLOYMENT_URL = "http://polytomic.example", POLYTOMIC_PARTNER_KEY = "two words" } do
+        local status, out = run({ "doctor" }, { env = { [name] = value } })
+        assert.equal(2, status)
+        contains(out, "FAIL  settings: " .. name .. " must")
+      end
+    end)
+
+    it("goes through the proxy of the environment as calls do, wherever the key comes from", function()
+      local proxy = raw_server.start { script = { per = "request", { { send = raw_server.reply(407, "") }, "close" } } }
+      local env = { https_proxy = proxy.url, POLYTOMIC_DEPLOYMENT_URL = "https://polytomic.example" }
+      local path = key_file("POLYTOMIC_PARTNER_KEY=some-partner-key\n")
+      for index, words in ipairs { { "list_orgs" }, { "list_orgs", "--key-file", path }, { "doctor" }, { "doctor", "--key-file", path } } do
+        local status, out, err = run(words, { env = env })
+        assert.equal(6, status)
+        contains(out .. err, "407 proxy")
+        assert.equal(index, #proxy:requests())
+      end
+      proxy:stop()
     end)
   end)
 

@@ -34,15 +34,13 @@ local function put(text)
   return report.OK
 end
 
--- The options of polytomic.new that the command line gives; or nil, a message and a hint. A key file stands for the whole environment.
+-- The options of polytomic.new that the command line gives; or nil, a message and a hint.
 local function client_options(given)
   local options = {}
   if given.key_file then
     local keys, message, advice = files.read_keys(given.key_file)
     if not keys then return nil, message, advice end
     options = keys
-    options.base_url = options.base_url or os.getenv "POLYTOMIC_DEPLOYMENT_URL"
-    options.env = false
   end
   options.base_url = given.base_url or options.base_url
   options.organization, options.ca_file = given.organization, given.ca_file
@@ -78,12 +76,18 @@ end
 
 local commands = {}
 
-function commands.operations(polytomic)
+local function surplus(word)
+  return usage("'" .. word .. "' is one argument too many")
+end
+
+function commands.operations(polytomic, words)
+  if words[1] then return surplus(words[1]) end
   return put(describe.operations(polytomic.operations))
 end
 
 function commands.help(polytomic, words, _, parser)
   local name = words[1]
+  if words[2] then return surplus(words[2]) end
   if not name then return put(parser:get_help() .. "\n") end
   if name == "sandbox" then return put(require("polytomic.sandbox").help()) end
   if commands[name] then return put(parser:get_help() .. "\n") end
@@ -92,7 +96,8 @@ function commands.help(polytomic, words, _, parser)
   return put(describe.operation(operation))
 end
 
-function commands.doctor(polytomic, _, given)
+function commands.doctor(polytomic, words, given)
+  if words[1] then return surplus(words[1]) end
   local options, message, advice = client_options(given)
   if not options then return usage(message, advice) end
   return require("polytomic.cli.doctor").run(polytomic, options)

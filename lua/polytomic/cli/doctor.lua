@@ -20,15 +20,10 @@ local function tell_versions(polytomic)
     require("polytomic.core").libcurl, require("cjson")._VERSION or "?"))
 end
 
--- The options given, with what the environment holds where they are silent and may be filled.
-local function settings(options)
-  local filled = {}
-  for name, value in pairs(options) do filled[name] = value end
-  for _, key in ipairs(KEYS) do
-    if options.env ~= false then filled[key.option] = filled[key.option] or os.getenv(key.variable) end
-    if filled[key.option] == "" then filled[key.option] = nil end
-  end
-  return filled
+-- Whether the options or the environment have this key; an empty option hides what the environment has.
+local function has(options, key)
+  local value = options[key.option] or os.getenv(key.variable)
+  return value ~= nil and value:find "%S" ~= nil
 end
 
 -- A client that has this key and no other.
@@ -36,11 +31,9 @@ local function client_with(polytomic, options, key)
   local own = {}
   for name, value in pairs(options) do own[name] = value end
   for _, other in ipairs(KEYS) do
-    if other ~= key then own[other.option] = nil end
+    if other ~= key then own[other.option] = "" end
   end
   if key.option == "api_key" then own.organization = nil end
-  own.base_url = options.base_url or os.getenv "POLYTOMIC_DEPLOYMENT_URL"
-  own.env = false
   return polytomic.new(own)
 end
 
@@ -96,12 +89,11 @@ end
 -- Runs the checks with the options of polytomic.new; returns the exit status: 0, or that of the first failure.
 function M.run(polytomic, options)
   tell_versions(polytomic)
-  local filled = settings(options)
   local status, told, keys = report.OK, false, 0
   for _, key in ipairs(KEYS) do
-    if filled[key.option] then
+    if has(options, key) then
       keys = keys + 1
-      local result, answered = check_key(polytomic, filled, key, told)
+      local result, answered = check_key(polytomic, options, key, told)
       told = told or answered
       if status == report.OK then status = result end
       if not answered then return status end

@@ -39,18 +39,23 @@ local function open_to_all(path)
   return line ~= nil
 end
 
--- One line of a key file: `POLYTOMIC_…=value`, or a partner key alone. A line is never repeated in a message: it may be a key.
+-- One line of a key file: `POLYTOMIC_…=value`, where an empty value is none, or a partner key alone, which may end in "=". A line is
+-- never repeated in a message: it may be a key.
 local function read_line(keys, line)
-  local name, value = line:gsub("^export%s+", ""):match("^([%u_]+)=(.+)$")
-  if not name then name, value = "POLYTOMIC_PARTNER_KEY", line end
+  local name, value = line:gsub("^export%s+", ""):match("^([%u_]+)=(.*)$")
+  local is_key = not name or (value == "" and not NAMES[name])
+  if is_key then name, value = "POLYTOMIC_PARTNER_KEY", line end
   local option = NAMES[name]
   if not option then return nil, "gives neither POLYTOMIC_API_KEY, _PARTNER_KEY, _DEPLOYMENT_KEY nor _DEPLOYMENT_URL" end
+  value = value:match('^"(.*)"$') or value:match("^'(.*)'$") or value
+  if value == "" then return true end
   if keys[option] then return nil, "gives " .. name .. " a second time" end
-  keys[option] = value:match('^"(.*)"$') or value:match("^'(.*)'$") or value
+  keys[option] = value
   return true
 end
 
--- The client options a key file holds; or nil and a message.
+-- The client options a key file stands for, which are those of every key: one that is not in it is empty, so that none of the
+-- environment takes its place. Or nil, a message and a hint.
 function M.read_keys(path)
   local text, message = M.read(path)
   if not text then return nil, message end
@@ -67,6 +72,9 @@ function M.read_keys(path)
     end
   end
   if not next(keys) then return nil, "the key file " .. path .. " holds no key" end
+  for _, option in pairs(NAMES) do
+    if option ~= "base_url" then keys[option] = keys[option] or "" end
+  end
   return keys
 end
 

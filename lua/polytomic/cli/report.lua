@@ -18,8 +18,9 @@ end
 
 local function hint(operation, message, err)
   if M.status(operation, err) == M.UNKNOWN then
-    local again = err.idempotency_key and "repeat it with --idempotency-key " .. err.idempotency_key or "look before you repeat it"
-    return "it may have been carried out; " .. again
+    local replayed = err.status == 500 and "; its key gets this same answer for a day"
+    local again = err.idempotency_key and not replayed and "repeat it with --idempotency-key " .. err.idempotency_key
+    return "it may have been carried out; " .. (again or "look before you repeat it" .. (replayed or ""))
   end
   if err.kind == "invalid" then return "polytomic help " .. operation.name .. " lists its arguments" end
   if err.hint and not message:find(err.hint, 1, true) then return err.hint end
