@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-#define NAME_MOST 256   /* bytes */
-#define VALUE_MOST 8192 /* bytes */
+#define NAME_MOST 256 /* bytes */
 
 /* tchar of RFC 9110 section 5.6.2. */
 static bool is_token_char(char c) { return pt_is_letter(c) || pt_is_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL); }
@@ -21,12 +20,15 @@ static bool is_token(const char *bytes, size_t length) {
 bool pt_header_name_valid(const char *name, size_t length) { return length <= NAME_MOST && is_token(name, length); }
 
 bool pt_header_value_valid(const char *value, size_t length) {
-  if (length > VALUE_MOST)
+  size_t white = 0;
+  if (length > PT_HEADER_VALUE_MOST)
     return false;
-  for (size_t i = 0; i < length; i++)
+  for (size_t i = 0; i < length; i++) {
     if (value[i] != '\t' && (value[i] < ' ' || value[i] > '~'))
       return false;
-  return true;
+    white += value[i] == '\t' || value[i] == ' ';
+  }
+  return length == 0 || white < length;
 }
 
 bool pt_ascii_equal(const char *a, size_t a_length, const char *b) {

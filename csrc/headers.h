@@ -7,9 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { PT_HEADER_VALUE_MOST = 8192 };
+
 /* A token of RFC 9110 (header name); not empty, at most 256 bytes. */
 bool pt_header_name_valid(const char *name, size_t length);
-/* Printable ASCII, space and tab only (no CR, LF, NUL, 8-bit); at most 8192 bytes; may be empty. */
+/* Printable ASCII, space and tab only (no CR, LF, NUL, 8-bit); at most PT_HEADER_VALUE_MOST bytes; may be empty, but not white space alone, which would not be
+   sent. */
 bool pt_header_value_valid(const char *value, size_t length);
 /* True for a header the library sets itself or whose sending would change the message's framing: Host, Content-Length, Transfer-Encoding, Connection,
    Authorization, Proxy-Authorization, Content-Type, Accept-Encoding, Expect, TE, Trailer, Upgrade, Keep-Alive, Proxy-Connection, Cookie, Idempotency-Key,

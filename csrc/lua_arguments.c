@@ -469,10 +469,10 @@ static bool check_presence(writer *w, const pt_field *field, int arguments) {
       return refuse(w, "must have at least one entry");
     lua_pop(L, 2);
   }
-  if (field->excludes != NULL) {
+  if (field->excludes != NULL && !is_null(L, lua_gettop(L))) {
     lua_pushstring(L, field->excludes);
     lua_rawget(L, arguments);
-    bool both = !lua_isnil(L, -1);
+    bool both = !lua_isnil(L, -1) && !is_null(L, lua_gettop(L));
     lua_pop(L, 1);
     if (both) {
       char problem[96];

@@ -93,6 +93,7 @@ bool pt_lua_tell(lua_State *L, int client, pt_call *call) {
   if (!call->wants_events)
     return false;
   luaL_checkstack(L, 12, "event");
+  pt_lua_hide_headers(call, lua_touserdata(L, client));
   pt_getuservalue(L, client);
   int environment = lua_gettop(L);
   lua_pushnil(L);

@@ -386,7 +386,8 @@ static void read_headers(const reader *r, int index, call_target *to) {
     if (pt_header_reserved(name, name_length))
       pt_lua_error(L, r->level, "headers must not contain '%.64s': the library sets it", name);
     if (!pt_header_value_valid(value, length))
-      pt_lua_error(L, r->level, "headers: the value of '%.64s' must be printable ASCII", name);
+      pt_lua_error(L, r->level, "headers: the value of '%.64s' must be printable ASCII, %d bytes at most, and not white space alone", name,
+                   PT_HEADER_VALUE_MOST);
     if (++count > MAX_HEADERS)
       bad(r, "holds too many headers");
     if (!pt_call_add_line(to->call, name, value, length))

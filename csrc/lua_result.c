@@ -18,7 +18,7 @@
 #define RESPONSE_METATABLE "polytomic.response"
 #define ERROR_METATABLE "polytomic.error"
 #define BUFFER_METATABLE "polytomic.buffer"
-enum { MESSAGE_SIZE = 1024, HINT_SIZE = 512, SNIPPET = 60 };
+enum { MESSAGE_SIZE = 1024, DETAIL_SIZE = 801, HINT_SIZE = 512, SNIPPET = 60 };
 
 /* Where a response keeps its call: a key no string can be. */
 static const char call_key = 0;
@@ -358,6 +358,11 @@ static void hide_in(char *text, size_t length, const pt_call *call, const pt_con
   }
 }
 
+void pt_lua_hide_headers(pt_call *call, const pt_lua_client *client) {
+  const pt_config *config = client->engine != NULL ? pt_engine_config(client->engine) : NULL;
+  hide_in(call->reply.headers.bytes, call->reply.headers.length, call, config);
+}
+
 /* An error is shown, logged and kept: what a server echoes of our secrets goes first. */
 static void hide_secrets(pt_call *call, const pt_config *config) {
   pt_reply *reply = &call->reply;
@@ -369,6 +374,19 @@ static void hide_secrets(pt_call *call, const pt_config *config) {
 
 /* ---- errors ---- */
 
+/* Copies text that may hold NUL, as much as there is room for and no half of a character. */
+static void copy_text(char *out, size_t size, const char *text, size_t length) {
+  if (length >= size) {
+    length = size - 1;
+    while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+      length--;
+  }
+  memcpy(out, text, length);
+  out[length] = '\0';
+  for (char *nul = memchr(out, '\0', length); nul != NULL; nul = memchr(out, '\0', length))
+    *nul = ' ';
+}
+
 /* One line of printable text from anything. */
 static void clean(char *text) {
   for (; *text != '\0'; text++)
@@ -378,7 +396,7 @@ static void clean(char *text) {
 
 /* in: err, out: the same with `kind`, `outcome` and the text that is its message string; then pushes nil, text, err */
 static int conclude_error(lua_State *L, const pt_call *call, const char *kind, pt_outcome outcome, const char *detail, bool retryable) {
-  char text[MESSAGE_SIZE];
+  char text[MESSAGE_SIZE], told[DETAIL_SIZE];
   char code[24] = "";
   char request[96] = "";
   int err = lua_gettop(L);
@@ -388,7 +406,8 @@ static int conclude_error(lua_State *L, const pt_call *call, const char *kind, p
   if (lua_isstring(L, -1))
     (void)snprintf(request, sizeof request, " (request %.64s)", lua_tostring(L, -1));
   lua_pop(L, 1);
-  (void)snprintf(text, sizeof text, "%s: %s%s: %.800s%s", call->operation->name, code, kind, detail, request);
+  copy_text(told, sizeof told, detail, strlen(detail));
+  (void)snprintf(text, sizeof text, "%s: %s%s: %s%s", call->operation->name, code, kind, told, request);
   clean(text);
   pt_set_string(L, "kind", kind);
   pt_set_string(L, "outcome", outcome_word(outcome));
@@ -423,15 +442,19 @@ static void read_api_error(lua_State *L, int err, int body, char *detail, size_t
     }
   }
   if (lua_type(L, -1) == LUA_TSTRING && pt_rawlen(L, -1) > 0) {
-    (void)snprintf(detail, size, "%s", lua_tostring(L, -1));
+    size_t length;
+    const char *text = lua_tolstring(L, -1, &length);
+    copy_text(detail, size, text, length);
     lua_pushvalue(L, -1);
     lua_setfield(L, err, "message");
   }
   lua_pop(L, 1);
 }
 
-static const char *wanted_key(pt_auth auth) {
-  return auth == PT_AUTH_PARTNER ? "a partner key" : "a user API key, or `organization` with a partner or deployment key";
+static const char *wanted_key(pt_auth auth, const pt_credential *sent) {
+  if (auth != PT_AUTH_PARTNER)
+    return "a user API key, or `organization` with a partner or deployment key";
+  return sent != NULL && sent->kind == PT_KEY_DEPLOYMENT ? "a partner or deployment key" : "a partner key";
 }
 
 static void write_hint(char *hint, size_t size, const pt_call *call) {
@@ -440,7 +463,7 @@ static void write_hint(char *hint, size_t size, const pt_call *call) {
   if (call->operation->auth == PT_AUTH_CONNECT_TOKEN)
     (void)snprintf(hint, size, "%s is authorised by its token argument", call->operation->name);
   else
-    (void)snprintf(hint, size, "%s needs %s; a %s was sent%s", call->operation->name, wanted_key(call->operation->auth), sent,
+    (void)snprintf(hint, size, "%s needs %s; a %s was sent%s", call->operation->name, wanted_key(call->operation->auth, credential), sent,
                    credential != NULL && credential->basic ? " for an organization" : "");
 }
 
@@ -520,7 +543,8 @@ int pt_lua_push_unconfigured(lua_State *L, const pt_call *call) {
   char detail[HINT_SIZE];
   const char *first = call->operation->auth == PT_AUTH_PARTNER ? "POLYTOMIC_PARTNER_KEY or POLYTOMIC_DEPLOYMENT_KEY"
                                                                : "POLYTOMIC_API_KEY, or POLYTOMIC_PARTNER_KEY with `organization`";
-  (void)snprintf(detail, sizeof detail, "no key: it needs %s; set %s, or give the key to polytomic.new", wanted_key(call->operation->auth), first);
+  (void)snprintf(detail, sizeof detail, "no key: it needs %s; set %s, or give the key to polytomic.new", wanted_key(call->operation->auth, NULL),
+                 first);
   push_response(L, 0, ERROR_METATABLE);
   pt_set_string(L, "hint", detail);
   return conclude_error(L, call, "unconfigured", PT_OUTCOME_UNSENT, detail, false);

@@ -24,6 +24,9 @@ const char *pt_lua_kind(pt_attempt_end end, int status);
 /* Pushes the X-Request-Id of the last reply, or nil. */
 void pt_lua_push_request_id(lua_State *L, const pt_call *call);
 
+/* Overwrites our secrets in the headers of the last reply: events tell of them. */
+void pt_lua_hide_headers(pt_call *call, const pt_lua_client *client);
+
 void pt_lua_open_result(lua_State *L);
 
 #endif

@@ -164,6 +164,15 @@ describe("Each of the seventeen operations", function()
 end)
 
 describe("Roles", function()
+  it("are given as one where the other is null", function()
+    local taker, server = clients.answered { 200, { data = {} } }
+    for _, roles in ipairs { { role = polytomic.null, role_ids = { uuid } }, { role = "admin", role_ids = polytomic.null }, { role = polytomic.null, role_ids = polytomic.null } } do
+      assert(taker:create_user { org_id = uuid, email = "jane@acme.com", role = roles.role, role_ids = roles.role_ids })
+    end
+    assert.equal(3, #server:requests())
+    assert.truthy(server:requests()[1].body:find('"role":null', 1, true))
+  end)
+
   it("are given as role or as role_ids, never as both", function()
     for _, name in ipairs { "create_user", "update_user", "create_current_org_user", "update_current_org_user" } do
       local both = with(with(seventeen[name], "role", "admin"), "role_ids", { uuid })

@@ -465,6 +465,11 @@ describe("A refused key", function()
     assert.is_truthy(message:find(err.hint, 1, true))
   end)
 
+  it("is explained on 401 to those who have a deployment key", function()
+    local client = clients.answered({ { 401, "{}" } }, { partner_key = "", deployment_key = "deployment-key-567890ab" })
+    assert.equal("list_orgs needs a partner or deployment key; a deployment key was sent", select(3, client:list_orgs()).hint)
+  end)
+
   it("is explained on 403 too, with the organization it was sent for", function()
     local client = clients.answered({ 403, '{"message":"no"}' }, { organization = uuid })
     local _, _, err = client:get_current_org()

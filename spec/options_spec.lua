@@ -70,7 +70,7 @@ local call_options = {
   retries = { { 0, 3 }, counts(0, 100) },
   idempotency_key = { { "order_42-A", ("k"):rep(255), false }, { "short-7", ("k"):rep(256), "with a space", "12345678\n", "1234\0005678", "12345678\r\nX: y", "1234567\195\182", true, 12345678, {} } },
   headers = { { {}, { ["X-Trace-Id"] = "7f3c" }, { traceparent = "" } }, { "X: y", 7, true, { "X: y" }, { [1] = "x" }, { X = 7 }, { X = true }, { ["X Y"] = "z" }, { ["X:"] = "z" }, { [""] = "z" }, { X = "a\r\nY: b" },
-    { X = "a\nb" }, { X = "a\0b" }, { X = "\195\188" }, { ["X\r\nY"] = "z" }, { Authorization = "Bearer x" }, { host = "x" }, { ["Content-Length"] = "1" }, { ["Transfer-Encoding"] = "chunked" }, { ["idempotency-key"] = "12345678" },
+    { X = "\t" }, { X = "  " }, { X = ("a"):rep(8193) }, { X = "a\nb" }, { X = "a\0b" }, { X = "\195\188" }, { ["X\r\nY"] = "z" }, { Authorization = "Bearer x" }, { host = "x" }, { ["Content-Length"] = "1" }, { ["Transfer-Encoding"] = "chunked" }, { ["idempotency-key"] = "12345678" },
     { ["User-Agent"] = "x" }, { ["X-Polytomic-Version"] = "x" }, { Cookie = "a=b" } } },
   version = { { "2024-02-08" }, join(bad_strings, bad_texts, { "" }) },
   organization = { { uuid }, join(bad_strings, { "", "acme" }) },

@@ -321,6 +321,17 @@ describe("E4: an error", function()
     for _, name in ipairs { "kind", "outcome", "headers", "timeline", "elapsed", "request_id", "idempotency_key", "retryable" } do assert.is_true(seen[name], name) end
   end)
 
+  it("has a message that ends with no half of a character, and goes on behind a NUL", function()
+    for length = 790, 801 do
+      local text = ("x"):rep(length) .. ("é😀"):rep(20)
+      local _, message = clients.answered({ { 422, require("cjson").encode { message = text } } }):create_org { name = "Acme" }
+      assert.matches("^create_org: 422 unprocessable: x+[é😀]*$", message)
+      assert.is_true(utf8 == nil or utf8.len(message) ~= nil, message) -- luacheck: ignore
+    end
+    local _, message, err = clients.answered({ { 422, '{"message":"a\\u0000b"}' } }):create_org { name = "Acme" }
+    assert.same({ "create_org: 422 unprocessable: a b", "a\0b" }, { message, err.message })
+  end)
+
   it("has all fields also where nothing was sent", function()
     local _, _, err = clients.sandbox():create_org {}
     assert.same({ "create_org", 0, {}, {}, "name is required", "name" }, { err.operation, err.attempts, err.headers, err.timeline, err.message, err.field })

@@ -110,6 +110,17 @@ describe("M: a secret", function()
     assert_silent({ message, err }, { secret = 'so/has"this\\one' })
   end)
 
+  it("that a server echoes in a header is hidden in every event, whatever the status", function()
+    for _, status in ipairs { 200, 422 } do
+      local events = {}
+      local client = echo(status, "Bearer " .. canary.partner_key, { on_event = function(event) events[#events + 1] = event end })
+      client:create_org { name = "Acme" }
+      assert.same({ "attempt", "done" }, { events[1].type, events[2].type })
+      assert.matches("^%*+$", events[1].request_id)
+      assert_silent { events }
+    end
+  end)
+
   -- What JSON may write for a secret: characters as escapes, and all of it once more as a string in JSON.
   it("is hidden in whichever way JSON writes it", function()
     local function escaped(text, pattern)
