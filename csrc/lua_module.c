@@ -5,6 +5,7 @@
 #include "lua_json.h"
 #include "lua_result.h"
 #include "lua_set.h"
+#include "nearest.h"
 #ifdef PT_TESTING
 #include "memory.h"
 #endif
@@ -148,9 +149,20 @@ static int module_describe(lua_State *L) {
   return 1;
 }
 
-/* nearest(name): out: the operation's name closest to a mistaken one, or nil */
+/* nearest(name, names or nil): out: the name of the list, or else of an operation, that is closest to a mistaken one; or nil */
 static int module_nearest(lua_State *L) {
-  lua_pushstring(L, pt_operation_nearest(luaL_checkstring(L, 1)));
+  size_t length;
+  const char *name = luaL_checklstring(L, 1, &length);
+  if (lua_isnoneornil(L, 2)) {
+    lua_pushstring(L, pt_operation_nearest(name));
+    return 1;
+  }
+  pt_nearest search = pt_nearest_begin(name, length);
+  for (int i = 1; i <= (int)pt_rawlen(L, 2); i++, lua_pop(L, 1)) {
+    lua_rawgeti(L, 2, i);
+    pt_nearest_consider(&search, luaL_checkstring(L, -1)); /* the list keeps it */
+  }
+  lua_pushstring(L, search.best);
   return 1;
 }
 

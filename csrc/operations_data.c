@@ -343,7 +343,10 @@ static const pt_field members_target[] = {
   {.name = "search_values", .type = &type_map_of_any, .location = PT_IN_BODY},
 };
 static const pt_type type_target = {.kind = PT_TYPE_OBJECT, .name = "Target", .fields = members_target, .field_count = 7};
-static const pt_type type_temporary_credential_subject = {.kind = PT_TYPE_ANY, .name = "TemporaryCredentialSubject"};
+static const pt_field members_temporary_credential_subject[] = {
+  {.name = "type", .type = &type_string, .location = PT_IN_BODY, .required = true},
+};
+static const pt_type type_temporary_credential_subject = {.kind = PT_TYPE_OBJECT, .name = "TemporaryCredentialSubject", .fields = members_temporary_credential_subject, .field_count = 1};
 static const pt_type type_types_definition = {.kind = PT_TYPE_ANY, .name = "TypesDefinition"};
 static const pt_field members_update_bulk_field[] = {
   {.name = "enabled", .type = &type_boolean, .location = PT_IN_BODY},

@@ -26,9 +26,6 @@ local overlay = read_json "csrc/catalogue/overlay.json"
 local described = {}
 for _, operation in ipairs(polytomic.operations) do described[operation.name] = operation end
 
-local open = {}
-for _, name in ipairs(overlay.open_schemas) do open[name] = true end
-
 -- ---- types ----
 
 -- What a type's text stands for: kind, element or members, enumerated values.
@@ -41,7 +38,7 @@ local function resolve(text, format)
   if schema.kind == "alias" then return resolve(schema.type, format) end
   if schema.kind == "enum" then return { kind = "string", value = schema.values[1] } end
   if schema.kind == "union" then return { kind = "union", of = schema.of } end
-  if schema.kind == "unresolved" or open[text] or not schema.fields then return { kind = "any" } end
+  if schema.kind == "unresolved" or not schema.fields then return { kind = "any" } end
   return { kind = "object", members = schema.fields }
 end
 

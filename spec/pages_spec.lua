@@ -212,9 +212,11 @@ for _, mode in ipairs(modes) do
     end)
 
     it("says what is wrong where the items are no list", function()
-      local client = answered { { 200, '{"data":{"entries":"x"}}' } }
-      local _, message = ids_of(client, "get_sync_execution_console_logs", { sync_id = ID, id = ID })
-      assert.equal("get_sync_execution_console_logs: 200 bad_response: data.entries is a string instead of a list", message)
+      for text, what in pairs { ['"x"'] = "a string", ['{"a":1}'] = "an object", ["true"] = "a boolean" } do
+        local client = answered { { 200, '{"data":{"entries":' .. text .. "}}" } }
+        local _, message = ids_of(client, "get_sync_execution_console_logs", { sync_id = ID, id = ID })
+        assert.equal(("get_sync_execution_console_logs: 200 bad_response: data.entries is %s instead of a list"):format(what), message)
+      end
     end)
 
     it("follows the cursor of console logs", function()

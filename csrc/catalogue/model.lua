@@ -50,7 +50,7 @@ local function parse_type(model, text, format)
   local schema = assert(model.schemas_by_name[text], "unknown type " .. text)
   if schema.kind == "alias" then return parse_type(model, schema.type, format) end
   if schema.kind == "enum" then return { kind = "string", name = text, values = schema.values } end
-  if schema.kind == "unresolved" or schema.open then return { kind = "any", name = text, schema = schema } end
+  if schema.kind == "unresolved" then return { kind = "any", name = text, schema = schema } end
   if schema.kind == "union" then return { kind = "union", name = text, schema = schema } end
   return { kind = "object", name = text, schema = schema }
 end

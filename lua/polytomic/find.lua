@@ -39,10 +39,18 @@ local function invalid(method, field, problem)
   return core.make_error(method, "invalid", "unsent", problem, { field = field })
 end
 
--- Nothing, or nil, message, err where an argument has another name, or `text` is missing or empty.
-local function check(method, arguments, known, text)
+local function unknown(method, name, known)
+  local nearest = type(name) == "string" and core.nearest(name, known)
+  local problem = ("unknown field '%s'%s"):format(tostring(name), nearest and ", did you mean '" .. nearest .. "'?" or "")
+  return invalid(method, tostring(name), problem)
+end
+
+-- Nothing, or nil, message, err where an argument has another name than those known, or the last of these is missing or empty.
+local function check(method, arguments, known)
+  local text, is_known = known[#known], {}
+  for _, name in ipairs(known) do is_known[name] = true end
   for name in pairs(arguments) do
-    if not known[name] then return invalid(method, tostring(name), ("unknown field '%s'"):format(tostring(name))) end
+    if not is_known[name] then return unknown(method, name, known) end
   end
   local value = arguments[text]
   if value == nil then return invalid(method, text, text .. " is required") end
@@ -54,7 +62,7 @@ end
 local function find_org(client, arguments, options)
   M.check_usage("find_org", client, arguments)
   core.check(client, "list_orgs", {}, options, 2)
-  local _, message, err = check("find_org", arguments, { name = true }, "name")
+  local _, message, err = check("find_org", arguments, { "name" })
   if message then return nil, message, err end
   return M.org(client, arguments.name, options)
 end
@@ -62,7 +70,7 @@ end
 -- client:find_user{ org_id=, email= }: likewise.
 local function find_user(client, arguments, options)
   M.check_usage("find_user", client, arguments)
-  local _, message, err = check("find_user", arguments, { org_id = true, email = true }, "email")
+  local _, message, err = check("find_user", arguments, { "org_id", "email" })
   if message then return nil, message, err end
   _, message, err = core.check(client, "list_users", { org_id = arguments.org_id }, options, 2)
   if message then return nil, message, err end

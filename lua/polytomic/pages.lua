@@ -158,13 +158,21 @@ local function too_many(walk, items)
   if walk.count >= M.most_pages then return ("%d pages were read and there is still another one"):format(walk.count) end
 end
 
+-- What stands where a list should: nothing for a list, else its kind.
+local function not_list(items)
+  if type(items) ~= "table" then return type(items) end
+  if items[1] == nil and next(items) ~= nil then return "object" end
+end
+
 -- Notes where the list goes on; returns the items to give out, or nil, message, err.
 local function take(walk, response)
   local field = walk.operation.pages.items_field
   local items = member(response.body, field)
   if items == nil then items = {} end
-  if type(items) ~= "table" then
-    return core.make_error(response, "bad_response", "unknown", ("%s is a %s instead of a list"):format(field, type(items)))
+  local wrong = not_list(items)
+  if wrong then
+    local article = wrong == "object" and "an" or "a"
+    return core.make_error(response, "bad_response", "unknown", ("%s is %s %s instead of a list"):format(field, article, wrong))
   end
   local token, argument
   items, token, argument = walk.follow(walk, items, response)

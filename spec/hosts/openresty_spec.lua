@@ -268,7 +268,7 @@ describe("examples/openresty", function()
     local text = file:read "*a"
     file:close()
     local root = nginx.root()
-    text = text:gsub("listen 127%.0%.0%.1:8080", "listen 127.0.0.1:" .. port)
+    text = text:gsub("listen 127%.0%.0%.1:8088", "listen 127.0.0.1:" .. port)
     text = text:gsub("%$prefix", root .. "/examples/openresty"):gsub("\nworker_processes", "\n" .. nginx.user() .. "\ndaemon off;\nworker_processes")
     text = text:gsub("http {", 'http { init_worker_by_lua_block { io.stdout:write("ready\\n") io.stdout:flush() }', 1)
     return nginx.start_text(text, port, { env = env })
