@@ -105,11 +105,13 @@ describe("the sandbox's UTF-8 check", function()
   it("takes what is well-formed and refuses the rest", function()
     for _, good in ipairs { "", "plain", "\195\169", "\226\130\172", "\240\159\152\128", "\239\191\191", "\0" } do
       assert.is_true(utf8_text.valid(good))
+      assert.equal(good, utf8_text.repaired(good))
     end
     for _, bad in ipairs {
       "\255", "\128", "\195", "\195x", "\192\175", "\224\128\128", "\237\160\128", "\244\144\128\128",
       "\240\159\152", "\245\128\128\128" } do
       assert.is_false(utf8_text.valid(bad))
+      assert.is_true(utf8_text.valid(utf8_text.repaired(bad)))
     end
   end)
 end)

@@ -373,6 +373,12 @@ describe("the sandbox", function()
   end)
 
   describe("on control", function()
+    it("logs what is not UTF-8 as JSON can hold it", function()
+      send("POST", "/api/organizations", nil, { text = '{"name":"\255\195("}' })
+      local _, _, _, text = send("GET", "/_sandbox/requests")
+      assert.truthy(text:find('\\"name\\":\\"\239\191\189\239\191\189(', 1, true), text)
+    end)
+
     it("logs what arrived on the wire, and not the control requests", function()
       send("POST", "/api/organizations?x=%31", { name = "Acme" }, { key = "key-00001" })
       send("GET", "/nowhere", nil, { authorization = false })

@@ -1,6 +1,7 @@
 -- JSON for the sandbox: writes with its own encoder, which can tell `[]` from `{}`.
 
 local json_text = require "polytomic.json_text"
+local utf8_text = require "polytomic.sandbox.utf8_text"
 
 local M = { null = json_text.null, decode = json_text.decode }
 
@@ -39,7 +40,7 @@ end
 function write(out, value)
   local kind = type(value)
   if kind == "string" then
-    out[#out + 1] = json_text.string(value)
+    out[#out + 1] = json_text.string(utf8_text.repaired(value)) -- the log keeps what came
   elseif kind == "number" then
     out[#out + 1] = json_text.number(value)
   elseif kind == "boolean" then

@@ -28,4 +28,10 @@ function M.valid(text)
   return true
 end
 
+-- The text, where it is not well-formed with U+FFFD in place of every byte above ASCII.
+function M.repaired(text)
+  if M.valid(text) then return text end
+  return (text:gsub("[\128-\255]", "\239\191\189"))
+end
+
 return M
