@@ -376,15 +376,12 @@ static void hide_secrets(pt_call *call, const pt_config *config) {
 
 /* Copies text that may hold NUL, as much as there is room for and no half of a character. */
 static void copy_text(char *out, size_t size, const char *text, size_t length) {
-  if (length >= size) {
-    length = size - 1;
-    while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
-      length--;
-  }
-  memcpy(out, text, length);
-  out[length] = '\0';
-  for (char *nul = memchr(out, '\0', length); nul != NULL; nul = memchr(out, '\0', length))
-    *nul = ' ';
+  size_t kept = length < size ? length : size - 1;
+  while (kept > 0 && kept < length && ((unsigned char)text[kept] & 0xc0) == 0x80)
+    kept--;
+  for (size_t i = 0; i < kept; i++)
+    out[i] = text[i] != '\0' ? text[i] : ' ';
+  out[kept] = '\0';
 }
 
 /* One line of printable text from anything. */
