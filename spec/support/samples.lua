@@ -33,6 +33,7 @@ local OBJECTS = {
   relations = { { from = "org_id", to = { model_id = M.UUID, field = "id" } } },
   request = { method = "GET", path = "/v1/items" },
   schedule = { frequency = "manual" },
+  subject = { type = "user" },
   schemas = { { id = "public.users", enabled = true } },
   target = { connection_id = M.UUID, object = "Contact" },
 }
