@@ -9,15 +9,17 @@ local M = {}
 
 local STAMP, ID = "created_at", "id" -- members of every item
 
--- When each item was, in microseconds; nil and what is wrong where one does not tell, or cannot be told from others.
-local function instants_of(items)
+-- When each item was, in microseconds; nil and what is wrong where one does not tell, or cannot be told from others. Notes the
+-- finest unit that any item of the walk has shown: some servers leave out zeros at the end.
+local function instants_of(window, items)
   local instants = {}
   for i, item in ipairs(items) do
-    local stamp, id
+    local stamp, id, unit
     if type(item) == "table" then stamp, id = item[STAMP], item[ID] end
-    instants[i] = type(stamp) == "string" and date_time.parse(stamp) or nil
+    if type(stamp) == "string" then instants[i], unit = date_time.parse(stamp) end
     if not instants[i] then return nil, STAMP end
     if id == nil then return nil, ID end
+    window.unit = math.min(window.unit or unit, unit)
   end
   return instants
 end
@@ -44,20 +46,19 @@ local function fresh_items(window, items, instants)
   return fresh
 end
 
--- The bound that leaves out nothing of the outermost item's moment, whether it belongs to the window itself or not: a
--- stamp stands for all of what its last digit leaves open.
-local function bound_at(items, instants, back)
-  local outermost = 1
+-- The bound that leaves out nothing of the outermost item's moment, whether it belongs to the window itself or not: a whole
+-- unit past it, since a stamp may hide what its server knows, and a server what it is asked.
+local function bound_at(instants, unit, back)
+  local outermost = instants[1]
   for i = 2, #instants do
-    if instants[i] ~= instants[outermost] and (instants[i] < instants[outermost]) == back then outermost = i end
+    if instants[i] ~= outermost and (instants[i] < outermost) == back then outermost = instants[i] end
   end
-  local instant, unit = date_time.parse(items[outermost][STAMP])
-  return back and instant + math.max(unit - 1, 1) or instant - 1
+  return back and outermost + unit or outermost - unit
 end
 
 -- Moves the bound past the page and notes which items will come again.
 local function move(window, items, instants)
-  window.bound = bound_at(items, instants, window.back)
+  window.bound = bound_at(instants, window.unit, window.back)
   local given = {}
   for id, instant in pairs(window.given) do
     if not is_outside(window, instant) then given[id] = instant end
@@ -81,14 +82,14 @@ end
 function M.take(window, items)
   if #items == 0 then return items end
   local full = #items >= window.size
-  local instants, lacking = instants_of(items)
+  local instants, lacking = instants_of(window, items)
   if not instants then return items, nil, full and ("an item has no %s to go on from"):format(lacking) or nil end
   local fresh = fresh_items(window, items, instants)
   if not fresh then return {}, nil, "the server gave items outside the window that ends at " .. window.stamp end
   if window.back == nil then window.back = goes_back(instants) end
   if full and (window.back == nil or #fresh == 0) then
-    return fresh, nil, ("all %d items of the page are of %s, so the window cannot move: ask for more with a larger limit")
-      :format(#items, items[1][STAMP])
+    return fresh, nil, ("the %d items of the page are of one moment, %s, or came before, so the window cannot move: "
+      .. "ask for more with a larger limit"):format(#items, items[1][STAMP])
   end
   if #fresh == 0 then return fresh end
   if window.back == nil then window.back = true end
