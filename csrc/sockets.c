@@ -8,7 +8,21 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+static pt_socket *find(const pt_sockets *sockets, int fd) {
+  for (size_t i = 0; i < sockets->count; i++)
+    if (sockets->all[i].fd == fd)
+      return &sockets->all[i];
+  return NULL;
+}
+
+static void drop(pt_sockets *sockets, pt_socket *one) { *one = sockets->all[--sockets->count]; }
+
 void pt_sockets_add(pt_sockets *sockets, int fd) {
+  pt_socket *known = find(sockets, fd); /* one that was closed without a word */
+  if (known != NULL) {
+    known->local_port = 0;
+    return;
+  }
   if (sockets->count == sockets->capacity) {
     size_t capacity = sockets->capacity == 0 ? 8 : sockets->capacity * 2;
     pt_socket *all = pt_realloc(sockets->all, capacity * sizeof *all);
@@ -21,13 +35,12 @@ void pt_sockets_add(pt_sockets *sockets, int fd) {
 }
 
 void pt_sockets_remove(pt_sockets *sockets, int fd) {
-  for (size_t i = 0; i < sockets->count; i++)
-    if (sockets->all[i].fd == fd) {
-      sockets->all[i] = sockets->all[--sockets->count];
-      return;
-    }
+  pt_socket *known = find(sockets, fd);
+  if (known != NULL)
+    drop(sockets, known);
 }
 
+/* 0 when it is no socket of the internet any more. */
 static int local_port_of(int fd) {
   union {
     struct sockaddr any;
@@ -42,14 +55,15 @@ static int local_port_of(int fd) {
 }
 
 bool pt_sockets_quiet(pt_sockets *sockets, int local_port) {
-  for (size_t i = 0; i < sockets->count; i++) {
-    pt_socket *one = &sockets->all[i];
-    if (one->local_port == 0)
-      one->local_port = local_port_of(one->fd);
-    if (one->local_port != local_port)
+  for (size_t i = sockets->count; i > 0; i--) {
+    pt_socket *one = &sockets->all[i - 1];
+    if (one->local_port != 0 && one->local_port != local_port)
       continue;
-    struct pollfd poller = {.fd = one->fd, .events = POLLIN};
-    return poll(&poller, 1, 0) <= 0;
+    one->local_port = local_port_of(one->fd); /* also of one that was known: it may be another socket by now */
+    if (one->local_port == 0)
+      drop(sockets, one);
+    else if (one->local_port == local_port)
+      return poll(&(struct pollfd){.fd = one->fd, .events = POLLIN}, 1, 0) <= 0;
   }
   return true;
 }

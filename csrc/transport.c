@@ -626,8 +626,8 @@ static char *part_of_server(const pt_exchange *exchange, CURLUPart part) {
 /* Whether libcurl says that it could not connect to another place than our server: a proxy of the environment. */
 static bool missed_another(const pt_exchange *exchange) {
   static const char words[] = "Failed to connect to ";
-  if (strncmp(exchange->error, words, sizeof words - 1) != 0)
-    return false;
+  if (strncmp(exchange->error, words, sizeof words - 1) != 0 || strlen(exchange->error) >= CURL_ERROR_SIZE - 1)
+    return false; /* nor of one that is cut short */
   char expected[PT_MESSAGE_SIZE];
   char *host = part_of_server(exchange, CURLUPART_HOST), *port = part_of_server(exchange, CURLUPART_PORT);
   int length = host != NULL && port != NULL ? snprintf(expected, sizeof expected, "%s port %s ", host, port) : -1;

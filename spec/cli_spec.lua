@@ -350,6 +350,8 @@ describe("the command polytomic", function()
     it("takes a key that ends like an assignment for a key", function()
       assert.equal(4, (with_file "UPPER_CASE_BASE64="))
       assert.equal("Bearer UPPER_CASE_BASE64=", last_request("get_org").headers.authorization)
+      assert.equal(4, (with_file "UPPERCASEBASEABCD=="))
+      assert.equal("Bearer UPPERCASEBASEABCD==", last_request("get_org").headers.authorization)
     end)
 
     it("leaves the keys of the environment aside", function()
@@ -370,6 +372,8 @@ describe("the command polytomic", function()
     local bad = {
       { "an empty file", "\n# nothing\n", "holds no key" },
       { "a variable it does not know", "\nPOLYTOMIC_KEY=canary_in_the_mine\n", "line 2 of" },
+      { "an empty variable of a name it does not know", "POLYTOMIC_API_KEYS=\n", "gives neither" },
+      { "an exported variable it does not know", "export OTHER=\n", "gives neither" },
       { "two keys of one kind", "canary_in_the_mine\ncanary_in_the_mine\n", "a second time" },
       { "a key with a space", "canary in the mine\n", "partner_key" },
     }

@@ -118,6 +118,13 @@ for _, mode in ipairs(modes) do
       assert.is_true(core.now() - started < 0.9)
     end)
 
+    it("names the last status it saw where the last look gets no answer", function()
+      local client = answered { status "running", { "read", "stall" } }
+      local _, message, err = wait_for(client, "get_job", JOB, { timeout = 0.3, interval = 0.1 })
+      assert.equal("get_job: timeout: the status is still 'running' after 0.3 s", message)
+      assert.equal("running", err.body.data.status)
+    end)
+
     it("returns what goes wrong in asking", function()
       local client = answered { status "running", 404 }
       local data, message, err = wait_for(client, "get_job", JOB, { interval = 0.001 })

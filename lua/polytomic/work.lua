@@ -90,14 +90,20 @@ local function await(client, name, arguments, settings, reached)
   local timeout, interval = settings.timeout or TIMEOUT, settings.interval or INTERVAL
   local longest = math.max(interval, LONGEST_INTERVAL)
   local deadline, last_look = core.now() + timeout, math.min(LAST_LOOK, timeout * LAST_SHARE)
+  local seen, reply -- by the look before
   while true do
     local data, message, response = waiting.run(client, name, arguments, look_options(client, settings.options, deadline), 1)
-    if data == nil then return nil, message, response end
+    if data == nil then
+      local late = seen ~= nil and response.kind == "timeout" and core.now() >= deadline
+      if late then return out_of_time(name, seen, reply, timeout) end
+      return nil, message, response
+    end
     local done, why, err = judge(data, response, reached)
     if done then return data, nil, response end
     if done == nil then return nil, why, err end
     local left = deadline - core.now() - last_look
     if left <= 0 then return out_of_time(name, data, response, timeout) end
+    seen, reply = data, response
     done, why, err = waiting.pause(client, math.min(interval, left))
     if not done then return nil, why, err end
     interval = math.min(interval * GROWTH, longest)

@@ -42,9 +42,10 @@ end
 -- One line of a key file: `POLYTOMIC_…=value`, where an empty value is none, or a partner key alone, which may end in "=". A line is
 -- never repeated in a message: it may be a key.
 local function read_line(keys, line)
-  local name, value = line:gsub("^export%s+", ""):match("^([%u_]+)=(.*)$")
-  local is_key = not name or (value == "" and not NAMES[name])
-  if is_key then name, value = "POLYTOMIC_PARTNER_KEY", line end
+  local assignment, exported = line:gsub("^export%s+", "")
+  local name, value = assignment:match("^([%u_]+)=(.*)$")
+  local padded = name and exported == 0 and value:find "^=*$" and not name:find "^POLYTOMIC_" -- base64
+  if not name or padded then name, value = "POLYTOMIC_PARTNER_KEY", line end
   local option = NAMES[name]
   if not option then return nil, "gives neither POLYTOMIC_API_KEY, _PARTNER_KEY, _DEPLOYMENT_KEY nor _DEPLOYMENT_URL" end
   value = value:match('^"(.*)"$') or value:match("^'(.*)'$") or value
