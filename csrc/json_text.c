@@ -100,21 +100,13 @@ static void add_escape(pt_buffer *out, char c) {
   }
 }
 
-static int hex_value(char c) {
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* The code unit of "uXXXX", or -1. */
 static long code_unit(const char *bytes, size_t length) {
   long unit = 0;
   if (length < 5 || bytes[0] != 'u')
     return -1;
   for (size_t i = 1; i < 5; i++) {
-    int digit = hex_value(bytes[i]);
+    int digit = pt_hexadecimal_value(bytes[i]);
     if (digit < 0)
       return -1;
     unit = unit * 16 + digit;

@@ -377,6 +377,17 @@ static bool write_path(writer *w, const char *prefix, const char *path, int argu
   return true;
 }
 
+/* Marks the value of the pair that was added last: what stands behind the last '=', since one within it is encoded. */
+static bool mark_value(writer *w) {
+  const pt_buffer *out = w->out;
+  if (out->failed)
+    return out_of_memory(w);
+  size_t start = out->length;
+  while (start > 0 && out->bytes[start - 1] != '=')
+    start--;
+  return pt_call_mark_secret(w->call, false, start, out->length - start) || out_of_memory(w);
+}
+
 /* Scratch space that survives a Lua error is the call's body, not yet written. */
 static bool write_query_list(writer *w, const pt_field *field, int index, size_t *pairs) {
   lua_State *L = w->L;
@@ -391,6 +402,8 @@ static bool write_query_list(writer *w, const pt_field *field, int index, size_t
     if (text == NULL)
       return false;
     pt_url_add_pair(w->out, pairs, field->name, strlen(field->name), text, length);
+    if (field->secret && !mark_value(w))
+      return false;
     lua_pop(L, 1);
   }
   w->here = list;
@@ -398,13 +411,15 @@ static bool write_query_list(writer *w, const pt_field *field, int index, size_t
 }
 
 /* in: ..., key, value; `name[key]=value`, repeated for a list of values */
-static bool write_query_member(writer *w, const char *name, const pt_type *type, size_t *pairs) {
+static bool write_query_member(writer *w, const pt_field *field, size_t *pairs) {
   lua_State *L = w->L;
+  const pt_type *type = field->type->element;
   if (lua_type(L, -2) != LUA_TSTRING)
     return refuse(w, "must have string keys only");
   size_t key_length, length, count = 1;
   const char *key = lua_tolstring(L, -2, &key_length);
   bool list = type->kind == PT_TYPE_ARRAY;
+  bool secret = field->secret || (w->free_form && pt_secret_named(key, key_length));
   int value = lua_gettop(L);
   const place *map = w->here;
   w->here = &(place){.above = map, .name = key, .length = key_length};
@@ -416,20 +431,22 @@ static bool write_query_member(writer *w, const char *name, const pt_type *type,
     const char *text = scalar_text(w, list ? type->element : type, lua_gettop(L), &w->call->body, &length);
     if (text == NULL)
       return false;
-    pt_url_add_map_pair(w->out, pairs, name, strlen(name), key, key_length, text, length);
+    pt_url_add_map_pair(w->out, pairs, field->name, strlen(field->name), key, key_length, text, length);
+    if (secret && !mark_value(w))
+      return false;
     lua_settop(L, value);
   }
   w->here = map;
   return true;
 }
 
-static bool write_query_map(writer *w, const char *name, const pt_type *element, int index, size_t *pairs) {
+static bool write_query_map(writer *w, const pt_field *field, int index, size_t *pairs) {
   lua_State *L = w->L;
   if (lua_type(L, index) != LUA_TTABLE)
     return refuse_type(w, "a table", index);
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
-    if (!write_query_member(w, name, element, pairs))
+    if (!write_query_member(w, field, pairs))
       return false;
     lua_pop(L, 1);
   }
@@ -440,16 +457,13 @@ static bool write_query_field(writer *w, const pt_field *field, int index, size_
   if (field->type->kind == PT_TYPE_ARRAY)
     return write_query_list(w, field, index, pairs);
   if (field->type->kind == PT_TYPE_MAP)
-    return write_query_map(w, field->name, field->type->element, index, pairs);
-  size_t length, start;
+    return write_query_map(w, field, index, pairs);
+  size_t length;
   const char *text = scalar_text(w, field->type, index, &w->call->body, &length);
   if (text == NULL)
     return false;
-  start = w->out->length + strlen(field->name) + 2;
   pt_url_add_pair(w->out, pairs, field->name, strlen(field->name), text, length);
-  if (field->secret && !pt_call_mark_secret(w->call, false, start, w->out->length - start))
-    return out_of_memory(w);
-  return true;
+  return !field->secret || mark_value(w);
 }
 
 /* ---- an operation's arguments ---- */

@@ -9,6 +9,7 @@
 #include "lua_json.h"
 #include "lua_set.h"
 #include "trust.h"
+#include "url.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -321,6 +322,16 @@ static void hide_string(char *text, size_t length, const char *json, size_t json
   pt_buffer_wipe(&plain);
 }
 
+/* Hides a value of the query, as it was sent and as it was before. */
+static void hide_value(char *text, size_t length, const char *encoded, size_t encoded_length) {
+  pt_secret_hide_bytes(text, length, encoded, encoded_length);
+  pt_buffer plain = {0};
+  pt_url_add_decoded(&plain, encoded, encoded_length);
+  if (!plain.failed)
+    pt_secret_hide_bytes(text, length, plain.bytes, plain.length);
+  pt_buffer_wipe(&plain);
+}
+
 /* Hides every string inside a secret argument of the JSON we sent. */
 static void hide_strings(char *text, size_t length, const char *json, size_t json_length) {
   for (size_t i = 0; i < json_length; i++) {
@@ -354,7 +365,7 @@ static void hide_in(char *text, size_t length, const pt_call *call, const pt_con
     if (span->in_body)
       hide_strings(text, length, call->body.bytes + span->offset, span->length);
     else
-      pt_secret_hide_bytes(text, length, call->target.bytes + span->offset, span->length);
+      hide_value(text, length, call->target.bytes + span->offset, span->length);
   }
 }
 

@@ -20,20 +20,12 @@ static const char no_memory[] = "out of memory";
 /* RFC 3986 section 2.3. */
 static bool is_unreserved(char c) { return pt_is_letter(c) || pt_is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
 
-/* Value of a hexadecimal digit, or -1. */
-static int hexadecimal(char c) {
-  if (pt_is_digit(c))
-    return c - '0';
-  c = pt_lower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte that `%XX` at the start stands for, or -1. */
 static int encoded_byte(const char *bytes, size_t length) {
   if (length < 3 || bytes[0] != '%')
     return -1;
-  int high = hexadecimal(bytes[1]);
-  int low = hexadecimal(bytes[2]);
+  int high = pt_hexadecimal_value(bytes[1]);
+  int low = pt_hexadecimal_value(bytes[2]);
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
@@ -329,6 +321,14 @@ static void add_encoded(pt_buffer *out, const char *bytes, size_t length) {
     start = i + 1;
   }
   pt_buffer_add(out, bytes + start, length - start);
+}
+
+void pt_url_add_decoded(pt_buffer *out, const char *bytes, size_t length) {
+  for (size_t i = 0; i < length; i++) {
+    int byte = encoded_byte(bytes + i, length - i);
+    pt_buffer_add_char(out, byte >= 0 ? (char)byte : bytes[i]);
+    i += byte >= 0 ? 2 : 0;
+  }
 }
 
 static const char *check_segment(const char *bytes, size_t length) {

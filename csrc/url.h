@@ -29,6 +29,9 @@ void pt_base_url_free(pt_base_url *url);
    Also refused: "%2e"/"%2e%2e" in any case, a slash or backslash (plain or as %2f, %5c), '?' and '#', and more than 1024 bytes: an identifier holds none of these, and proxies normalise them. */
 const char *pt_url_add_segment(pt_buffer *out, const char *bytes, size_t length);
 
+/* Appends the bytes with what is percent-encoded in them decoded. */
+void pt_url_add_decoded(pt_buffer *out, const char *bytes, size_t length);
+
 /* Appends `?name=value` or `&name=value` (the first pair when `*pairs` is 0), percent-encoded; counts in `*pairs`. */
 void pt_url_add_pair(pt_buffer *out, size_t *pairs, const char *name, size_t name_length, const char *value, size_t value_length);
 /* The same with the name `name[key]` (the brackets are percent-encoded like the vendor's clients do). */

@@ -301,6 +301,18 @@ describe("M: a secret in a request outside the catalogue", function()
     assert_silent { message, err }
     assert.is_truthy(err:curl():find('"name":"Acme"', 1, true))
   end)
+
+  it("is known by its name in every form of a query, as it was sent and as it was meant", function()
+    local secret = "query canary/9f+2"
+    for _, query in ipairs { { token = secret }, { token = { "plain", secret } }, { token = { inner = secret } }, { filter = { api_key = secret } } } do
+      local client = clients.answered { { 422, cjson.encode { message = "bad " .. secret .. " sent as query%20canary%2F9f%2B2" } } }
+      local data, message, err = client:request { method = "GET", path = "/api/me", query = query }
+      assert.is_nil(data)
+      assert.matches("^request: 422 unprocessable: bad %*+ sent as %*+$", message)
+      for _, text in ipairs(strings_of { message, err }) do assert.is_nil(text:find("canary", 1, true), text) end
+      assert.truthy(err:curl():find("=***", 1, true), err:curl())
+    end
+  end)
 end)
 
 describe("M: an error", function()
