@@ -297,7 +297,7 @@ describe("retries = 0", function()
       end
       local script = { steps, ANSWER }
       steps.warm = nil
-      local results = wire.play(script, { mode = mode, before = fault.warm and 1 or 0, call = { retries = 0, attempt_timeout = 0.15 } })
+      local results = wire.play(script, { mode = mode, before = fault.warm and 1 or 0, call = { retries = 0, attempt_timeout = 0.4 } })
       for _, kind in ipairs(wire.kinds) do
         local result = results[kind.name]
         assert.is_nil(result.data, kind.name)

@@ -8,7 +8,7 @@ local wire = require "spec.support.wire"
 
 local OK = raw_server.reply(200, { data = { id = "1" } })
 local ANSWER = { "read", { send = OK }, "again" }
-local PATIENCE = 0.15  -- seconds of attempt_timeout
+local PATIENCE = 0.25  -- seconds of attempt_timeout
 local LATE = { kind = "timeout" }
 -- A call that is to come through on its second attempt gives that one more time.
 local IMPATIENT = { client = { attempt_timeout = PATIENCE }, patient = { attempt_timeout = 3 * PATIENCE } }
