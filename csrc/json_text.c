@@ -100,7 +100,7 @@ static void add_escape(pt_buffer *out, char c) {
   }
 }
 
-/* The code unit of "uXXXX", or -1. */
+/* The code unit of a "u" and four hexadecimal digits, or -1. */
 static long code_unit(const char *bytes, size_t length) {
   long unit = 0;
   if (length < 5 || bytes[0] != 'u')

@@ -651,14 +651,9 @@ static bool write_free_pair(writer *w, size_t *pairs) {
   size_t length;
   const char *name = lua_tolstring(L, -2, &length);
   static const pt_type list = {.kind = PT_TYPE_ARRAY, .element = &any_type}, map = {.kind = PT_TYPE_MAP, .element = &any_type};
-  static const pt_type number = {.kind = PT_TYPE_NUMBER}, boolean = {.kind = PT_TYPE_BOOLEAN};
-  pt_field field = {.name = name, .type = &string_type, .secret = pt_secret_named(name, length)};
-  int value = lua_gettop(L), kind = lua_type(L, value);
-  if (kind == LUA_TNUMBER)
-    field.type = &number;
-  else if (kind == LUA_TBOOLEAN)
-    field.type = &boolean;
-  else if (kind == LUA_TTABLE)
+  pt_field field = {.name = name, .type = &any_type, .secret = pt_secret_named(name, length)};
+  int value = lua_gettop(L);
+  if (lua_type(L, value) == LUA_TTABLE)
     field.type = has_names(L, value) ? &map : &list;
   const place *query = w->here;
   w->here = &(place){.above = query, .name = name, .length = length};

@@ -89,8 +89,10 @@ static void dispatch(lua_State *L, int environment, bool *thrown) {
   *thrown = true;
 }
 
+static bool is_end_untold(const pt_call *call) { return call->state == PT_CALL_DONE && call->settled && !call->done_event_sent; }
+
 bool pt_lua_tell(lua_State *L, int client, pt_call *call) {
-  if (!call->wants_events)
+  if (!call->wants_events || (call->events_sent == call->attempt_count && !is_end_untold(call)))
     return false;
   luaL_checkstack(L, 12, "event");
   pt_lua_hide_headers(call, lua_touserdata(L, client));
@@ -107,7 +109,7 @@ bool pt_lua_tell(lua_State *L, int client, pt_call *call) {
     push_retry_event(L, call, index);
     dispatch(L, environment, &thrown);
   }
-  if (call->state == PT_CALL_DONE && call->settled && !call->done_event_sent) {
+  if (is_end_untold(call)) {
     call->done_event_sent = true;
     if (push_deprecation_event(L, environment, call))
       dispatch(L, environment, &thrown);

@@ -38,8 +38,6 @@ void pt_lua_json_open(lua_State *L) {
   lua_pop(L, 2);
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 /* The byte after the string that begins at `start`. */
 static size_t string_end(const char *bytes, size_t length, size_t start) {
   size_t i = start + 1;
@@ -60,7 +58,7 @@ static size_t string_end(const char *bytes, size_t length, size_t start) {
 /* Whether a null or a number stands anywhere. */
 static bool has_null_or_number(const char *bytes, size_t length) {
   for (size_t i = 0; i < length;) {
-    if (bytes[i] == 'n' || is_digit(bytes[i]))
+    if (bytes[i] == 'n' || pt_is_digit(bytes[i]))
       return true;
     i = bytes[i] == '"' ? string_end(bytes, length, i) : i + 1;
   }
@@ -77,12 +75,12 @@ enum { LONG_INTEGER = 16, MARK_LENGTH = 12 };
 /* Whether a run of LONG_INTEGER digits stands anywhere; looks at every 16th byte. */
 static bool has_long_digits(const char *bytes, size_t length) {
   for (size_t i = LONG_INTEGER - 1; i < length; i += LONG_INTEGER) {
-    if (!is_digit(bytes[i]))
+    if (!pt_is_digit(bytes[i]))
       continue;
     size_t first = i, last = i;
-    while (first > 0 && is_digit(bytes[first - 1]))
+    while (first > 0 && pt_is_digit(bytes[first - 1]))
       first--;
-    while (last + 1 < length && is_digit(bytes[last + 1]))
+    while (last + 1 < length && pt_is_digit(bytes[last + 1]))
       last++;
     if (last - first + 1 >= LONG_INTEGER)
       return true;
@@ -92,7 +90,7 @@ static bool has_long_digits(const char *bytes, size_t length) {
 
 static size_t number_end(const char *bytes, size_t length, size_t start) {
   size_t i = start;
-  while (i < length && (is_digit(bytes[i]) || (bytes[i] != '\0' && strchr("+-.eE", bytes[i]) != NULL)))
+  while (i < length && (pt_is_digit(bytes[i]) || (bytes[i] != '\0' && strchr("+-.eE", bytes[i]) != NULL)))
     i++;
   return i;
 }
@@ -103,7 +101,7 @@ static bool fits_integer(const char *bytes, size_t length) {
   if (length - sign < LONG_INTEGER || length >= sizeof digits || bytes[sign] == '0')
     return false;
   for (size_t i = sign; i < length; i++)
-    if (!is_digit(bytes[i]))
+    if (!pt_is_digit(bytes[i]))
       return false;
   memcpy(digits, bytes, length);
   digits[length] = '\0';
@@ -123,7 +121,7 @@ static void mark_integers(pt_buffer *out, const source *text, const char *mark) 
   for (size_t i = 0; i < text->length;) {
     const char *bytes = text->bytes;
     size_t end = i + 1;
-    bool number = bytes[i] == '-' || is_digit(bytes[i]);
+    bool number = bytes[i] == '-' || pt_is_digit(bytes[i]);
     if (bytes[i] == '"')
       end = string_end(bytes, text->length, i);
     else if (number)

@@ -564,9 +564,9 @@ static const char *bad_proxy(const pt_exchange *exchange) {
 }
 
 static void copy_message(const pt_exchange *exchange, CURLcode code, pt_reply *reply) {
-  const char *text = exchange->error[0] != '\0' ? exchange->error : curl_easy_strerror(code);
-  if (bad_proxy(exchange) != NULL)
-    text = bad_proxy(exchange);
+  const char *text = exchange->error[0] != '\0' ? exchange->error : curl_easy_strerror(code), *proxy = bad_proxy(exchange);
+  if (proxy != NULL)
+    text = proxy;
   else if (exchange->refused)
     text = "the server refused the HTTP/2 stream";
   else if (exchange->sends > 1)
@@ -718,6 +718,7 @@ static void finish(pt_exchange *exchange) {
 
 /* The same attempt on a new connection: the kept one was stale, and nothing was sent. */
 static bool begin_again(pt_exchange *exchange) {
+  (void)curl_multi_remove_handle(exchange->transport->multi, exchange->easy);
   forget_attempt(exchange);
   return set_fresh(exchange, true) && curl_multi_add_handle(exchange->transport->multi, exchange->easy) == CURLM_OK;
 }
@@ -734,11 +735,8 @@ static void take_finished(pt_transport *transport) {
     if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private) != CURLE_OK || private == NULL)
       continue;
     pt_exchange *exchange = (pt_exchange *)(void *)private;
-    if (exchange->stale) {
-      (void)curl_multi_remove_handle(transport->multi, easy);
-      if (begin_again(exchange))
-        continue;
-    }
+    if (exchange->stale && begin_again(exchange))
+      continue;
     conclude(exchange, code);
     (void)curl_multi_remove_handle(transport->multi, easy);
     finish(exchange);
