@@ -53,22 +53,15 @@ local server = nginx.start {
   ]],
 }
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
 local _, worker = http.request("GET", server.url .. "/pid")
 
 -- Processor seconds of the worker so far.
 local function spent()
-  return tonumber(read("/proc/" .. worker .. "/schedstat"):match "^%d+") / 1e9
+  return tonumber(process.contents("/proc/" .. worker .. "/schedstat"):match "^%d+") / 1e9
 end
 
 local function resident()
-  return tonumber(read "/proc/self/status":match "VmRSS:%s+(%d+)")
+  return tonumber(process.contents "/proc/self/status":match "VmRSS:%s+(%d+)")
 end
 
 local least = {}

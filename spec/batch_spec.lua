@@ -22,11 +22,7 @@ local function client_of(server, options)
   return polytomic.new(all)
 end
 
-before_each(function() sandbox:reset() end)
-after_each(function()
-  clients.close()
-  sandbox:assert_all_faults_consumed()
-end)
+clients.around(before_each, after_each)
 
 describe("A batch", function()
   it("returns the data of every item in order, and no failures", function()

@@ -1,5 +1,6 @@
 -- The catalogue of operations: its facts, what is generated from them, and the generator's refusals.
 local cjson = require "cjson"
+local process = require "spec.support.process"
 
 local CATALOGUE = "csrc/catalogue"
 local OUTPUTS = {
@@ -11,13 +12,6 @@ local OUTPUTS = {
 }
 
 local catalogue = dofile(CATALOGUE .. "/model.lua")
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
 
 local function write(path, text)
   local file = assert(io.open(path, "wb"))
@@ -53,7 +47,7 @@ end
 local function run(command)
   local captured = os.tmpname()
   local a, _, code = os.execute(command .. " 2>" .. captured)
-  local message = read(captured)
+  local message = process.contents(captured)
   os.remove(captured)
   if type(a) == "number" then return math.floor(a / 256), message end
   return code, message
@@ -67,8 +61,8 @@ local function temporary_directory()
 end
 
 describe("the catalogue", function()
-  local raw_operations = cjson.decode(read(CATALOGUE .. "/operations.json"))
-  local raw_schemas = cjson.decode(read(CATALOGUE .. "/schemas.json"))
+  local raw_operations = cjson.decode(process.contents(CATALOGUE .. "/operations.json"))
+  local raw_schemas = cjson.decode(process.contents(CATALOGUE .. "/schemas.json"))
   local model = catalogue.load(CATALOGUE)
 
   it("knows the 194 operations and 350 schemas of the API", function()
@@ -177,13 +171,13 @@ describe("the catalogue", function()
   describe("in its generated files", function()
     for path, writer in pairs(OUTPUTS) do
       it("has " .. path .. " exactly as the facts give it", function()
-        assert.is_true(read(path) == render(writer, model), path .. " is stale: run lua5.4 csrc/catalogue/generate.lua")
+        assert.is_true(process.contents(path) == render(writer, model), path .. " is stale: run lua5.4 csrc/catalogue/generate.lua")
       end)
     end
 
     it("has every operation in the C table, sorted", function()
       local in_table = {}
-      local text = read "csrc/operations_data.c"
+      local text = process.contents "csrc/operations_data.c"
       local start = assert(text:find("const pt_operation pt_operations[]", 1, true))
       for name in text:sub(start):gmatch '\n    %.name = "([%w_]+)"' do in_table[#in_table + 1] = name end
       local expected = names(raw_operations)
@@ -192,7 +186,7 @@ describe("the catalogue", function()
     end)
 
     it("has every operation in the reference, with its call", function()
-      local text = read "docs/operations.md"
+      local text = process.contents "docs/operations.md"
       for _, op in ipairs(raw_operations) do
         assert.is_true(contains(text, "\n### " .. op.name .. "\n"), op.name)
         assert.is_true(contains(text, "`" .. op.method .. " " .. op.path .. "`"), op.name)
@@ -200,7 +194,7 @@ describe("the catalogue", function()
     end)
 
     it("has no broken link in the reference", function()
-      local text = read "docs/operations.md"
+      local text = process.contents "docs/operations.md"
       local anchors = {}
       for title in text:gmatch "\n#+ ([^\n]+)" do
         local anchor = title:lower():gsub("[^%w%- _]", ""):gsub(" ", "-")
@@ -212,7 +206,7 @@ describe("the catalogue", function()
 
     it("has types that load as Lua, with a method, a function and arguments for every operation", function()
       assert.is_function(loadfile "library/polytomic.lua")
-      local text = read "library/polytomic.lua"
+      local text = process.contents "library/polytomic.lua"
       for _, op in ipairs(raw_operations) do
         assert.is_true(contains(text, "\nfunction Client:" .. op.name .. "(arguments, options) end\n"), op.name)
         assert.is_true(contains(text, "\nfunction M." .. op.name .. "(arguments, options) end\n"), op.name)
@@ -221,7 +215,7 @@ describe("the catalogue", function()
     end)
 
     it("has a type for every schema", function()
-      local text = read "library/polytomic.lua"
+      local text = process.contents "library/polytomic.lua"
       for name, schema in pairs(raw_schemas) do
         local class = "\n---@class polytomic." .. name .. "\n"
         local alias = "\n---@alias polytomic." .. name
@@ -238,7 +232,7 @@ describe("the catalogue", function()
     end)
 
     it("refers to no type that the types do not define", function()
-      local text = read "library/polytomic.lua"
+      local text = process.contents "library/polytomic.lua"
       local defined = {}
       for name in text:gmatch "%-%-%-@class (polytomic[%w_.]*)" do defined[name] = true end
       for name in text:gmatch "%-%-%-@alias (polytomic[%w_.]*)" do defined[name] = true end
@@ -269,12 +263,12 @@ describe("the catalogue's generator", function()
     assert.equal(1, status)
     assert.is_true(contains(message, "stale: docs/operations.md"))
     assert.is_false(contains(message, "operations_data.c"))
-    assert.equal("changed", read(directory .. "/operations.md"))
+    assert.equal("changed", process.contents(directory .. "/operations.md"))
   end)
 
   it("keeps only the named operations when asked", function()
     assert.equal(0, (generate("--only list_orgs,create_org " .. directory)))
-    local found, text = {}, read(directory .. "/operations_data.c")
+    local found, text = {}, process.contents(directory .. "/operations_data.c")
     for name in text:gmatch '\n    %.name = "([%w_]+)"' do found[#found + 1] = name end
     assert.same({ "create_org", "list_orgs" }, found)
   end)

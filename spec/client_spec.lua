@@ -26,11 +26,7 @@ local function load_text(text)
   return assert((loadstring or load)(text)) -- luacheck: ignore
 end
 
-before_each(function() sandbox:reset() end)
-after_each(function()
-  clients.close()
-  sandbox:assert_all_faults_consumed()
-end)
+clients.around(before_each, after_each)
 
 describe("The module", function()
   it("tells its version as \"polytomic X.Y.Z\"", function()

@@ -34,11 +34,7 @@ local ways = {
   end,
 }
 
-before_each(function() sandbox:reset() end)
-after_each(function()
-  clients.close()
-  sandbox:assert_all_faults_consumed()
-end)
+clients.around(before_each, after_each)
 
 for way, make in pairs(ways) do
   describe("Of a " .. way .. " call", function()

@@ -3,17 +3,11 @@
 local cjson = require("cjson").new()
 local core = require "polytomic.core"
 local polytomic = require "polytomic"
+local process = require "spec.support.process"
 
 local PATH = "library/polytomic.lua"
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
-local text = read(PATH)
+local text = process.contents(PATH)
 
 local function set_of(pattern, from)
   local set, count = {}, 0
@@ -101,7 +95,7 @@ describe("library/polytomic.lua", function()
   end)
 
   it("has a class or an alias for every schema", function()
-    local schemas = cjson.decode(read "csrc/catalogue/schemas.json")
+    local schemas = cjson.decode(process.contents "csrc/catalogue/schemas.json")
     local classes, aliases = set_of "\n%-%-%-@class polytomic%.([%w.]+)", set_of "\n%-%-%-@alias polytomic%.([%w.]+)"
     local count = 0
     for name in pairs(schemas) do

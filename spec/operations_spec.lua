@@ -45,11 +45,7 @@ local function names(list)
   return found
 end
 
-before_each(function() sandbox:reset() end)
-after_each(function()
-  clients.close()
-  sandbox:assert_all_faults_consumed()
-end)
+clients.around(before_each, after_each)
 
 for title, way in pairs(ways) do
   describe(title, function()

@@ -3,13 +3,6 @@
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
 -- Fenced blocks of one language, each with the heading it stands under.
 local function snippets(text, language)
   local list, heading, block = {}, "top", nil
@@ -31,7 +24,7 @@ local function snippets(text, language)
 end
 
 describe("README", function()
-  local text = read "README.md"
+  local text = process.contents "README.md"
 
   for number, snippet in ipairs(snippets(text, "lua")) do
     it(("runs its snippet %d, under '%s'"):format(number, snippet.heading), function()
@@ -50,7 +43,7 @@ describe("README", function()
 
   for number, snippet in ipairs(snippets(text, "nginx")) do
     it(("takes its nginx snippet %d from the example that a spec runs"):format(number), function()
-      local example = read "examples/openresty/nginx.conf"
+      local example = process.contents "examples/openresty/nginx.conf"
       local function flat(lines) return (lines:gsub("%s+", " ")) end
       assert.truthy(flat(example):find(flat(snippet.code), 1, true), snippet.code)
     end)
@@ -62,7 +55,7 @@ describe("README", function()
   end)
 
   it("names every option of polytomic.new", function()
-    local library = read "library/polytomic.lua"
+    local library = process.contents "library/polytomic.lua"
     local options = assert(library:match "%-%-%-@class polytomic%.Options[^\n]*\n(.-)\n\n")
     for name in options:gmatch "%-%-%-@field ([%w_]+)" do
       assert.truthy(text:find("`" .. name .. "`", 1, true), name)

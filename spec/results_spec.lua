@@ -35,11 +35,7 @@ local function bad_response(body, name, arguments)
   return err, message
 end
 
-before_each(function() sandbox:reset() end)
-after_each(function()
-  clients.close()
-  sandbox:assert_all_faults_consumed()
-end)
+clients.around(before_each, after_each)
 
 describe("A success", function()
   it("is the data, nil and a response that tells all of the exchange", function()

@@ -2,7 +2,7 @@
 --
 --   local client = clients.sandbox { retries = 0 }                   the environment is ignored; options as for polytomic.new
 --   local client, server = clients.answered({ 200, '{"data":{}}' }, …)   one reply after another, the last repeated
---   after_each(clients.close)
+--   after_each(clients.close)                                        or clients.around(before_each, after_each)
 
 local polytomic = require "polytomic"
 local raw_server = require "spec.support.raw_server"
@@ -47,6 +47,16 @@ end
 function M.close()
   for _, client in ipairs(open) do client:close() end
   open = {}
+end
+
+-- Gives every spec of a file a sandbox that was reset, closes its clients behind it, and fails it where it leaves a fault unconsumed. Takes
+-- busted's functions, since modules do not see them.
+function M.around(before_each, after_each)
+  before_each(function() sandbox:reset() end)
+  after_each(function()
+    M.close()
+    sandbox:assert_all_faults_consumed()
+  end)
 end
 
 -- Checks that `call`, written on one line, raises a string with that line's position, and returns what follows the position.

@@ -27,13 +27,16 @@ end
 
 local quote = M.quote
 
-local function contents(path)
+-- The bytes of a file, or nil where there is none.
+function M.contents(path)
   local file = io.open(path, "rb")
   if not file then return nil end
   local text = file:read("*a")
   file:close()
   return text
 end
+
+local contents = M.contents
 
 local function write_file(path, text)
   local file = assert(io.open(path, "wb"))
