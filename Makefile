@@ -27,7 +27,7 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wcast-qual -Wstrict-p
 ifneq ($(filter true 1,$(CI) $(WERROR)),)
 WARNINGS += -Werror
 endif
-LANGUAGE = -std=c11 -D_GNU_SOURCE -fPIC -pthread
+LANGUAGE = -std=c11 -D_GNU_SOURCE -fPIC -pthread -Icsrc
 # pkg-config is asked once, when the first file is compiled: what it knows may be installed by this very run.
 LUA_CFLAGS = $(eval LUA_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LUA_PC)))$(LUA_CFLAGS)
 CURL_CFLAGS = $(eval CURL_CFLAGS := $(shell $(PKG_CONFIG) --cflags libcurl))$(CURL_CFLAGS)
@@ -38,19 +38,21 @@ LINK = $(CC) -shared -pthread $(CFLAGS) $(LDFLAGS)
 # ---- files ----
 
 OUT := $(BUILD)/$(LUA_VERSION)
-SOURCES := $(filter-out csrc/lua_testing.c,$(wildcard csrc/*.c))
-PLAIN_SOURCES := $(filter-out csrc/lua_%.c,$(SOURCES))
+STOREYS := base http api lua
+SOURCES := $(wildcard $(STOREYS:%=csrc/%/*.c))
+PLAIN_SOURCES := $(filter-out csrc/lua/%.c,$(SOURCES))
 CORE := $(OUT)/polytomic/core.so
 TESTING := $(OUT)/polytomic/testing.so
 TESTING_CORE := $(OUT)/testing-core/polytomic/core.so
 CORE_OBJECTS := $(SOURCES:csrc/%.c=$(OUT)/core/%.o)
 TESTING_OBJECTS := $(PLAIN_SOURCES:csrc/%.c=$(OUT)/testing/%.o)
 FUZZERS := $(patsubst csrc/fuzz/fuzz_%.c,%,$(wildcard csrc/fuzz/fuzz_*.c))
+C_FILES := $(filter-out csrc/api/operations_data.c,$(wildcard csrc/*/*.[ch] spec/support/*.c bench/*.c examples/embed/*.c))
 LUA_FILES := $(shell find lua/polytomic -name '*.lua' | LC_ALL=C sort)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all testing demo test check install uninstall clean catalogue bench fuzz sanitize valgrind coverage help needs
+.PHONY: all testing demo test check install uninstall clean catalogue bench fuzz sanitize valgrind coverage format help needs
 
 # ---- building ----
 
@@ -62,8 +64,8 @@ $(CORE): $(CORE_OBJECTS)
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(CURL_LIBS) -lm
 
-# Of the other objects the linker takes those that lua_testing.c needs.
-$(TESTING): $(OUT)/testing/lua_testing.o $(OUT)/testing/plain.a
+# Of the other objects the linker takes those that testing.c needs.
+$(TESTING): $(OUT)/testing/testing.o $(OUT)/testing/plain.a
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ -Wl,--as-needed $(CURL_LIBS) -lm
 
@@ -84,10 +86,14 @@ $(OUT)/testing/%.o: csrc/%.c | needs
 	@mkdir -p $(@D)
 	$(COMPILE) -DPT_TESTING $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
 
+$(OUT)/testing/testing.o: spec/support/testing.c | needs
+	@mkdir -p $(@D)
+	$(COMPILE) -DPT_TESTING $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
+
 needs:
 	@$(PKG_CONFIG) --print-errors --exists $(LUA_PC) libcurl
 
--include $(wildcard $(OUT)/core/*.d $(OUT)/testing/*.d $(BUILD)/fuzz/*.d)
+-include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d $(BUILD)/fuzz/*.d $(BUILD)/fuzz/*/*.d)
 
 # ---- trying and testing ----
 
@@ -106,9 +112,9 @@ test: ## builds and runs every spec, on all four Luas or on LUA_VERSION; SPECS c
 check: ## luacheck, clang-format, cppcheck, the catalogue's freshness, and gcc and clang without a warning
 	@.ci/ensure-packages check
 	luacheck -q lua spec examples bench csrc rockspec .busted .luacheckrc
-	clang-format --dry-run -Werror $(filter-out csrc/operations_data.c,$(wildcard csrc/*.[ch] csrc/fuzz/*.[ch]))
+	clang-format --dry-run -Werror $(C_FILES)
 	lua5.4 csrc/catalogue/generate.lua --check
-	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --suppress=ctunullpointer --error-exitcode=1 csrc
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --suppress=ctunullpointer --error-exitcode=1 -Icsrc csrc
 	@for compiler in gcc clang; do for version in 5.4 5.1; do \
 	  echo "$$compiler for $$version, warnings are errors"; \
 	  $(MAKE) --no-print-directory -s WERROR=1 CC=$$compiler BUILD=$(BUILD)/$$compiler LUA_VERSION=$$version all testing || exit 1; \
@@ -141,7 +147,7 @@ $(BUILD)/fuzz/%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/plain.a
 	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(CURL_LIBS) $(shell $(PKG_CONFIG) --libs $(LUA_PC)) -lm
 
 # Of the binding, what reads a reply and what writes a request.
-FUZZED = $(PLAIN_SOURCES) csrc/lua_arguments.c csrc/lua_json.c
+FUZZED = $(PLAIN_SOURCES) csrc/lua/arguments.c csrc/lua/json.c
 
 $(BUILD)/fuzz/plain.a: $(FUZZED:csrc/%.c=$(BUILD)/fuzz/%.o)
 	@rm -f $@
@@ -181,6 +187,9 @@ coverage: ## runs the specs with gcov; leaves build/coverage/*.gcov and prints t
 	@.ci/test $(BUILD)/coverage $(LUA_VERSION) $(SPECS)
 	@cd $(BUILD)/coverage && gcov --source-prefix $(CURDIR) --preserve-paths $$(find . -name '*.gcda') >summary 2>/dev/null; \
 	  awk -F"'" '/^File/ { file = $$2 } /^Lines executed/ { if (file ~ /^csrc.*[.]c$$/) print file ": " $$0; file = "" }' summary | sort -u
+
+format: ## lays out the C files; luacheck and clang-format hold what it does in make check
+	clang-format -i $(C_FILES)
 
 catalogue: ## writes what is generated: from csrc/catalogue, and the lists of files in the rockspec
 	lua5.4 csrc/catalogue/generate.lua

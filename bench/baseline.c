@@ -1,5 +1,6 @@
-/* baseline.c: the least a C program does for the same POST: one re-used easy handle, options set once, no JSON, no retries, no checks.
-   Usage: baseline URL KEY COUNT (creates organizations named baseline-PID-N). */
+/* baseline.c: the least a C program does for the same POST: one re-used easy handle, options set
+   once, no JSON, no retries, no checks. Usage: baseline URL KEY COUNT (creates organizations named
+   baseline-PID-N). */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,19 +44,23 @@ int main(int count, char **arguments) {
                                {idempotency_key, NULL}};
   curl_easy_setopt(easy, CURLOPT_URL, url);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines);
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, "polytomic-lua/0.1.0 libcurl/7.88.1 Lua 5.4"); /* the same request, byte for byte but for names */
+  curl_easy_setopt(easy, CURLOPT_USERAGENT,
+                   "polytomic-lua/0.1.0 libcurl/7.88.1 Lua 5.4"); /* the same request, byte for byte
+                                                                     but for names */
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, pass_header);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 30000L);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
   for (int i = 0; i < calls; i++) {
     (void)snprintf(body, sizeof body, "{\"name\":\"baseline-%d-%d\"}", (int)getpid(), i);
-    (void)snprintf(idempotency_key, sizeof idempotency_key, "Idempotency-Key: baseline-%d-%d-0123456789012345", (int)getpid(), i);
+    (void)snprintf(idempotency_key, sizeof idempotency_key,
+                   "Idempotency-Key: baseline-%d-%d-0123456789012345", (int)getpid(), i);
     reply_length = 0;
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)strlen(body));
     long status = 0;
-    if (curl_easy_perform(easy) != CURLE_OK || curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK || status != 200)
+    if (curl_easy_perform(easy) != CURLE_OK ||
+        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK || status != 200)
       return 1;
   }
   curl_easy_cleanup(easy);

@@ -4,7 +4,7 @@ local process = require "spec.support.process"
 
 local CATALOGUE = "csrc/catalogue"
 local OUTPUTS = {
-  ["csrc/operations_data.c"] = "write_c",
+  ["csrc/api/operations_data.c"] = "write_c",
   ["docs/operations.md"] = "write_docs",
   ["library/polytomic.lua"] = "write_library",
   ["lua/polytomic/cli/arrays.lua"] = "write_arrays",
@@ -177,7 +177,7 @@ describe("the catalogue", function()
 
     it("has every operation in the C table, sorted", function()
       local in_table = {}
-      local text = process.contents "csrc/operations_data.c"
+      local text = process.contents "csrc/api/operations_data.c"
       local start = assert(text:find("const pt_operation pt_operations[]", 1, true))
       for name in text:sub(start):gmatch '\n    %.name = "([%w_]+)"' do in_table[#in_table + 1] = name end
       local expected = names(raw_operations)

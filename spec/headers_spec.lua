@@ -1,4 +1,4 @@
--- What may stand in a header we send, and the headers of a reply (csrc/headers.c).
+-- What may stand in a header we send, and the headers of a reply (csrc/http/headers.c).
 
 local core = require "polytomic.testing"
 

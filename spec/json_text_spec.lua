@@ -1,4 +1,4 @@
--- Writing JSON strings and numbers, and looking over JSON text (csrc/json_text.c).
+-- Writing JSON strings and numbers, and looking over JSON text (csrc/base/json_text.c).
 
 local cjson = require "cjson"
 local core = require "polytomic.testing"

@@ -1,4 +1,4 @@
--- The Retry-After header (csrc/retry_after.c).
+-- The Retry-After header (csrc/http/retry_after.c).
 
 local core = require "polytomic.testing"
 

@@ -1,4 +1,4 @@
--- The decision to retry (csrc/retry.c) over the whole table of the public contract. PT_SHOW_MATRIX=1 prints what was decided.
+-- The decision to retry (csrc/api/retry.c) over the whole table of the public contract. PT_SHOW_MATRIX=1 prints what was decided.
 
 local core = require "polytomic.testing"
 

@@ -1,4 +1,4 @@
--- Keys: what is one, how it is shown, how it is sent (csrc/secret.c).
+-- Keys: what is one, how it is shown, how it is sent (csrc/base/secret.c).
 
 local core = require "polytomic.testing"
 

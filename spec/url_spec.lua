@@ -1,4 +1,4 @@
--- The base URL of a client, and the paths and queries of its calls (csrc/url.c).
+-- The base URL of a client, and the paths and queries of its calls (csrc/http/url.c).
 
 local core = require "polytomic.testing"
 

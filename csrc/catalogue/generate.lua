@@ -13,7 +13,7 @@ local function sibling(name) return dofile(here .. "/" .. name .. ".lua") end
 local model_reader = sibling "model"
 
 local OUTPUTS = {
-  { path = "csrc/operations_data.c", writer = "write_c" },
+  { path = "csrc/api/operations_data.c", writer = "write_c" },
   { path = "docs/operations.md", writer = "write_docs" },
   { path = "library/polytomic.lua", writer = "write_library" },
   { path = "lua/polytomic/cli/arrays.lua", writer = "write_arrays" },

@@ -1,7 +1,8 @@
-/* fuzz_arguments.c: any Lua table as the arguments of any operation. What is accepted makes a whole JSON body and a plain target; what is refused says why. */
-#include "../call_pool.h"
-#include "../json_text.h"
-#include "../lua_arguments.h"
+/* fuzz_arguments.c: any Lua table as the arguments of any operation. What is accepted makes a whole
+ * JSON body and a plain target; what is refused says why. */
+#include "api/call_pool.h"
+#include "base/json_text.h"
+#include "lua/arguments.h"
 #include "check.h"
 
 #include <lualib.h>
@@ -91,7 +92,8 @@ static void push_value(lua_State *L, input *in, int depth) {
 
 static void check_target(const pt_buffer *target) {
   CHECK(target->length > 0 && target->bytes[0] == '/');
-  CHECK(strlen(target->bytes) == target->length && strstr(target->bytes, "/../") == NULL && strstr(target->bytes, "//") == NULL);
+  CHECK(strlen(target->bytes) == target->length && strstr(target->bytes, "/../") == NULL &&
+        strstr(target->bytes, "//") == NULL);
   for (size_t i = 0; i < target->length; i++)
     CHECK(target->bytes[i] > ' ' && target->bytes[i] < 127 && target->bytes[i] != '#');
 }
@@ -110,9 +112,11 @@ static int run(lua_State *L) {
   CHECK(lua_gettop(L) == top);
   if (written) {
     check_target(&call->target);
-    CHECK(!call->has_body || pt_json_look(call->body.bytes, call->body.length, 200) == PT_JSON_WHOLE);
+    CHECK(!call->has_body ||
+          pt_json_look(call->body.bytes, call->body.length, 200) == PT_JSON_WHOLE);
   } else {
-    CHECK(refusal.problem[0] != '\0' && strlen(refusal.problem) < PT_PROBLEM_SIZE && strlen(refusal.field) < PT_FIELD_SIZE);
+    CHECK(refusal.problem[0] != '\0' && strlen(refusal.problem) < PT_PROBLEM_SIZE &&
+          strlen(refusal.field) < PT_FIELD_SIZE);
     CHECK(strpbrk(refusal.problem, "\r\n") == NULL);
   }
   pt_call_release(call);

@@ -1,6 +1,6 @@
-/* fuzz_json.c: looking over JSON text, writing strings and numbers. What is written is whole; what is cut has no whole beginning and is not made
-   invalid by being cut further. */
-#include "../json_text.h"
+/* fuzz_json.c: looking over JSON text, writing strings and numbers. What is written is whole; what
+   is cut has no whole beginning and is not made invalid by being cut further. */
+#include "base/json_text.h"
 #include "check.h"
 
 #include <math.h>

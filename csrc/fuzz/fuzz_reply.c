@@ -1,6 +1,7 @@
-/* fuzz_reply.c: from the text of a reply to Lua values. Text that is not JSON gives nothing; what is given has no null member and no integer as a float. */
-#include "../json_text.h"
-#include "../lua_json.h"
+/* fuzz_reply.c: from the text of a reply to Lua values. Text that is not JSON gives nothing; what
+ * is given has no null member and no integer as a float. */
+#include "base/json_text.h"
+#include "lua/json.h"
 #include "check.h"
 
 #include <lualib.h>
@@ -22,13 +23,15 @@ static void check_value(lua_State *L) {
   luaL_checkstack(L, 4, "value");
   if (lua_type(L, -1) == LUA_TNUMBER && !lua_isinteger(L, -1)) {
     double number = lua_tonumber(L, -1);
-    CHECK(floor(number) != number || fabs(number) > 9007199254740992.0 || (number == 0 && signbit(number)));
+    CHECK(floor(number) != number || fabs(number) > 9007199254740992.0 ||
+          (number == 0 && signbit(number)));
   }
   if (lua_type(L, -1) != LUA_TTABLE)
     return;
   lua_pushnil(L);
   while (lua_next(L, -2) != 0) {
-    CHECK(lua_type(L, -2) == LUA_TSTRING ? lua_type(L, -1) != LUA_TLIGHTUSERDATA : lua_isinteger(L, -2));
+    CHECK(lua_type(L, -2) == LUA_TSTRING ? lua_type(L, -1) != LUA_TLIGHTUSERDATA
+                                         : lua_isinteger(L, -2));
     check_value(L);
     lua_pop(L, 1);
   }

@@ -1,6 +1,7 @@
-/* fuzz_retry_after.c: Retry-After values. A wait is finite and not negative, or -1, does not depend on white space around the value, and follows the clock. */
-#include "../buffer.h"
-#include "../retry_after.h"
+/* fuzz_retry_after.c: Retry-After values. A wait is finite and not negative, or -1, does not depend
+ * on white space around the value, and follows the clock. */
+#include "base/buffer.h"
+#include "http/retry_after.h"
 #include "check.h"
 
 #include <math.h>

@@ -1,11 +1,14 @@
-/* fuzz_url.c: base URLs, path segments, query pairs and next links. What is read is stable when it is read again; what is written holds no byte of structure. */
-#include "../ascii.h"
-#include "../url.h"
+/* fuzz_url.c: base URLs, path segments, query pairs and next links. What is read is stable when it
+ * is read again; what is written holds no byte of structure. */
+#include "base/ascii.h"
+#include "http/url.h"
 #include "check.h"
 
 #include <string.h>
 
-static bool is_plain(char c) { return pt_is_letter(c) || pt_is_digit(c) || (c != '\0' && strchr("-._~%", c) != NULL); }
+static bool is_plain(char c) {
+  return pt_is_letter(c) || pt_is_digit(c) || (c != '\0' && strchr("-._~%", c) != NULL);
+}
 
 static void check_plain(const char *bytes, size_t length, const char *others) {
   for (size_t i = 0; i < length; i++)
@@ -21,9 +24,11 @@ static void check_base_url(const char *text, size_t length) {
   }
   CHECK(url.https || url.loopback);
   CHECK(url.host > url.origin && url.host + url.host_length <= url.origin + strlen(url.origin));
-  CHECK(strncmp(url.origin, url.https ? "https://" : "http://", (size_t)(url.host - url.origin)) == 0);
+  CHECK(strncmp(url.origin, url.https ? "https://" : "http://", (size_t)(url.host - url.origin)) ==
+        0);
   CHECK(strpbrk(url.host, "@/\\?# ") == NULL && strpbrk(url.prefix, "\\?# ") == NULL);
-  CHECK(url.prefix[0] == '\0' || (url.prefix[0] == '/' && url.prefix[strlen(url.prefix) - 1] != '/'));
+  CHECK(url.prefix[0] == '\0' ||
+        (url.prefix[0] == '/' && url.prefix[strlen(url.prefix) - 1] != '/'));
   CHECK(pt_url_same_origin(&url, url.origin, strlen(url.origin)));
   pt_buffer whole = {0};
   pt_buffer_add_text(&whole, url.origin);
@@ -55,7 +60,8 @@ static void check_parts(const char *text, size_t length) {
   pt_buffer_free(&out);
 }
 
-/* Whatever a link is, one that counts as the client's own names no other host to a reader that knows only '/', '?' and '#'. */
+/* Whatever a link is, one that counts as the client's own names no other host to a reader that
+ * knows only '/', '?' and '#'. */
 static void check_link(const pt_base_url *url, const char *text, size_t length) {
   if (!pt_url_same_origin(url, text, length))
     return;

@@ -1,8 +1,11 @@
-/* A C host with Lua states of its own, as games have them. It links nothing but Lua: the library is a Lua module that a script loads.
+/* A C host with Lua states of its own, as games have them. It links nothing but Lua: the library is
+   a Lua module that a script loads.
 
      cc -o embed examples/embed/main.c $(pkg-config --cflags --libs lua5.4) -pthread
-     ./embed examples/embed/game.lua 120        120 frames at 60 a second; then the state is closed, whatever is in flight
-     ./embed examples/embed/game.lua 120 2      the same in two threads, each with a state of its own */
+     ./embed examples/embed/game.lua 120        120 frames at 60 a second; then the state is closed,
+   whatever is in flight
+     ./embed examples/embed/game.lua 120 2      the same in two threads, each with a state of its
+   own */
 #define _POSIX_C_SOURCE 200809L
 #include <lauxlib.h>
 #include <lua.h>

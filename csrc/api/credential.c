@@ -1,0 +1,71 @@
+/* credential.c: see credential.h. */
+#include "api/credential.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+static pt_key_kind first_of(const pt_secret keys[3], const pt_key_kind *order, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (keys[order[i]].bytes != NULL)
+      return order[i];
+  return PT_KEY_NONE;
+}
+
+pt_key_kind pt_credential_choose(const pt_secret keys[3], const char *organization, pt_auth auth,
+                                 bool *basic) {
+  static const pt_key_kind partner[] = {PT_KEY_PARTNER, PT_KEY_DEPLOYMENT, PT_KEY_API};
+  static const pt_key_kind scoped[] = {PT_KEY_PARTNER, PT_KEY_DEPLOYMENT};
+  static const pt_key_kind user[] = {PT_KEY_API, PT_KEY_PARTNER, PT_KEY_DEPLOYMENT};
+  *basic = false;
+  if (auth == PT_AUTH_CONNECT_TOKEN)
+    return PT_KEY_NONE;
+  if (auth == PT_AUTH_PARTNER)
+    return first_of(keys, partner, 3);
+  if (organization[0] != '\0') {
+    pt_key_kind kind = first_of(keys, scoped, 2);
+    *basic = kind != PT_KEY_NONE;
+    if (*basic)
+      return kind;
+  }
+  return first_of(keys, user, 3);
+}
+
+pt_credential *pt_credential_new(const pt_secret keys[3], const char *organization, pt_auth auth) {
+  pt_credential *credential = pt_zalloc(sizeof *credential);
+  if (credential == NULL)
+    return NULL;
+  credential->references = 1;
+  credential->kind = pt_credential_choose(keys, organization, auth, &credential->basic);
+  if (credential->basic)
+    memcpy(credential->organization, organization, PT_UUID_LENGTH + 1);
+  if (credential->kind != PT_KEY_NONE)
+    pt_secret_add_authorization(&credential->line, &keys[credential->kind],
+                                credential->basic ? organization : NULL);
+  if (credential->line.failed) {
+    pt_credential_release(credential);
+    return NULL;
+  }
+  return credential;
+}
+
+void pt_credential_retain(pt_credential *credential) { credential->references++; }
+
+void pt_credential_release(pt_credential *credential) {
+  if (credential == NULL || --credential->references > 0)
+    return;
+  pt_buffer_wipe(&credential->line);
+  pt_free(credential);
+}
+
+const char *pt_key_label(pt_key_kind kind) {
+  static const char *const labels[PT_KEY_KINDS] = {"user API key", "partner key", "deployment key",
+                                                   "no key"};
+  return labels[kind];
+}
+
+const char *pt_key_variable(pt_key_kind kind) {
+  static const char *const variables[PT_KEY_KINDS] = {"POLYTOMIC_API_KEY", "POLYTOMIC_PARTNER_KEY",
+                                                      "POLYTOMIC_DEPLOYMENT_KEY", ""};
+  return variables[kind];
+}

@@ -1,0 +1,38 @@
+/* credential.h: which key goes with which operation, as the header line that is sent. */
+#ifndef PT_CREDENTIAL_H
+#define PT_CREDENTIAL_H
+
+#include "base/buffer.h"
+#include "api/operations.h"
+#include "base/random.h"
+#include "base/secret.h"
+
+typedef enum { PT_KEY_API, PT_KEY_PARTNER, PT_KEY_DEPLOYMENT, PT_KEY_NONE } pt_key_kind;
+#define PT_KEY_KINDS 4
+
+/* Counted: a call holds its credential for as long as it lives. Wiped when the last holder lets go.
+ */
+typedef struct {
+  unsigned references;
+  pt_key_kind kind;
+  bool basic;                            /* organization-scoped */
+  char organization[PT_UUID_LENGTH + 1]; /* of a basic one */
+  pt_buffer line;                        /* "Authorization: …"; empty for PT_KEY_NONE */
+} pt_credential;
+
+/* The rule of CONTRACT, "Which key is sent". `keys` has an entry for api, partner and deployment
+   key; `organization` is a UUID or "". PT_KEY_NONE when no key fits; `*basic` tells whether it goes
+   as Basic. An operation authorised by a token of its own takes no key. */
+pt_key_kind pt_credential_choose(const pt_secret keys[3], const char *organization, pt_auth auth,
+                                 bool *basic);
+/* NULL when memory is exhausted. */
+pt_credential *pt_credential_new(const pt_secret keys[3], const char *organization, pt_auth auth);
+void pt_credential_retain(pt_credential *credential);
+void pt_credential_release(pt_credential *credential);
+
+/* "partner key"; "no key". */
+const char *pt_key_label(pt_key_kind kind);
+/* "POLYTOMIC_PARTNER_KEY". */
+const char *pt_key_variable(pt_key_kind kind);
+
+#endif

@@ -1,0 +1,682 @@
+/* engine.c: see engine.h. */
+#include "api/engine.h"
+
+#include "api/call_pool.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "api/timer_heap.h"
+#include "api/trust.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+#if PT_HAVE_EPOLL
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#endif
+
+/* An HTTP/2 connection carries many exchanges. */
+enum { STREAMS_PER_CONNECTION = 100 };
+/* Few, so that calls that end together do not go on in lockstep: what follows the first is sent
+ * before the last has been looked at. */
+enum { EVENTS_AT_ONCE = 8 };
+/* Bytes of a usual reply: what the allocator serves fast. */
+enum { USUAL_HEADERS = 1000, USUAL_BODY = 500 };
+#define TIMER_TAG UINT32_MAX
+/* Where no descriptor tells of readiness, look at least this often. */
+#define FALLBACK_TIMEOUT 0.010
+
+typedef struct {
+  pt_call *first, *last;
+  size_t count;
+} call_list;
+
+struct pt_engine {
+  unsigned references;
+  pt_config config;
+  pid_t process; /* that the transports belong to */
+  /* One transport for each kind of key: a connection never carries two of them. */
+  pt_transport *transports[PT_KEY_KINDS];
+  call_list queued, exchanging, waiting, announced;
+  pt_call_pool *pool;
+  pt_timer_heap timers; /* queued calls by deadline, waiting calls by the end of their wait */
+  size_t open_calls;
+  unsigned long long next_serial;
+  double tokens;
+  unsigned long long calls, attempts, retries, failures, rate_limited;
+  pt_transport_counts counted; /* of transports that are gone */
+  bool by_sockets;             /* sockets live in `epoll` */
+  int epoll, timer;            /* -1 until wanted */
+  double armed;                /* when `timer` fires */
+  unsigned openings;           /* TLS connections opened in this step */
+};
+
+/* ---- lists ---- */
+
+static void list_add(call_list *list, pt_call *call) {
+  call->next = NULL;
+  call->previous = list->last;
+  if (list->last != NULL)
+    list->last->next = call;
+  else
+    list->first = call;
+  list->last = call;
+  list->count++;
+}
+
+static void list_remove(call_list *list, pt_call *call) {
+  if (call->previous != NULL)
+    call->previous->next = call->next;
+  else
+    list->first = call->next;
+  if (call->next != NULL)
+    call->next->previous = call->previous;
+  else
+    list->last = call->previous;
+  call->next = call->previous = NULL;
+  list->count--;
+}
+
+static call_list *list_of(pt_engine *engine, const pt_call *call) {
+  switch (call->state) {
+  case PT_CALL_QUEUED: return &engine->queued;
+  case PT_CALL_EXCHANGING: return &engine->exchanging;
+  case PT_CALL_WAITING: return &engine->waiting;
+  case PT_CALL_NEW:
+  case PT_CALL_DONE: break;
+  }
+  return NULL;
+}
+
+static void enter(pt_engine *engine, pt_call *call, pt_call_state state) {
+  call->state = state;
+  list_add(list_of(engine, call), call);
+}
+
+static void leave(pt_engine *engine, pt_call *call) {
+  list_remove(list_of(engine, call), call);
+  pt_timer_heap_remove(&engine->timers, call);
+}
+
+/* ---- transports ---- */
+
+static pt_transport *make_transport(pt_engine *engine) {
+  const pt_config *config = &engine->config;
+  return pt_transport_new(&(pt_transport_options){
+      .origin = config->base_url.origin,
+      .proxy = config->no_proxy ? "" : config->proxy.bytes,
+      .ca_file = config->ca_file,
+      .ca_path = config->ca_path,
+      .client_cert = config->client_cert,
+      .client_key = config->client_key,
+      .https = config->base_url.https,
+      .http2 = config->http2,
+      .max_connections = config->max_connections,
+      .max_response_bytes = config->max_response_bytes,
+  });
+}
+
+static bool have_epoll(pt_engine *engine) {
+#if PT_HAVE_EPOLL
+  if (engine->epoll < 0)
+    engine->epoll = epoll_create1(EPOLL_CLOEXEC);
+#endif
+  return engine->epoll >= 0;
+}
+
+/* From libcurl's own waiting to sockets in epoll. Only between exchanges: libcurl tells of a socket
+ * when it begins to use it. */
+static void drive_by_sockets(pt_engine *engine) {
+  if (engine->by_sockets || engine->exchanging.count > 0 || !have_epoll(engine))
+    return;
+  for (unsigned i = 0; i < PT_KEY_KINDS; i++)
+    if (engine->transports[i] != NULL &&
+        !pt_transport_use_epoll(engine->transports[i], engine->epoll, i))
+      return;
+  engine->by_sockets = true;
+}
+
+static pt_transport *transport_for(pt_engine *engine, unsigned index) {
+  pt_transport *transport = engine->transports[index];
+  if (transport != NULL)
+    return transport;
+  for (unsigned i = 0; i < PT_KEY_KINDS; i++)
+    if (engine->transports[i] != NULL)
+      drive_by_sockets(engine); /* one wait cannot watch two of libcurl's multis */
+  transport = make_transport(engine);
+  if (transport != NULL && engine->by_sockets &&
+      !pt_transport_use_epoll(transport, engine->epoll, index)) {
+    pt_transport_free(transport);
+    return NULL;
+  }
+  engine->transports[index] = transport;
+  return transport;
+}
+
+static void close_descriptors(pt_engine *engine) {
+  if (engine->timer >= 0)
+    (void)close(engine->timer);
+  if (engine->epoll >= 0)
+    (void)close(engine->epoll);
+  engine->timer = engine->epoll = -1;
+  engine->by_sockets = false;
+  engine->armed = INFINITY;
+}
+
+/* ---- calls ---- */
+
+static void end_call(pt_engine *engine, pt_call *call) {
+  engine->open_calls--;
+  if (!call->success && !call->pause)
+    engine->failures++;
+  if (call->announced)
+    list_add(&engine->announced, call); /* keeps the reference */
+  else
+    pt_call_release(call);
+}
+
+static bool room_for_exchange(const pt_engine *engine) {
+  size_t limit =
+      (size_t)engine->config.max_connections * (engine->config.http2 ? STREAMS_PER_CONNECTION : 1);
+  return engine->exchanging.count < limit;
+}
+
+static void fail_call(pt_engine *engine, pt_call *call, pt_attempt_end end, bool sent) {
+  bool exchanging = call->state == PT_CALL_EXCHANGING;
+  leave(engine, call);
+  call->exchange = NULL;
+  pt_call_stop(call, end, sent);
+  if (exchanging)
+    pt_call_record_broken(call, end);
+  end_call(engine, call);
+}
+
+static void queue_call(pt_engine *engine, pt_call *call) {
+  call->wake = call->deadline;
+  enter(engine, call, PT_CALL_QUEUED);
+  pt_timer_heap_add(&engine->timers, call);
+}
+
+static void begin_attempt(pt_engine *engine, pt_call *call, double now) {
+  pt_transport *transport = transport_for(engine, call->transport);
+  double left = call->deadline - now;
+  pt_reply *reply = &call->reply;
+  pt_buffer headers = reply->headers, body = reply->body; /* keep their memory */
+  pt_free(reply->message);
+  memset(reply, 0, sizeof *reply);
+  reply->headers = headers;
+  reply->body = body;
+  pt_buffer_clear(&reply->headers);
+  pt_buffer_clear(&reply->body);
+  (void)pt_buffer_reserve(&reply->headers,
+                          USUAL_HEADERS); /* in one piece; failing, they grow when they must */
+  (void)pt_buffer_reserve(&reply->body, USUAL_BODY);
+  reply->headers.failed = reply->body.failed = false;
+  pt_method method = call->operation->method;
+  leave(engine, call);
+  call->exchange =
+      transport == NULL
+          ? NULL
+          : pt_transport_start(transport,
+                               &(pt_exchange_request){
+                                   .method = pt_method_name(method),
+                                   .target = call->target.bytes,
+                                   .lines = call->lines,
+                                   .line_count = call->line_count,
+                                   .body = call->body.bytes,
+                                   .body_length = call->body.length,
+                                   .writes = call->has_body || method == PT_METHOD_POST ||
+                                             method == PT_METHOD_PUT || method == PT_METHOD_PATCH,
+                                   .compressed = call->operation->is_list,
+                                   .timeout = fmin(call->limits.attempt_timeout, left),
+                                   .connect_timeout = fmin(call->limits.connect_timeout, left),
+                                   .reply = reply,
+                                   .owner = call,
+                               });
+  if (call->exchange == NULL) {
+    pt_call_stop(call, PT_END_MEMORY, false);
+    end_call(engine, call);
+    return;
+  }
+  engine->attempts++;
+  if (call->attempt_count > 0)
+    engine->retries++;
+  enter(engine, call, PT_CALL_EXCHANGING);
+}
+
+static void attempt_ended(pt_engine *engine, pt_call *call) {
+  leave(engine, call);
+  call->exchange = NULL;
+  if (call->reply.end == PT_END_ANSWERED && call->reply.status == 429)
+    engine->rate_limited++;
+  if (pt_call_attempt_ended(call, &engine->tokens)) {
+    enter(engine, call, PT_CALL_WAITING);
+    pt_timer_heap_add(&engine->timers, call);
+  } else {
+    end_call(engine, call);
+  }
+}
+
+static bool collect(pt_engine *engine) {
+  bool any = false;
+  for (unsigned i = 0; i < PT_KEY_KINDS; i++) {
+    pt_call *call;
+    while (engine->transports[i] != NULL &&
+           (call = pt_transport_finished(engine->transports[i])) != NULL) {
+      attempt_ended(engine, call);
+      any = true;
+    }
+  }
+  return any;
+}
+
+static void run_timers(pt_engine *engine, double now) {
+  pt_call *call;
+  while ((call = pt_timer_heap_first(&engine->timers)) != NULL && call->wake <= now) {
+    if (call->state == PT_CALL_QUEUED) {
+      fail_call(engine, call, PT_END_TIMEOUT, false);
+    } else if (call->pause) {
+      leave(engine, call);
+      pt_call_end_pause(call);
+      end_call(engine, call);
+    } else {
+      leave(engine, call);
+      queue_call(engine, call);
+    }
+  }
+}
+
+/* ---- driving ---- */
+
+/* A child after fork shares the parent's sockets: it lets go of them without touching them. */
+static void notice_fork(pt_engine *engine) {
+  pid_t process = getpid();
+  if (process == engine->process)
+    return;
+  engine->process = process;
+  for (unsigned i = 0; i < PT_KEY_KINDS; i++) {
+    if (engine->transports[i] == NULL)
+      continue;
+    pt_transport_counts counts = pt_transport_counted(engine->transports[i]);
+    engine->counted.opened += counts.opened;
+    engine->counted.reused += counts.reused;
+    engine->transports[i] =
+        NULL; /* left as it is: closing it would say good-bye on the parent's TLS connections */
+  }
+  close_descriptors(engine);
+  while (engine->exchanging.first != NULL)
+    fail_call(engine, engine->exchanging.first, PT_END_CANCELLED, true);
+}
+
+static double earliest_timer(const pt_engine *engine) {
+  const pt_call *call = pt_timer_heap_first(&engine->timers);
+  double earliest = call != NULL ? call->wake : INFINITY;
+  if (engine->by_sockets)
+    for (unsigned i = 0; i < PT_KEY_KINDS; i++)
+      if (engine->transports[i] != NULL)
+        earliest = fmin(earliest, pt_transport_timer(engine->transports[i]));
+  if (engine->queued.first != NULL && room_for_exchange(engine))
+    earliest = 0;
+  return earliest;
+}
+
+static bool due_timers(pt_engine *engine, double now) {
+  bool any = false;
+  for (unsigned i = 0; i < PT_KEY_KINDS; i++) {
+    pt_transport *transport = engine->transports[i];
+    if (transport != NULL && pt_transport_timer(transport) <= now) {
+      pt_transport_timer_due(transport);
+      any = true;
+    }
+  }
+  return any;
+}
+
+/* Whether the exchange that began last needs a connection of its own, now that libcurl has looked
+ * for one. */
+static bool opens_connection(const pt_engine *engine, size_t exchanging) {
+  const pt_call *last = engine->exchanging.last;
+  return engine->exchanging.count > exchanging && last->exchange != NULL &&
+         !pt_transport_sending(last->exchange);
+}
+
+/* Gives calls of the queue their connections. A step with a budget begins them one after the other,
+   since that takes a while: libcurl does it when its timer is due, for all that began since. It
+   opens few TLS connections: those that begin together come to their handshakes, and to libcurl's
+   timers, together. */
+static void start_queued(pt_engine *engine, double now, double stop) {
+  bool bounded = stop < INFINITY;
+  while (engine->queued.first != NULL && room_for_exchange(engine)) {
+    if (bounded && (now >= stop || engine->openings >= PT_OPENINGS_PER_STEP))
+      break;
+    size_t exchanging = engine->exchanging.count;
+    begin_attempt(engine, engine->queued.first, now);
+    if (!bounded)
+      continue;
+    now = pt_clock_monotonic();
+    if (engine->by_sockets && due_timers(engine, now))
+      now = pt_clock_monotonic();
+    if (engine->config.base_url.https && opens_connection(engine, exchanging))
+      engine->openings++;
+  }
+}
+
+#if PT_HAVE_EPOLL
+static void socket_event(pt_engine *engine, const struct epoll_event *event) {
+  unsigned tag = (unsigned)(event->data.u64 >> 32);
+  int fd = (int)(event->data.u64 & UINT32_MAX);
+  if (tag == TIMER_TAG) {
+    uint64_t expirations;
+    if (read(fd, &expirations, sizeof expirations) > 0)
+      engine->armed = INFINITY;
+  } else if (tag < PT_KEY_KINDS && engine->transports[tag] != NULL) {
+    pt_transport_socket_ready(engine->transports[tag], fd, event->events);
+  }
+}
+
+/* Waits at most `seconds`; true when something happened. Stops working at `stop`: level-triggered
+ * readiness is told again. */
+static bool move_sockets(pt_engine *engine, double seconds, double stop) {
+  struct epoll_event events[EVENTS_AT_ONCE];
+  int milliseconds = (int)fmin(ceil(seconds * 1000.0), 60000.0);
+  int count = epoll_wait(engine->epoll, events, EVENTS_AT_ONCE, milliseconds);
+  for (int i = 0; i < count; i++) {
+    socket_event(engine, &events[i]);
+    if (stop < INFINITY && pt_clock_monotonic() >= stop)
+      break;
+  }
+  return due_timers(engine, pt_clock_monotonic()) || count > 0;
+}
+#else
+static bool move_sockets(pt_engine *engine, double seconds, double stop) {
+  (void)engine, (void)seconds, (void)stop;
+  return false;
+}
+#endif
+
+static bool move_multis(pt_engine *engine, double seconds) {
+  pt_transport *busy = NULL;
+  unsigned count = 0;
+  for (unsigned i = 0; i < PT_KEY_KINDS; i++) {
+    pt_transport *transport = engine->transports[i];
+    if (transport != NULL && (busy == NULL || pt_transport_active(transport) > 0)) {
+      busy = transport;
+      count += pt_transport_active(transport) > 0;
+    }
+  }
+  if (busy == NULL) { /* no call was sent yet: only pauses can be under way */
+    if (seconds > 0)
+      pt_clock_sleep(seconds);
+    return false;
+  }
+  if (seconds > 0)
+    pt_transport_wait(busy, count > 1 ? fmin(seconds, FALLBACK_TIMEOUT) : seconds);
+  for (unsigned i = 0; i < PT_KEY_KINDS; i++)
+    if (engine->transports[i] != NULL && pt_transport_active(engine->transports[i]) > 0)
+      pt_transport_perform(engine->transports[i]);
+  return true;
+}
+
+static bool move(pt_engine *engine, double seconds, double stop) {
+  if (engine->by_sockets)
+    return move_sockets(engine, seconds, stop);
+  return move_multis(engine, seconds);
+}
+
+/* One round: what time brought, what the queue may start, what the sockets say. */
+static bool round_of(pt_engine *engine, double seconds, double stop) {
+  double now = pt_clock_monotonic();
+  size_t open = engine->open_calls;
+  run_timers(engine, now);
+  start_queued(engine, now, stop);
+  bool ended = engine->open_calls < open; /* it may be the very call that is waited for */
+  double until_timer = earliest_timer(engine) - now;
+  bool moved = move(engine, ended || until_timer <= 0 ? 0 : fmin(seconds, until_timer), stop);
+  return collect(engine) || moved || ended;
+}
+
+static void arm(pt_engine *engine) {
+#if PT_HAVE_EPOLL
+  if (engine->timer < 0)
+    return;
+  double earliest = engine->announced.first != NULL ? 0
+                    : engine->open_calls > 0        ? earliest_timer(engine)
+                                                    : INFINITY;
+  if (earliest == engine->armed) /* both may be INFINITY */
+    return;
+  engine->armed = earliest;
+  struct itimerspec when = {{0, 0}, {0, 0}};
+  if (earliest < INFINITY) {
+    double whole = floor(earliest);
+    when.it_value.tv_sec = (time_t)whole;
+    when.it_value.tv_nsec = (long)((earliest - whole) * 1e9);
+    if (when.it_value.tv_sec == 0 && when.it_value.tv_nsec == 0)
+      when.it_value.tv_nsec = 1; /* 0 would disarm it */
+  }
+  (void)timerfd_settime(engine->timer, TFD_TIMER_ABSTIME, &when, NULL);
+#else
+  (void)engine;
+#endif
+}
+
+size_t pt_engine_step(pt_engine *engine, double seconds) {
+  notice_fork(engine);
+  engine->openings = 0;
+  if (engine->open_calls > 0) {
+    double now = pt_clock_monotonic();
+    double stop = seconds > 0 ? INFINITY : now + PT_STEP_BUDGET;
+    double end = now + seconds;
+    bool moved = round_of(engine, 0, stop);
+    if (seconds <= 0) {
+      while (moved && engine->open_calls > 0 && pt_clock_monotonic() < stop)
+        moved = round_of(engine, 0, stop);
+    } else if (!moved && engine->open_calls > 0) { /* the first round only starts and looks */
+      (void)round_of(engine, end - now, stop);
+    }
+    now = pt_clock_monotonic();
+    run_timers(engine, now);
+    start_queued(engine, now, stop);
+  }
+  arm(engine);
+  return engine->open_calls;
+}
+
+static bool has_news(const pt_call *call) {
+  return call->state == PT_CALL_DONE ||
+         (call->wants_events && call->events_sent < call->attempt_count);
+}
+
+void pt_engine_run(pt_engine *engine, pt_call *call) {
+  notice_fork(engine);
+  double seconds = 0;
+  while (!has_news(call)) {
+    (void)round_of(engine, seconds, INFINITY);
+    seconds = 60.0;
+  }
+  arm(engine);
+}
+
+/* ---- life ---- */
+
+pt_engine *pt_engine_new(pt_config *config) {
+  pt_engine *engine = pt_zalloc(sizeof *engine);
+  const char *ca_file, *ca_path;
+  pt_transport_default_ca(&ca_file, &ca_path);
+  if (engine == NULL || (engine->pool = pt_call_pool_new()) == NULL ||
+      !pt_trust_find(config, ca_file, ca_path)) {
+    if (engine != NULL)
+      pt_call_pool_close(engine->pool);
+    pt_free(engine);
+    pt_config_free(config);
+    return NULL;
+  }
+  engine->references = 1;
+  engine->config = *config;
+  memset(config, 0, sizeof *config);
+  engine->process = getpid();
+  engine->tokens = PT_RETRY_BUDGET;
+  engine->epoll = engine->timer = -1;
+  engine->armed = INFINITY;
+  return engine;
+}
+
+void pt_engine_retain(pt_engine *engine) { engine->references++; }
+
+static void close_all(pt_engine *engine) {
+  call_list *lists[] = {&engine->queued, &engine->exchanging, &engine->waiting};
+  for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+    while (lists[i]->first != NULL)
+      pt_engine_cancel(engine, lists[i]->first, PT_END_CLOSED);
+  pt_call *call;
+  while ((call = pt_engine_announced(engine)) != NULL)
+    pt_call_release(call);
+}
+
+void pt_engine_release(pt_engine *engine) {
+  if (engine == NULL || --engine->references > 0)
+    return;
+  notice_fork(engine);
+  close_all(engine);
+  for (unsigned i = 0; i < PT_KEY_KINDS; i++)
+    pt_transport_free(engine->transports[i]);
+  close_descriptors(engine);
+  pt_timer_heap_free(&engine->timers);
+  pt_call_pool_close(engine->pool);
+  pt_config_free(&engine->config);
+  pt_free(engine);
+}
+
+const pt_config *pt_engine_config(const pt_engine *engine) { return &engine->config; }
+
+pt_call *pt_engine_new_call(pt_engine *engine) { return pt_call_pool_take(engine->pool); }
+
+/* Makes the call the engine's. False when there is no memory for it: it has ended then. */
+static bool admit(pt_engine *engine, pt_call *call) {
+  notice_fork(engine);
+  call->engine = engine;
+  call->serial = ++engine->next_serial;
+  call->started = pt_clock_monotonic();
+  pt_call_retain(call);
+  engine->open_calls++;
+  if (pt_timer_heap_reserve(&engine->timers, engine->open_calls))
+    return true;
+  pt_call_stop(call, PT_END_MEMORY, false);
+  end_call(engine, call);
+  return false;
+}
+
+void pt_engine_submit(pt_engine *engine, pt_call *call) {
+  call->transport =
+      call->credential != NULL ? (unsigned)call->credential->kind : (unsigned)PT_KEY_NONE;
+  engine->calls++;
+  if (!admit(engine, call))
+    return;
+  call->deadline = call->started + call->limits.timeout;
+  queue_call(engine, call);
+  arm(engine);
+}
+
+void pt_engine_pause(pt_engine *engine, pt_call *call, double seconds) {
+  call->pause = true;
+  if (!admit(engine, call))
+    return;
+  call->wake = call->started + seconds;
+  enter(engine, call, PT_CALL_WAITING);
+  pt_timer_heap_add(&engine->timers, call);
+  arm(engine);
+}
+
+void pt_engine_cancel(pt_engine *engine, pt_call *call, pt_attempt_end end) {
+  if (call->state == PT_CALL_DONE || call->state == PT_CALL_NEW)
+    return;
+  bool sent = false;
+  if (call->exchange != NULL) {
+    pt_transport_cancel(engine->transports[call->transport], call->exchange);
+    call->exchange = NULL;
+    sent = call->reply.sent;
+  }
+  fail_call(engine, call, end, sent);
+  arm(engine);
+}
+
+static void close_owned(pt_engine *engine, call_list *list, const void *owner) {
+  for (pt_call *call = list->first, *next; call != NULL; call = next) {
+    next = call->next;
+    if (call->owner == owner)
+      pt_engine_cancel(engine, call, PT_END_CLOSED);
+  }
+}
+
+void pt_engine_close_owner(pt_engine *engine, const void *owner) {
+  notice_fork(engine);
+  close_owned(engine, &engine->queued, owner);
+  close_owned(engine, &engine->exchanging, owner);
+  close_owned(engine, &engine->waiting, owner);
+}
+
+void pt_engine_share_descriptor(pt_engine *engine) {
+  notice_fork(engine);
+  drive_by_sockets(engine);
+}
+
+int pt_engine_descriptor(pt_engine *engine) {
+  pt_engine_share_descriptor(engine);
+  if (!engine->by_sockets)
+    return -1;
+#if PT_HAVE_EPOLL
+  if (engine->timer < 0) {
+    engine->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (engine->timer < 0)
+      return -1;
+    struct epoll_event event = {.events = EPOLLIN};
+    event.data.u64 = (uint64_t)TIMER_TAG << 32 | (uint32_t)engine->timer;
+    if (epoll_ctl(engine->epoll, EPOLL_CTL_ADD, engine->timer, &event) != 0) {
+      (void)close(engine->timer);
+      engine->timer = -1;
+      return -1;
+    }
+    arm(engine);
+  }
+#endif
+  return engine->epoll;
+}
+
+double pt_engine_timeout(pt_engine *engine) {
+  if (engine->announced.first != NULL)
+    return 0;
+  if (engine->open_calls == 0)
+    return INFINITY;
+  double timeout = fmax(0, earliest_timer(engine) - pt_clock_monotonic());
+  return engine->by_sockets ? timeout : fmin(timeout, FALLBACK_TIMEOUT);
+}
+
+pt_call *pt_engine_announced(pt_engine *engine) {
+  pt_call *call = engine->announced.first;
+  if (call != NULL)
+    list_remove(&engine->announced, call);
+  return call;
+}
+
+pt_engine_stats pt_engine_stats_of(const pt_engine *engine) {
+  pt_engine_stats stats = {.calls = engine->calls,
+                           .attempts = engine->attempts,
+                           .retries = engine->retries,
+                           .failures = engine->failures,
+                           .rate_limited = engine->rate_limited,
+                           .connections_opened = engine->counted.opened,
+                           .connections_reused = engine->counted.reused,
+                           .active = engine->exchanging.count + engine->waiting.count,
+                           .queued = engine->queued.count,
+                           .retry_tokens = engine->tokens};
+  for (unsigned i = 0; i < PT_KEY_KINDS; i++) {
+    if (engine->transports[i] == NULL)
+      continue;
+    pt_transport_counts counts = pt_transport_counted(engine->transports[i]);
+    stats.connections_opened += counts.opened;
+    stats.connections_reused += counts.reused;
+  }
+  return stats;
+}
+
+void pt_engine_count_failure(pt_engine *engine) { engine->failures++; }

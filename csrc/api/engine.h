@@ -1,0 +1,69 @@
+/* engine.h: drives every call of the clients that share it: queue, connection limit, back-off,
+ * retry budget, and one descriptor to wait on. No Lua. */
+#ifndef PT_ENGINE_H
+#define PT_ENGINE_H
+
+#include "api/call.h"
+#include "api/config.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Takes over the config (also on failure). Opens nothing before the first call. NULL when memory is
+ * exhausted. One reference. */
+pt_engine *pt_engine_new(pt_config *config);
+void pt_engine_retain(pt_engine *engine);
+/* With the last reference every call still open ends as PT_END_CLOSED, and every connection is
+ * closed. */
+void pt_engine_release(pt_engine *engine);
+const pt_config *pt_engine_config(const pt_engine *engine);
+
+/* A new call to be filled and submitted, or NULL when memory is exhausted. One reference, the
+ * caller's. */
+pt_call *pt_engine_new_call(pt_engine *engine);
+
+/* Takes a prepared call; holds a reference until it is done. Nothing is sent before the next step.
+ */
+void pt_engine_submit(pt_engine *engine, pt_call *call);
+/* Takes a call that sends nothing and is done after `seconds`, so that time passes as the client
+ * waits for calls. Not counted as a call. */
+void pt_engine_pause(pt_engine *engine, pt_call *call, double seconds);
+/* Ends a call now with PT_END_CANCELLED or PT_END_CLOSED; nothing happens when it is done. */
+void pt_engine_cancel(pt_engine *engine, pt_call *call, pt_attempt_end end);
+/* Ends with PT_END_CLOSED every call made on `owner`. */
+void pt_engine_close_owner(pt_engine *engine, const void *owner);
+
+/* Does what can be done now, waits at most `seconds` (0: not at all) for something to happen, and
+   does that. Returns the number of calls not done. With seconds == 0 it begins nothing new after
+   PT_STEP_BUDGET seconds of work, opens at most PT_OPENINGS_PER_STEP TLS connections, and leaves
+   the rest for the next step: so that one in every frame of a game goes unnoticed. */
+size_t pt_engine_step(pt_engine *engine, double seconds);
+#define PT_STEP_BUDGET 0.0015
+#define PT_OPENINGS_PER_STEP 1u
+/* Steps until the call is done or has something to tell (see pt_call.wants_events). */
+void pt_engine_run(pt_engine *engine, pt_call *call);
+
+/* For other loops: the calls are driven by sockets from now on. */
+void pt_engine_share_descriptor(pt_engine *engine);
+/* A descriptor that is readable when a step has work to do; -1 where the system has none (no epoll)
+ * or no descriptor is left. */
+int pt_engine_descriptor(pt_engine *engine);
+/* Seconds until a step is wanted without the descriptor being readable; INFINITY when nothing is
+ * under way. */
+double pt_engine_timeout(pt_engine *engine);
+
+/* The next call that was marked `announced` and is done since, or NULL. The caller gets the
+ * engine's reference. */
+pt_call *pt_engine_announced(pt_engine *engine);
+
+typedef struct {
+  unsigned long long calls, attempts, retries, failures, connections_opened, connections_reused;
+  unsigned long long rate_limited; /* replies with status 429 */
+  size_t active, queued;
+  double retry_tokens;
+} pt_engine_stats;
+pt_engine_stats pt_engine_stats_of(const pt_engine *engine);
+/* A reply the engine took for a success was not the promised JSON. */
+void pt_engine_count_failure(pt_engine *engine);
+
+#endif

@@ -1,0 +1,34 @@
+/* ascii.h: kinds of ASCII bytes, as protocols mean them: <ctype.h> follows the locale. */
+#ifndef PT_ASCII_H
+#define PT_ASCII_H
+
+#include <stdbool.h>
+
+static inline bool pt_is_digit(char c) { return c >= '0' && c <= '9'; }
+
+static inline bool pt_is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+/* Value of a hexadecimal digit, or -1. */
+static inline int pt_hexadecimal_value(char c) {
+  if (pt_is_digit(c))
+    return c - '0';
+  if (c >= 'a' && c <= 'f')
+    return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static inline bool pt_is_hexadecimal(char c) { return pt_hexadecimal_value(c) >= 0; }
+
+/* White space around a header's value, line ends included (RFC 9112 section 5). */
+static inline bool pt_is_header_space(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The lower-case form of a letter; any other byte as it is. */
+static inline char pt_lower(char c) {
+  if (c >= 'A' && c <= 'Z')
+    c = (char)(c | 0x20);
+  return c;
+}
+
+#endif

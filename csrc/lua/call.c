@@ -1,0 +1,476 @@
+/* call.c: see call.h. */
+#include "lua/call.h"
+
+#include "api/call_pool.h"
+#include "lua/arguments.h"
+#include "lua/events.h"
+#include "lua/result.h"
+#include "lua/set.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define VERSION_HEADER "X-Polytomic-Version"
+
+/* Bytes of a body for which libcurl asks the server's leave first: 1 MiB, or 1 KiB before 7.63. */
+enum { EXPECT_LIMIT = 1000 * 1000 };
+
+/* ---- making a call ---- */
+
+/* in: -, out: userdata that owns a new call; its user value is the client's until it gets one of
+ * its own */
+static pt_call *push_call(lua_State *L, int client, const pt_operation *operation) {
+  pt_lua_call *holder = pt_newuserdata(L, sizeof *holder);
+  holder->call = NULL;
+  luaL_getmetatable(L, PT_CALL_METATABLE);
+  lua_setmetatable(L, -2);
+  pt_getuservalue(L, client);
+  pt_setuservalue(L, -2);
+  const pt_lua_client *owner = lua_touserdata(L, client);
+  holder->call = owner->engine != NULL ? pt_engine_new_call(owner->engine) : pt_call_new();
+  if (holder->call == NULL)
+    luaL_error(L, "not enough memory");
+  holder->call->operation = operation;
+  return holder->call;
+}
+
+static bool needs_arguments(const pt_operation *operation) {
+  for (size_t i = 0; i < operation->field_count; i++)
+    if (operation->fields[i].required)
+      return true;
+  return false;
+}
+
+/* Index of the arguments table, or 0 for none. Raises for bad usage. */
+static int check_arguments(lua_State *L, int index, int level, const pt_operation *operation) {
+  if (lua_type(L, index) == LUA_TTABLE)
+    return index;
+  if (lua_isnoneornil(L, index) && !needs_arguments(operation))
+    return 0;
+  return pt_lua_error(L, level, "%s: arguments must be a table, got %s", operation->name,
+                      lua_type(L, index) == LUA_TNONE ? "nothing" : luaL_typename(L, index));
+}
+
+/* The credential of this call: the client's own, or one for an organization of its own. NULL when
+ * no key fits. */
+static pt_credential *credential_for(lua_State *L, pt_lua_client *client,
+                                     const pt_client_options *options, pt_auth auth) {
+  bool own = strcmp(options->organization, client->options.organization) != 0;
+  pt_credential *credential = own ? NULL : client->credentials[auth];
+  if (credential == NULL) {
+    credential =
+        pt_credential_new(pt_engine_config(client->engine)->keys, options->organization, auth);
+    if (credential == NULL)
+      luaL_error(L, "not enough memory");
+    if (!own)
+      client->credentials[auth] = credential;
+  }
+  if (!own)
+    pt_credential_retain(credential);
+  return credential;
+}
+
+/* As header lines, since libcurl puts its own User-Agent together twice. */
+static bool add_lines(pt_call *call, const pt_client_options *options, const pt_config *config) {
+  bool added = pt_call_add_fixed_line(call, config->user_agent) &&
+               pt_call_add_fixed_line(call, "Accept: application/json");
+  if (call->body.length > EXPECT_LIMIT) /* libcurl would wait a second for "100 Continue" */
+    added = added && pt_call_add_fixed_line(call, "Expect:");
+  if (call->has_body)
+    added = added && pt_call_add_fixed_line(call, "Content-Type: application/json");
+  else if (call->operation->method != PT_METHOD_GET &&
+           call->operation->method != PT_METHOD_DELETE) /* libcurl would call nothing a form */
+    added = added && pt_call_add_fixed_line(call, "Content-Type:");
+  if (options->read_only)
+    added = added && pt_call_add_fixed_line(call, "X-Polytomic-Access-Mode: read-only");
+  return added &&
+         pt_call_add_line(call, VERSION_HEADER, options->version, strlen(options->version));
+}
+
+/* What stops a call before it is made. */
+typedef enum { READY, REFUSED } readiness;
+
+/* Gives the call its credential and headers. READY, or REFUSED with nil, message, err pushed. */
+static readiness equip(lua_State *L, pt_lua_client *client, const pt_client_options *options,
+                       pt_call *call, bool no_key) {
+  pt_method method = call->operation->method;
+  if (options->read_only && method != PT_METHOD_GET) {
+    pt_refusal refusal = {
+        .field = "",
+        .problem = "the client is read-only (read_only = true): only GET operations are sent"};
+    (void)pt_lua_push_invalid(L, call, &refusal);
+    return REFUSED;
+  }
+  call->credential = credential_for(L, client, options, call->operation->auth);
+  if (call->credential->kind == PT_KEY_NONE && call->operation->auth != PT_AUTH_CONNECT_TOKEN) {
+    (void)pt_lua_push_unconfigured(L, call);
+    return REFUSED;
+  }
+  bool wants_key = !no_key && (method == PT_METHOD_POST || method == PT_METHOD_PATCH);
+  const char *problem = add_lines(call, options, pt_engine_config(client->engine))
+                            ? pt_call_prepare(call, wants_key)
+                            : "not enough memory";
+  if (problem != NULL)
+    luaL_error(L, "%s: %s", call->operation->name, problem);
+  call->owner = client;
+  call->wants_events = client->tells;
+  return READY;
+}
+
+static readiness check_written(lua_State *L, const pt_call *call, bool written,
+                               const pt_refusal *refusal) {
+  if (written)
+    return READY;
+  if (refusal->problem[0] == '\0')
+    luaL_error(L, "%s: not enough memory", call->operation->name);
+  (void)pt_lua_push_invalid(L, call, refusal);
+  return REFUSED;
+}
+
+/* A request outside the catalogue is an operation of its own making; it takes the key of the
+ * catalogue's operation with that path, if there is one. */
+static const pt_operation request_operation = {.name = "request", .data_open = true};
+
+/* in: request table at `index`; out: the call's own operation is filled. Raises for bad usage. */
+static void read_request(lua_State *L, int index, int level, pt_call *call) {
+  static const char *const known[] = {"method", "path", "query", "body"};
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    lua_pop(L, 1);
+    const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    size_t i = 0;
+    while (i < 4 && strcmp(known[i], name) != 0)
+      i++;
+    if (i == 4)
+      pt_lua_error(L, level,
+                   "request: unknown field '%.64s', known are method, path, query and body", name);
+  }
+  lua_getfield(L, index, "method");
+  lua_getfield(L, index, "path");
+  const char *method = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+  if (!pt_call_own_operation(call, &request_operation))
+    luaL_error(L, "not enough memory");
+  unsigned m = PT_METHOD_GET;
+  while (m <= PT_METHOD_DELETE && strcmp(pt_method_name((pt_method)m), method) != 0)
+    m++;
+  if (m > PT_METHOD_DELETE)
+    pt_lua_error(L, level, "request: method must be GET, POST, PUT, PATCH or DELETE");
+  call->own_operation->method = (pt_method)m;
+  size_t length = 0;
+  const char *path = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : "";
+  const pt_operation *match = pt_operation_match((pt_method)m, path, length);
+  call->own_operation->auth = match != NULL ? match->auth : PT_AUTH_UNSPECIFIED;
+  lua_pop(L, 2);
+}
+
+static bool write_request(lua_State *L, pt_call *call, const char *prefix, int index,
+                          pt_refusal *refusal) {
+  int top = lua_gettop(L);
+  lua_getfield(L, index, "path");
+  lua_getfield(L, index, "query");
+  lua_getfield(L, index, "body");
+  bool written = pt_lua_write_request(L, call, prefix, top + 1, lua_isnil(L, top + 2) ? 0 : top + 2,
+                                      lua_isnil(L, top + 3) ? 0 : top + 3, refusal);
+  lua_settop(L, top);
+  return written;
+}
+
+/* in: client, arguments, options at `base`; out: call, then nothing, or nil, message, err. The call
+   is at `base + 3`, its request is written; `options` become those of this call, and `no_key` is
+   whether it wants no idempotency key. */
+static readiness fill_call(lua_State *L, int base, const pt_operation *operation, int level,
+                           pt_client_options *options, bool *no_key) {
+  pt_lua_client *client = lua_touserdata(L, base);
+  pt_refusal refusal;
+  *options = client->options;
+  lua_settop(L, base + 2);
+  bool free_form = operation == &request_operation;
+  int arguments = check_arguments(L, base + 1, level, operation);
+  if (free_form && arguments == 0)
+    pt_lua_error(L, level, "request: the request must be a table");
+  pt_call *call = push_call(L, base, operation);
+  call->limits = options->limits;
+  if (free_form)
+    read_request(L, arguments, level, call);
+  pt_lua_read_call_options(L, base + 2, level, call, options, no_key);
+  if (client->engine == NULL) {
+    (void)pt_lua_push_closed(L, call);
+    return REFUSED;
+  }
+  const char *prefix = pt_engine_config(client->engine)->base_url.prefix;
+  bool written = free_form ? write_request(L, call, prefix, arguments, &refusal)
+                           : pt_lua_write_arguments(L, call, prefix, arguments, &refusal);
+  return check_written(L, call, written, &refusal);
+}
+
+/* As fill_call; the call is ready to be submitted. */
+static readiness make_call(lua_State *L, int base, const pt_operation *operation, int level) {
+  pt_client_options options;
+  bool no_key;
+  if (fill_call(L, base, operation, level, &options, &no_key) == REFUSED)
+    return REFUSED;
+  pt_lua_call *holder = lua_touserdata(L, base + 3);
+  return equip(L, lua_touserdata(L, base), &options, holder->call, no_key);
+}
+
+int pt_lua_check_operation(lua_State *L, int base, const pt_operation *operation, int level) {
+  pt_client_options options;
+  bool no_key;
+  return fill_call(L, base, operation, level, &options, &no_key) == REFUSED ? 3 : 0;
+}
+
+/* ---- waiting for it ---- */
+
+/* Runs a submitted call to its end. An error thrown by on_event is kept, and raised when the call
+ * has ended: what was sent is never left half done. */
+static int run_call(lua_State *L, int client_index, int call_index, pt_call *call) {
+  pt_lua_client *client = lua_touserdata(L, client_index);
+  int thrown = 0;
+  while (call->state != PT_CALL_DONE) {
+    pt_engine_run(client->engine, call);
+    if (pt_lua_tell(L, client_index, call) && thrown == 0)
+      thrown = lua_gettop(L);
+    if (client->engine == NULL)
+      break; /* on_event closed the client, and so ended the call */
+  }
+  int results = pt_lua_push_result(L, call_index, call, client);
+  call->settled = true;
+  while (pt_lua_tell(L, client_index, call) && thrown == 0) {
+    thrown = lua_gettop(L);
+  }
+  if (thrown != 0) {
+    lua_pushvalue(L, thrown);
+    return lua_error(L);
+  }
+  return results;
+}
+
+/* in: client, call; for a client with `wait`, called from C: works where the host's wait need not
+ * yield, or Lua can yield across C */
+static void call_wait(lua_State *L, int client_index, int call_index) {
+  pt_getuservalue(L, client_index);
+  lua_getfield(L, -1, "wait");
+  lua_pushvalue(L, client_index);
+  lua_pushvalue(L, call_index);
+  lua_call(L, 2, 0);
+  lua_pop(L, 1);
+}
+
+int pt_lua_run_operation(lua_State *L, int base, const pt_operation *operation, int level) {
+  if (make_call(L, base, operation, level) == REFUSED)
+    return 3;
+  pt_lua_client *client = lua_touserdata(L, base);
+  int call_index = lua_gettop(L);
+  pt_call *call = ((pt_lua_call *)lua_touserdata(L, call_index))->call;
+  if (client->waits)
+    pt_engine_share_descriptor(client->engine);
+  pt_engine_submit(client->engine, call);
+  if (client->waits)
+    call_wait(L, base, call_index);
+  return run_call(L, base, call_index, call);
+}
+
+/* in: call at the top; gives it a table of its own, so that its result can be kept */
+static void give_own_environment(lua_State *L, int client) {
+  lua_createtable(L, 0, 3);
+  lua_pushvalue(L, client);
+  lua_setfield(L, -2, "client");
+  pt_setuservalue(L, -2);
+}
+
+/* in: call at `index`, nil, message, err at the top; out: call at the top. It is there to give the
+ * refusal back. */
+static int keep_refusal(lua_State *L, int client, int index) {
+  pt_lua_call *holder = lua_touserdata(L, index);
+  int results = lua_gettop(L) - 2;
+  lua_pushvalue(L, index);
+  give_own_environment(L, client);
+  pt_getuservalue(L, -1);
+  for (int i = 0; i < 3; i++) {
+    lua_pushvalue(L, results + i);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_pop(L, 1);
+  holder->call->state = PT_CALL_DONE;
+  holder->call->settled = true;
+  return 1;
+}
+
+int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation, int level) {
+  pt_lua_client *client = lua_touserdata(L, base);
+  if (make_call(L, base, operation, level) == REFUSED)
+    return keep_refusal(L, base, base + 3);
+  give_own_environment(L, base);
+  pt_engine_share_descriptor(client->engine);
+  pt_engine_submit(client->engine, ((pt_lua_call *)lua_touserdata(L, -1))->call);
+  return 1;
+}
+
+/* What a call is that only waits. */
+static const pt_operation pause_operation = {.name = "pause"};
+
+int pt_lua_start_pause(lua_State *L, int client_index, double seconds) {
+  pt_lua_client *client = lua_touserdata(L, client_index);
+  pt_call *call = push_call(L, client_index, &pause_operation);
+  if (client->engine == NULL) {
+    int index = lua_gettop(L);
+    (void)pt_lua_push_closed(L, call);
+    return keep_refusal(L, client_index, index);
+  }
+  give_own_environment(L, client_index);
+  call->owner = client;
+  if (client->waits)
+    pt_engine_share_descriptor(client->engine);
+  pt_engine_pause(client->engine, call, seconds);
+  return 1;
+}
+
+int pt_lua_run_request(lua_State *L, int base, int level) {
+  return pt_lua_run_operation(L, base, &request_operation, level);
+}
+
+const pt_operation *pt_lua_request_operation(void) { return &request_operation; }
+
+/* ---- telling who waits ---- */
+
+/* in: client's table; out: the table of watched calls by their number, shared with the clients made
+ * by as_org */
+static void push_watched(lua_State *L, int client) {
+  pt_getuservalue(L, client);
+  lua_getfield(L, -1, "watched");
+  lua_remove(L, -2);
+}
+
+void pt_lua_watch(lua_State *L, int client, int index) {
+  pt_call *call = pt_lua_check_call(L, index, "watch");
+  if (call->announced || call->state == PT_CALL_DONE)
+    return;
+  push_watched(L, client);
+  lua_pushnumber(L, (lua_Number)call->serial);
+  lua_pushvalue(L, index);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+  call->announced = true;
+}
+
+int pt_lua_next_done(lua_State *L, int client_index) {
+  const pt_lua_client *client = lua_touserdata(L, client_index);
+  pt_call *call = client->engine != NULL ? pt_engine_announced(client->engine) : NULL;
+  if (call == NULL)
+    return 0;
+  lua_Number serial = (lua_Number)call->serial;
+  pt_call_release(call); /* the watched table keeps it */
+  push_watched(L, client_index);
+  lua_pushnumber(L, serial);
+  lua_rawget(L, -2);
+  lua_pushnumber(L, serial);
+  lua_pushnil(L);
+  lua_rawset(L, -4);
+  return 1;
+}
+
+/* ---- the call object ---- */
+
+pt_call *pt_lua_check_call(lua_State *L, int index, const char *what) {
+  pt_lua_call *holder = lua_touserdata(L, index);
+  bool same = false;
+  if (holder != NULL && lua_getmetatable(L, index)) {
+    luaL_getmetatable(L, PT_CALL_METATABLE);
+    same = lua_rawequal(L, -1, -2) != 0;
+    lua_pop(L, 2);
+  }
+  if (!same || holder->call == NULL)
+    pt_lua_error(L, 1, "%s: use a colon: call:%s()", what, what);
+  return holder->call;
+}
+
+/* in: call; out: its client, and the client's index on the stack */
+static pt_lua_client *push_client_of(lua_State *L, int index) {
+  pt_getuservalue(L, index);
+  lua_getfield(L, -1, "client");
+  lua_remove(L, -2);
+  return lua_touserdata(L, -1);
+}
+
+/* in: call; out: boolean */
+static int call_done(lua_State *L) {
+  const pt_call *call = pt_lua_check_call(L, 1, "done");
+  lua_pushboolean(L, call->state == PT_CALL_DONE);
+  return 1;
+}
+
+/* in: call; out: data, nil, response or nil, message, err; nothing while it is not done */
+static int call_result(lua_State *L) {
+  pt_call *call = pt_lua_check_call(L, 1, "result");
+  lua_settop(L, 1);
+  if (call->state != PT_CALL_DONE)
+    return 0;
+  pt_lua_client *client = push_client_of(L, 1);
+  pt_getuservalue(L, 1);
+  if (!call->settled) {
+    int results = lua_gettop(L) + 1;
+    (void)pt_lua_push_result(L, 1, call, client);
+    call->settled = true;
+    for (int i = 2; i >= 0; i--)
+      lua_rawseti(L, 3, i + 1);
+    lua_settop(L, results - 1);
+  }
+  while (pt_lua_tell(L, 2, call)) {
+    lua_getfield(L, 3, "thrown");
+    bool first = lua_isnil(L, -1) != 0;
+    lua_pop(L, 1);
+    if (first)
+      lua_setfield(L, 3, "thrown");
+    else
+      lua_pop(L, 1);
+  }
+  lua_getfield(L, 3, "thrown");
+  if (!lua_isnil(L, -1)) { /* raised once; the result is still here */
+    lua_pushnil(L);
+    lua_setfield(L, 3, "thrown");
+    return lua_error(L);
+  }
+  for (int i = 1; i <= 3; i++)
+    lua_rawgeti(L, 3, i);
+  return 3;
+}
+
+/* in: call */
+static int call_cancel(lua_State *L) {
+  pt_call *call = pt_lua_check_call(L, 1, "cancel");
+  if (call->engine != NULL && call->state != PT_CALL_DONE)
+    pt_engine_cancel(call->engine, call, PT_END_CANCELLED);
+  return 0;
+}
+
+static int call_collect(lua_State *L) {
+  pt_lua_call *holder = lua_touserdata(L, 1);
+  pt_call *call = holder->call;
+  holder->call = NULL;
+  pt_call_release(call);
+  return 0;
+}
+
+static int call_tostring(lua_State *L) {
+  static const char *const states[] = {"new", "queued", "sending", "waiting to retry", "done"};
+  const pt_call *call = pt_lua_check_call(L, 1, "tostring");
+  lua_pushfstring(L, "polytomic.call (%s, %s)", call->operation->name, states[call->state]);
+  return 1;
+}
+
+void pt_lua_open_call(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"done", call_done}, {"result", call_result}, {"cancel", call_cancel}, {NULL, NULL}};
+  luaL_newmetatable(L, PT_CALL_METATABLE);
+  pt_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, call_collect);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, call_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pushliteral(L, PT_CALL_METATABLE);
+  lua_setfield(L, -2, "__name");
+  lua_pushliteral(L, "protected");
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,355 @@
+/* client.c: see client.h. */
+#include "lua/client.h"
+
+#include "lua/call.h"
+#include "lua/events.h"
+#include "lua/result.h"
+#include "lua/set.h"
+
+#include <math.h>
+#include <string.h>
+
+pt_lua_client *pt_lua_to_client(lua_State *L, int index) {
+  pt_lua_client *client = lua_touserdata(L, index);
+  if (client == NULL || !lua_getmetatable(L, index))
+    return NULL;
+  luaL_getmetatable(L, PT_CLIENT_METATABLE);
+  bool same = lua_rawequal(L, -1, -2) != 0;
+  lua_pop(L, 2);
+  return same ? client : NULL;
+}
+
+pt_lua_client *pt_lua_check_client(lua_State *L, int index, const char *what) {
+  pt_lua_client *client = pt_lua_to_client(L, index);
+  if (client == NULL)
+    pt_lua_error(L, 1, "%s: use a colon: client:%s(…)", what, what);
+  return client;
+}
+
+/* ---- making one ---- */
+
+/* in: -, out: client, zeroed, with its metatable and its table */
+static pt_lua_client *push_client(lua_State *L) {
+  pt_lua_client *client = pt_newuserdata(L, sizeof *client);
+  memset(client, 0, sizeof *client);
+  luaL_getmetatable(L, PT_CLIENT_METATABLE);
+  lua_setmetatable(L, -2);
+  lua_createtable(L, 0, 5);
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "client");
+  lua_newtable(L);
+  lua_setfield(L, -2, "deprecated");
+  lua_newtable(L);
+  lua_setfield(L, -2, "watched");
+  pt_setuservalue(L, -2);
+  return client;
+}
+
+/* in: client at `index`, wait and on_event at the top; out: both gone */
+static void keep_functions(lua_State *L, int index, pt_lua_client *client) {
+  client->tells = !lua_isnil(L, -1);
+  client->waits = !lua_isnil(L, -2);
+  pt_getuservalue(L, index);
+  lua_insert(L, -3);
+  lua_setfield(L, -3, "on_event");
+  lua_setfield(L, -2, "wait");
+  lua_pop(L, 1);
+}
+
+int pt_lua_new_client(lua_State *L, int index, int level) {
+  lua_settop(L, index);
+  pt_lua_client *client = push_client(L);
+  int self = lua_gettop(L);
+  pt_lua_read_client_options(L, index, level, &client->config, &client->options);
+  keep_functions(L, self, client);
+  client->engine = pt_engine_new(&client->config);
+  if (client->engine == NULL)
+    return luaL_error(L, "not enough memory");
+  lua_settop(L, self);
+  return 1;
+}
+
+/* in: client; out: a client that shares its connections, and what belongs to them: who waits for
+ * which call, and of which deprecations was told */
+static pt_lua_client *push_sharing(lua_State *L, int index) {
+  static const char *const shared[] = {"watched", "deprecated"};
+  const pt_lua_client *client = lua_touserdata(L, index);
+  pt_lua_client *other = push_client(L);
+  pt_getuservalue(L, index);
+  pt_getuservalue(L, -2);
+  for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++) {
+    lua_getfield(L, -2, shared[i]);
+    lua_setfield(L, -2, shared[i]);
+  }
+  lua_pop(L, 2);
+  other->options = client->options;
+  pt_engine_retain(client->engine);
+  other->engine = client->engine;
+  return other;
+}
+
+int pt_lua_push_companion(lua_State *L, int index) {
+  const pt_lua_client *client = lua_touserdata(L, index);
+  if (client->engine == NULL)
+    return pt_lua_error(L, 1, "companion: the client was closed");
+  (void)push_sharing(L, index);
+  return 1;
+}
+
+int pt_lua_push_connections(lua_State *L, int index) {
+  pt_getuservalue(L, index);
+  lua_getfield(L, -1, "watched");
+  return 1;
+}
+
+/* as_org(org_id): in: client, organization; out: a client that shares the engine */
+static int client_as_org(lua_State *L) {
+  const pt_lua_client *client = pt_lua_check_client(L, 1, "as_org");
+  size_t length = 0;
+  const char *organization = lua_type(L, 2) == LUA_TSTRING ? lua_tolstring(L, 2, &length) : "";
+  if (!pt_uuid_valid(organization, length))
+    return pt_lua_error(L, 1, "as_org: organization must be a UUID");
+  if (client->engine == NULL)
+    return pt_lua_error(L, 1, "as_org: the client was closed");
+  pt_lua_client *derived = push_sharing(L, 1);
+  int self = lua_gettop(L);
+  pt_getuservalue(L, 1);
+  lua_getfield(L, -1, "wait");
+  lua_getfield(L, -2, "on_event");
+  keep_functions(L, self, derived);
+  memcpy(derived->options.organization, organization, PT_UUID_LENGTH + 1);
+  lua_settop(L, self);
+  return 1;
+}
+
+static void close_client(pt_lua_client *client) {
+  pt_engine *engine = client->engine;
+  client->engine = NULL;
+  if (engine != NULL)
+    pt_engine_close_owner(engine, client);
+  for (size_t i = 0; i < PT_AUTH_KINDS; i++) {
+    pt_credential_release(client->credentials[i]);
+    client->credentials[i] = NULL;
+  }
+  pt_engine_release(engine);
+  pt_config_free(&client->config);
+}
+
+/* ---- methods ---- */
+
+static int client_close(lua_State *L) {
+  close_client(pt_lua_check_client(L, 1, "close"));
+  return 0;
+}
+
+static int client_collect(lua_State *L) {
+  close_client(lua_touserdata(L, 1));
+  return 0;
+}
+
+/* The key the client is known by: the one its widest operations use. */
+static pt_key_kind shown_key(const pt_config *config) {
+  static const pt_key_kind order[] = {PT_KEY_PARTNER, PT_KEY_DEPLOYMENT, PT_KEY_API};
+  for (size_t i = 0; i < 3; i++)
+    if (config->keys[order[i]].bytes != NULL)
+      return order[i];
+  return PT_KEY_NONE;
+}
+
+static int client_tostring(lua_State *L) {
+  const pt_lua_client *client = pt_lua_check_client(L, 1, "tostring");
+  if (client->engine == NULL) {
+    lua_pushliteral(L, PT_CLIENT_METATABLE " (closed)");
+    return 1;
+  }
+  const pt_config *config = pt_engine_config(client->engine);
+  const char *host = strstr(config->base_url.origin, "://") + 3;
+  pt_key_kind kind = shown_key(config);
+  char masked[64] = "";
+  if (kind != PT_KEY_NONE) {
+    pt_buffer out = {0};
+    pt_secret_add_masked(&out, &config->keys[kind]);
+    if (!out.failed && out.length < sizeof masked - 1) {
+      masked[0] = ' ';
+      memcpy(masked + 1, out.bytes, out.length + 1);
+    }
+    pt_buffer_wipe(&out);
+  }
+  lua_pushfstring(L, PT_CLIENT_METATABLE " (%s%s, %s%s%s%s)", host, config->base_url.prefix,
+                  pt_key_label(kind), masked,
+                  client->options.organization[0] != '\0' ? ", organization " : "",
+                  client->options.organization);
+  return 1;
+}
+
+const pt_operation *pt_lua_find_operation(lua_State *L, const char *name, int level) {
+  const pt_operation *operation = pt_operation_find(name);
+  if (operation != NULL)
+    return operation;
+  const char *nearest = pt_operation_nearest(name);
+  (void)pt_lua_error(L, level, "unknown operation '%.64s'%s%s%s", name,
+                     nearest != NULL ? ", did you mean '" : "", nearest != NULL ? nearest : "",
+                     nearest != NULL ? "'?" : "");
+  return NULL;
+}
+
+/* in: client, name, arguments, options; out: call */
+static int client_start(lua_State *L) {
+  (void)pt_lua_check_client(L, 1, "start");
+  if (lua_type(L, 2) != LUA_TSTRING)
+    return pt_lua_error(L, 1, "start: the first argument must be an operation's name, got %s",
+                        luaL_typename(L, 2));
+  const char *name = lua_tostring(L, 2);
+  const pt_operation *operation = pt_lua_find_operation(L, name, 1);
+  lua_remove(L, 2);
+  return pt_lua_start_operation(L, 1, operation, 1);
+}
+
+/* request{ method=, path=, query=, body= }: in: client, request, options; out: as an operation */
+static int client_request(lua_State *L) {
+  (void)pt_lua_check_client(L, 1, "request");
+  return pt_lua_run_request(L, 1, 1);
+}
+
+/* in: client, seconds or none; out: number of calls not done */
+static int client_step(lua_State *L) {
+  pt_lua_client *client = pt_lua_check_client(L, 1, "step");
+  double seconds = 0;
+  if (!lua_isnoneornil(L, 2)) {
+    if (lua_type(L, 2) != LUA_TNUMBER)
+      return pt_lua_error(L, 1, "step: seconds must be a number, got %s", luaL_typename(L, 2));
+    seconds = lua_tonumber(L, 2);
+    if (!isfinite(seconds) || seconds < 0)
+      return pt_lua_error(L, 1, "step: seconds must be finite and not negative");
+  }
+  lua_pushinteger(L, client->engine == NULL ? 0
+                                            : (lua_Integer)pt_engine_step(client->engine, seconds));
+  return 1;
+}
+
+/* in: client; out: descriptor, or nil where the system has none */
+static int client_pollfd(lua_State *L) {
+  pt_lua_client *client = pt_lua_check_client(L, 1, "pollfd");
+  int descriptor = client->engine == NULL ? -1 : pt_engine_descriptor(client->engine);
+  if (descriptor < 0)
+    lua_pushnil(L);
+  else
+    lua_pushinteger(L, descriptor);
+  return 1;
+}
+
+/* in: client; out: "r": what to poll the descriptor for */
+static int client_events(lua_State *L) {
+  (void)pt_lua_check_client(L, 1, "events");
+  lua_pushliteral(L, "r");
+  return 1;
+}
+
+/* in: client; out: seconds until a step is wanted, or nil */
+static int client_timeout(lua_State *L) {
+  pt_lua_client *client = pt_lua_check_client(L, 1, "timeout");
+  double seconds = client->engine == NULL ? INFINITY : pt_engine_timeout(client->engine);
+  if (seconds == INFINITY)
+    lua_pushnil(L);
+  else
+    lua_pushnumber(L, seconds);
+  return 1;
+}
+
+/* in: client; out: table of counts, of every client that shares the connections */
+static int client_stats(lua_State *L) {
+  const pt_lua_client *client = pt_lua_check_client(L, 1, "stats");
+  pt_engine_stats stats = {0};
+  if (client->engine != NULL)
+    stats = pt_engine_stats_of(client->engine);
+  lua_createtable(L, 0, 9);
+  pt_set_integer(L, "calls", (double)stats.calls);
+  pt_set_integer(L, "attempts", (double)stats.attempts);
+  pt_set_integer(L, "retries", (double)stats.retries);
+  pt_set_integer(L, "failures", (double)stats.failures);
+  pt_set_integer(L, "connections_opened", (double)stats.connections_opened);
+  pt_set_integer(L, "connections_reused", (double)stats.connections_reused);
+  pt_set_integer(L, "active", (double)stats.active);
+  pt_set_integer(L, "queued", (double)stats.queued);
+  pt_set_number(L, "retry_tokens", stats.retry_tokens);
+  return 1;
+}
+
+/* A plain method: in: client, arguments, options; upvalue: operation */
+static int client_operation(lua_State *L) {
+  const pt_operation *operation = lua_touserdata(L, lua_upvalueindex(1));
+  if (pt_lua_to_client(L, 1) == NULL)
+    return pt_lua_error(L, 1, "%s: use a colon: client:%s{…}", operation->name, operation->name);
+  return pt_lua_run_operation(L, 1, operation, 1);
+}
+
+/* __index: in: client, name; upvalues: methods, methods of clients with `wait` */
+static int client_index(lua_State *L) {
+  const pt_lua_client *client = lua_touserdata(L, 1);
+  lua_settop(L, 2);
+  if (client->waits) {
+    lua_pushvalue(L, 2);
+    lua_gettable(L, lua_upvalueindex(2));
+    if (!lua_isnil(L, -1))
+      return 1;
+    lua_pop(L, 1);
+  }
+  lua_gettable(L, lua_upvalueindex(1));
+  return 1;
+}
+
+/* __index of a table of functions: in: table, name; upvalue: what becomes of an operation; out: the
+ * operation's function, kept in the table, or nil */
+static int function_on_demand(lua_State *L) {
+  const pt_operation *found =
+      lua_type(L, 2) == LUA_TSTRING ? pt_operation_find(lua_tostring(L, 2)) : NULL;
+  if (found == NULL)
+    return 0;
+  union {
+    const pt_operation *operation;
+    void *pointer;
+  } upvalue = {found};
+  lua_settop(L, 2);
+  lua_pushlightuserdata(L, upvalue.pointer);
+  lua_pushcclosure(L, lua_tocfunction(L, lua_upvalueindex(1)), 1);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, 3);
+  lua_rawset(L, 1);
+  return 1;
+}
+
+void pt_lua_add_operations(lua_State *L, lua_CFunction function) {
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, function);
+  lua_pushcclosure(L, function_on_demand, 1);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+}
+
+void pt_lua_open_client(lua_State *L) {
+  static const luaL_Reg methods[] = {{"close", client_close},     {"start", client_start},
+                                     {"step", client_step},       {"pollfd", client_pollfd},
+                                     {"events", client_events},   {"timeout", client_timeout},
+                                     {"stats", client_stats},     {"as_org", client_as_org},
+                                     {"request", client_request}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {{"__gc", client_collect},
+                                         {"__close", client_collect},
+                                         {"__tostring", client_tostring},
+                                         {NULL, NULL}};
+  luaL_newmetatable(L, PT_CLIENT_METATABLE);
+  pt_setfuncs(L, metamethods);
+  pt_newlib(L, methods);
+  pt_lua_add_operations(L, client_operation);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, PT_CLIENT_METATABLE ".methods");
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, PT_CLIENT_METATABLE ".waiting");
+  lua_pushcclosure(L, client_index, 2);
+  lua_setfield(L, -2, "__index");
+  lua_pushliteral(L, PT_CLIENT_METATABLE);
+  lua_setfield(L, -2, "__name");
+  lua_pushliteral(L, "protected");
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,128 @@
+/* events.c: see events.h. */
+#include "lua/events.h"
+
+#include "http/headers.h"
+#include "lua/result.h"
+#include "lua/set.h"
+
+/* in: -, out: an event with what all have in common */
+static void push_event(lua_State *L, const char *type, const pt_call *call, int attempt) {
+  lua_createtable(L, 0, 8);
+  pt_set_string(L, "type", type);
+  pt_set_string(L, "operation", call->operation->name);
+  pt_set_integer(L, "attempt", attempt);
+}
+
+static void push_attempt_event(lua_State *L, const pt_call *call, int index) {
+  const pt_attempt *attempt = &call->attempts[index];
+  push_event(L, "attempt", call, index + 1);
+  if (attempt->status != 0)
+    pt_set_integer(L, "status", attempt->status);
+  pt_set_string(L, "error", pt_lua_kind(attempt->end, attempt->status));
+  pt_set_number(L, "elapsed", attempt->total);
+  if (index + 1 == call->attempt_count) { /* the headers are still those of this attempt */
+    pt_lua_push_request_id(L, call);
+    lua_setfield(L, -2, "request_id");
+  }
+}
+
+static void push_retry_event(lua_State *L, const pt_call *call, int index) {
+  const pt_attempt *attempt = &call->attempts[index];
+  push_event(L, "retry", call, index + 1);
+  if (attempt->status != 0)
+    pt_set_integer(L, "status", attempt->status);
+  pt_set_string(L, "error", pt_lua_kind(attempt->end, attempt->status));
+  pt_set_number(L, "wait", attempt->retry_wait);
+}
+
+static void push_done_event(lua_State *L, const pt_call *call) {
+  push_event(L, "done", call, call->attempt_count);
+  if (call->status != 0)
+    pt_set_integer(L, "status", call->status);
+  if (!call->success)
+    pt_set_string(L, "error", pt_lua_kind(call->end, call->status));
+  pt_set_number(L, "elapsed", call->ended - call->started);
+  pt_lua_push_request_id(L, call);
+  lua_setfield(L, -2, "request_id");
+}
+
+static void set_header(lua_State *L, const pt_call *call, const char *name) {
+  pt_header header;
+  if (!pt_headers_find(&call->reply.headers, name, &header))
+    return;
+  lua_pushlstring(L, header.value, header.value_length);
+  lua_setfield(L, -2, name);
+}
+
+/* in: environment at `environment`; out: a deprecation event, or nothing when there is none to
+ * tell. Once per operation. RFC 9745, RFC 8594. */
+static bool push_deprecation_event(lua_State *L, int environment, const pt_call *call) {
+  pt_header header;
+  if (!pt_headers_find(&call->reply.headers, "deprecation", &header) &&
+      !pt_headers_find(&call->reply.headers, "sunset", &header))
+    return false;
+  lua_getfield(L, environment, "deprecated");
+  lua_getfield(L, -1, call->operation->name);
+  bool told = lua_toboolean(L, -1) != 0;
+  lua_pop(L, 1);
+  if (!told) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, call->operation->name);
+  }
+  lua_pop(L, 1);
+  if (told)
+    return false;
+  push_event(L, "deprecation", call, call->attempt_count);
+  set_header(L, call, "deprecation");
+  set_header(L, call, "sunset");
+  return true;
+}
+
+/* in: event; out: -; the first error a handler throws is kept behind the environment, and the
+ * events after it are told all the same */
+static void dispatch(lua_State *L, int environment, bool *thrown) {
+  lua_getfield(L, environment, "on_event");
+  lua_insert(L, -2);
+  if (lua_pcall(L, 1, 0, 0) == 0)
+    return;
+  if (*thrown)
+    lua_pop(L, 1);
+  else
+    lua_replace(L, environment + 1);
+  *thrown = true;
+}
+
+static bool is_end_untold(const pt_call *call) {
+  return call->state == PT_CALL_DONE && call->settled && !call->done_event_sent;
+}
+
+bool pt_lua_tell(lua_State *L, int client, pt_call *call) {
+  if (!call->wants_events || (call->events_sent == call->attempt_count && !is_end_untold(call)))
+    return false;
+  luaL_checkstack(L, 12, "event");
+  pt_lua_hide_headers(call, lua_touserdata(L, client));
+  pt_getuservalue(L, client);
+  int environment = lua_gettop(L);
+  lua_pushnil(L);
+  bool thrown = false;
+  while (call->events_sent < call->attempt_count) {
+    int index = call->events_sent++;
+    push_attempt_event(L, call, index);
+    dispatch(L, environment, &thrown);
+    if (call->attempts[index].retry_wait < 0)
+      continue;
+    push_retry_event(L, call, index);
+    dispatch(L, environment, &thrown);
+  }
+  if (is_end_untold(call)) {
+    call->done_event_sent = true;
+    if (push_deprecation_event(L, environment, call))
+      dispatch(L, environment, &thrown);
+    push_done_event(L, call);
+    dispatch(L, environment, &thrown);
+  }
+  if (thrown)
+    lua_replace(L, environment);
+  lua_settop(L, thrown ? environment : environment - 1);
+  return thrown;
+}

@@ -1,0 +1,489 @@
+/* options.c: see options.h. */
+#include "lua/options.h"
+
+#include "http/headers.h"
+#include "base/memory.h"
+#include "base/nearest.h"
+#include "http/transport.h"
+#include "api/trust.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { MAX_RETRIES = 100, MAX_CONNECTIONS = 1000, MAX_USER_AGENT = 256, MAX_HEADERS = 32 };
+
+int pt_lua_error(lua_State *L, int level, const char *format, ...) {
+  char message[512];
+  va_list arguments;
+  va_start(arguments, format);
+  (void)vsnprintf(message, sizeof message, format, arguments);
+  va_end(arguments);
+  luaL_where(L, level);
+  lua_pushstring(L, message);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+/* Where a value comes from: an option, or a variable of the environment. */
+typedef struct {
+  lua_State *L;
+  int level;
+  const char *source;
+} reader;
+
+static int bad(const reader *r, const char *problem) {
+  return pt_lua_error(r->L, r->level, "%s %s", r->source, problem);
+}
+
+static int bad_type(const reader *r, const char *expected, int index) {
+  return pt_lua_error(r->L, r->level, "%s must be %s, got %s", r->source, expected,
+                      luaL_typename(r->L, index));
+}
+
+static const char *check_string(const reader *r, int index, size_t *length) {
+  if (lua_type(r->L, index) != LUA_TSTRING)
+    bad_type(r, "a string", index);
+  return lua_tolstring(r->L, index, length);
+}
+
+static bool check_boolean(const reader *r, int index) {
+  if (lua_type(r->L, index) != LUA_TBOOLEAN)
+    bad_type(r, "a boolean", index);
+  return lua_toboolean(r->L, index) != 0;
+}
+
+static double check_seconds(const reader *r, int index) {
+  if (lua_type(r->L, index) != LUA_TNUMBER)
+    bad_type(r, "a number of seconds", index);
+  double seconds = lua_tonumber(r->L, index);
+  if (!isfinite(seconds) || seconds <= 0)
+    bad(r, "must be a finite number of seconds above 0");
+  return seconds;
+}
+
+static double check_count(const reader *r, int index, double least, double most) {
+  if (lua_type(r->L, index) != LUA_TNUMBER)
+    bad_type(r, "an integer", index);
+  double count = lua_tonumber(r->L, index);
+  if (floor(count) != count || count < least || count > most)
+    pt_lua_error(r->L, r->level, "%s must be an integer from %.0f to %.0f", r->source, least, most);
+  return count;
+}
+
+/* in: value; a copy the config owns */
+static char *check_copy(const reader *r, int index) {
+  size_t length;
+  const char *text = check_string(r, index, &length);
+  if (length == 0 || strlen(text) != length)
+    bad(r, "must be a string that is not empty and holds no NUL");
+  char *copy = pt_copy(text, length);
+  if (copy == NULL)
+    bad(r, "cannot be kept: not enough memory");
+  return copy;
+}
+
+/* in: a path; a copy the config owns. `label` as in pt_trust_check_file, NULL for a directory */
+static char *check_path(const reader *r, int index, const char *label) {
+  char *path = check_copy(r, index);
+  const char *problem =
+      label != NULL ? pt_trust_check_file(path, label) : pt_trust_check_directory(path);
+  if (problem != NULL) {
+    pt_free(path);
+    bad(r, problem);
+  }
+  return path;
+}
+
+static void set_key(const reader *r, pt_secret *secret, const char *text, size_t length) {
+  const char *problem = pt_secret_set(secret, text, length);
+  if (problem != NULL)
+    bad(r, problem);
+}
+
+static void set_base_url(const reader *r, pt_config *config, const char *text, size_t length,
+                         bool allow_http) {
+  const char *problem = pt_base_url_parse(&config->base_url, text, length, allow_http);
+  if (problem != NULL)
+    bad(r, problem);
+}
+
+static void check_organization(const reader *r, int index, char organization[PT_UUID_LENGTH + 1]) {
+  size_t length;
+  const char *text = check_string(r, index, &length);
+  if (!pt_uuid_valid(text, length))
+    bad(r, "must be a UUID");
+  memcpy(organization, text, PT_UUID_LENGTH + 1);
+}
+
+static void check_version(const reader *r, int index, char version[PT_VERSION_SIZE]) {
+  size_t length;
+  const char *text = check_string(r, index, &length);
+  if (length == 0 || length >= PT_VERSION_SIZE ||
+      strspn(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_") != length)
+    bad(r, "must be a version such as \"" PT_API_VERSION "\"");
+  memcpy(version, text, length + 1);
+}
+
+static void check_proxy(const reader *r, int index, pt_config *config) {
+  static const char *const schemes[] = {"http://",    "https://",  "socks4://",
+                                        "socks4a://", "socks5://", "socks5h://"};
+  size_t length;
+  const char *text = check_string(r, index, &length);
+  bool known = strstr(text, "://") == NULL; /* libcurl takes a bare host for http */
+  for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
+    known = known || strncasecmp(text, schemes[i], strlen(schemes[i])) == 0;
+  if (!known)
+    bad(r, "must be an http, https, socks4, socks4a, socks5 or socks5h URL, or \"\" for none");
+  set_key(r, &config->proxy, text, length);
+  if (config->proxy.bytes != NULL && !pt_transport_reads_proxy(config->proxy.bytes))
+    bad(r, "must be a URL with a host, and a port from 1 to 65535 where it has one; special "
+           "characters of user and password as %XX");
+  config->no_proxy = config->proxy.bytes == NULL; /* "" */
+}
+
+/* ---- polytomic.new ---- */
+
+typedef struct {
+  pt_config *config;
+  pt_client_options *options;
+  bool allow_http;
+  bool environment;
+  bool given[PT_KEY_NONE]; /* by pt_key_kind: an empty key was given too, and beats the environment
+                            */
+} target;
+
+typedef void (*option_reader)(const reader *r, int index, target *to);
+
+static void read_key(const reader *r, int index, target *to, pt_key_kind kind) {
+  size_t length;
+  const char *text = check_string(r, index, &length);
+  set_key(r, &to->config->keys[kind], text, length);
+  to->given[kind] = true;
+}
+
+static void read_api_key(const reader *r, int index, target *to) {
+  read_key(r, index, to, PT_KEY_API);
+}
+static void read_partner_key(const reader *r, int index, target *to) {
+  read_key(r, index, to, PT_KEY_PARTNER);
+}
+static void read_deployment_key(const reader *r, int index, target *to) {
+  read_key(r, index, to, PT_KEY_DEPLOYMENT);
+}
+
+static void read_organization(const reader *r, int index, target *to) {
+  check_organization(r, index, to->options->organization);
+}
+
+static void read_base_url(const reader *r, int index, target *to) {
+  size_t length;
+  const char *text = check_string(r, index, &length);
+  set_base_url(r, to->config, text, length, to->allow_http);
+}
+
+static void read_version(const reader *r, int index, target *to) {
+  check_version(r, index, to->options->version);
+}
+static void read_timeout(const reader *r, int index, target *to) {
+  to->options->limits.timeout = check_seconds(r, index);
+}
+static void read_attempt_timeout(const reader *r, int index, target *to) {
+  to->options->limits.attempt_timeout = check_seconds(r, index);
+}
+static void read_connect_timeout(const reader *r, int index, target *to) {
+  to->options->limits.connect_timeout = check_seconds(r, index);
+}
+static void read_retries(const reader *r, int index, target *to) {
+  to->options->limits.retries = (int)check_count(r, index, 0, MAX_RETRIES);
+}
+
+static void read_max_connections(const reader *r, int index, target *to) {
+  to->config->max_connections = (long)check_count(r, index, 1, MAX_CONNECTIONS);
+}
+
+static void read_max_response_bytes(const reader *r, int index, target *to) {
+  to->config->max_response_bytes = (size_t)check_count(r, index, 1, 4294967296.0);
+}
+
+static void read_proxy(const reader *r, int index, target *to) {
+  check_proxy(r, index, to->config);
+}
+static void read_allow_http(const reader *r, int index, target *to) {
+  to->allow_http = check_boolean(r, index);
+}
+
+static void read_http_version(const reader *r, int index, target *to) {
+  size_t length;
+  const char *text = check_string(r, index, &length);
+  to->config->http2 = length == 1 && text[0] == '2';
+  if (!to->config->http2 && (length != 3 || memcmp(text, "1.1", 3) != 0))
+    bad(r, "must be \"1.1\" or \"2\"");
+}
+
+static void read_ca_file(const reader *r, int index, target *to) {
+  to->config->ca_file = check_path(r, index, "CERTIFICATE");
+}
+static void read_ca_path(const reader *r, int index, target *to) {
+  to->config->ca_path = check_path(r, index, NULL);
+}
+static void read_client_cert(const reader *r, int index, target *to) {
+  to->config->client_cert = check_path(r, index, "CERTIFICATE");
+}
+
+static void read_client_key(const reader *r, int index, target *to) {
+  to->config->client_key = check_path(r, index, "PRIVATE KEY");
+  if (to->config->client_cert == NULL)
+    bad(r, "needs client_cert, the certificate it belongs to");
+}
+
+static void read_user_agent(const reader *r, int index, target *to) {
+  size_t length;
+  const char *text = check_string(r, index, &length);
+  if (length == 0 || length > MAX_USER_AGENT || !pt_header_value_valid(text, length))
+    bad(r, "must be 1 to 256 printable ASCII characters");
+  to->config->user_agent = pt_copy(text, length);
+  if (to->config->user_agent == NULL)
+    bad(r, "cannot be kept: not enough memory");
+}
+
+static void read_read_only(const reader *r, int index, target *to) {
+  to->options->read_only = check_boolean(r, index);
+}
+static void read_env(const reader *r, int index, target *to) {
+  to->environment = check_boolean(r, index);
+}
+
+static void check_function(const reader *r, int index, target *to) {
+  (void)to;
+  if (lua_type(r->L, index) != LUA_TFUNCTION)
+    bad_type(r, "a function", index);
+}
+
+/* In the order they are read: what others depend on first. */
+static const struct {
+  const char *name;
+  option_reader read;
+} client_option[] = {
+    {"env", read_env},
+    {"allow_http", read_allow_http},
+    {"api_key", read_api_key},
+    {"partner_key", read_partner_key},
+    {"deployment_key", read_deployment_key},
+    {"organization", read_organization},
+    {"base_url", read_base_url},
+    {"version", read_version},
+    {"timeout", read_timeout},
+    {"attempt_timeout", read_attempt_timeout},
+    {"connect_timeout", read_connect_timeout},
+    {"retries", read_retries},
+    {"max_connections", read_max_connections},
+    {"max_response_bytes", read_max_response_bytes},
+    {"proxy", read_proxy},
+    {"http_version", read_http_version},
+    {"ca_file", read_ca_file},
+    {"ca_path", read_ca_path},
+    {"client_cert", read_client_cert},
+    {"client_key", read_client_key},
+    {"user_agent", read_user_agent},
+    {"read_only", read_read_only},
+    {"on_event", check_function},
+    {"wait", check_function},
+};
+enum { CLIENT_OPTIONS = sizeof client_option / sizeof client_option[0] };
+
+/* Refuses a name that is none of the table's. `names` is the first name of a table whose entries
+ * are `stride` bytes apart. */
+static void check_names(lua_State *L, int index, int level, const char *const *names, size_t stride,
+                        size_t count) {
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) != LUA_TSTRING)
+      pt_lua_error(L, level, "options must have names, got a key of type %s", luaL_typename(L, -1));
+    size_t length;
+    const char *name = lua_tolstring(L, -1, &length);
+    pt_nearest search = pt_nearest_begin(name, length);
+    bool known = false;
+    for (size_t i = 0; i < count && !known; i++) {
+      const char *candidate =
+          *(const char *const *)(const void *)((const char *)names + i * stride);
+      known = strcmp(candidate, name) == 0;
+      pt_nearest_consider(&search, candidate);
+    }
+    if (!known && search.best != NULL)
+      pt_lua_error(L, level, "unknown option '%.64s', did you mean '%s'?", name, search.best);
+    if (!known)
+      pt_lua_error(L, level, "unknown option '%.64s'", name);
+  }
+}
+
+/* Text from the environment, or NULL when it is not set or empty. */
+static const char *variable(const char *name) {
+  const char *text = getenv(name);
+  return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+static void read_environment(lua_State *L, int level, target *to) {
+  for (unsigned kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++) {
+    const char *name = pt_key_variable((pt_key_kind)kind);
+    const char *text = variable(name);
+    if (text != NULL && !to->given[kind])
+      set_key(&(reader){L, level, name}, &to->config->keys[kind], text, strlen(text));
+  }
+  const char *url = variable("POLYTOMIC_DEPLOYMENT_URL");
+  if (url != NULL && to->config->base_url.origin == NULL)
+    set_base_url(&(reader){L, level, "POLYTOMIC_DEPLOYMENT_URL"}, to->config, url, strlen(url),
+                 to->allow_http);
+}
+
+static void compose_user_agent(lua_State *L, int level, pt_config *config) {
+  char text[PT_MESSAGE_SIZE + MAX_USER_AGENT];
+  const char *own = config->user_agent;
+  (void)snprintf(text, sizeof text,
+                 "User-Agent: polytomic-lua/" PT_VERSION " libcurl/%s " PT_LUA_NAME "%s%s",
+                 pt_transport_library(), own != NULL ? " " : "", own != NULL ? own : "");
+  char *composed = pt_copy(text, strlen(text));
+  if (composed == NULL)
+    pt_lua_error(L, level, "not enough memory");
+  pt_free(config->user_agent);
+  config->user_agent = composed;
+}
+
+void pt_lua_read_client_options(lua_State *L, int index, int level, pt_config *config,
+                                pt_client_options *options) {
+  target to = {.config = config, .options = options, .environment = true};
+  config->max_connections = 32;
+  config->max_response_bytes = 67108864;
+  options->limits =
+      (pt_call_limits){.timeout = 90, .attempt_timeout = 30, .connect_timeout = 10, .retries = 4};
+  memcpy(options->version, PT_API_VERSION, sizeof PT_API_VERSION);
+  if (lua_isnoneornil(L, index)) {
+    lua_newtable(L);
+    index = lua_gettop(L);
+  } else if (lua_type(L, index) != LUA_TTABLE) {
+    pt_lua_error(L, level, "options must be a table, got %s", luaL_typename(L, index));
+  }
+  check_names(L, index, level, &client_option[0].name, sizeof client_option[0], CLIENT_OPTIONS);
+  for (size_t i = 0; i < CLIENT_OPTIONS; i++) {
+    lua_getfield(L, index, client_option[i].name);
+    if (!lua_isnil(L, -1))
+      client_option[i].read(&(reader){L, level, client_option[i].name}, lua_gettop(L), &to);
+    lua_pop(L, 1);
+  }
+  if (to.environment)
+    read_environment(L, level, &to);
+  else if (config->proxy.bytes == NULL)
+    config->no_proxy = true; /* libcurl would look there */
+  if (config->base_url.origin == NULL)
+    set_base_url(&(reader){L, level, "base_url"}, config, "https://app.polytomic.com", 25, false);
+  compose_user_agent(L, level, config);
+  lua_getfield(L, index, "wait");
+  lua_getfield(L, index, "on_event");
+}
+
+/* ---- options of one call ---- */
+
+typedef struct {
+  pt_call *call;
+  pt_client_options *options;
+  bool *no_key;
+} call_target;
+
+static void read_call_timeout(const reader *r, int index, call_target *to) {
+  to->call->limits.timeout = check_seconds(r, index);
+}
+static void read_call_attempt_timeout(const reader *r, int index, call_target *to) {
+  to->call->limits.attempt_timeout = check_seconds(r, index);
+}
+static void read_call_retries(const reader *r, int index, call_target *to) {
+  to->call->limits.retries = (int)check_count(r, index, 0, MAX_RETRIES);
+}
+static void read_call_version(const reader *r, int index, call_target *to) {
+  check_version(r, index, to->options->version);
+}
+static void read_call_organization(const reader *r, int index, call_target *to) {
+  check_organization(r, index, to->options->organization);
+}
+
+static void read_idempotency_key(const reader *r, int index, call_target *to) {
+  pt_method method = to->call->operation->method;
+  if (lua_type(r->L, index) == LUA_TBOOLEAN && !lua_toboolean(r->L, index)) {
+    *to->no_key = true;
+    return;
+  }
+  size_t length;
+  if (lua_type(r->L, index) != LUA_TSTRING)
+    bad_type(r, "a string, or false for none", index);
+  const char *key = lua_tolstring(r->L, index, &length);
+  if (!pt_idempotency_key_valid(key, length))
+    bad(r, "must be 8 to 255 of the characters A-Z a-z 0-9 _ -");
+  if (method == PT_METHOD_GET || method == PT_METHOD_DELETE)
+    bad(r, "goes with POST, PUT and PATCH only");
+  if (!pt_call_set_key(to->call, key, length))
+    bad(r, "cannot be kept: not enough memory");
+}
+
+static void read_headers(const reader *r, int index, call_target *to) {
+  lua_State *L = r->L;
+  if (lua_type(L, index) != LUA_TTABLE)
+    bad_type(r, "a table of names and values", index);
+  int count = 0;
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    size_t name_length, length;
+    if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
+      bad(r, "must have names and values that are strings");
+    const char *name = lua_tolstring(L, -2, &name_length);
+    const char *value = lua_tolstring(L, -1, &length);
+    if (!pt_header_name_valid(name, name_length))
+      bad(r, "must have names that are header names");
+    if (pt_header_reserved(name, name_length))
+      pt_lua_error(L, r->level, "headers must not contain '%.64s': the library sets it", name);
+    if (!pt_header_value_valid(value, length))
+      pt_lua_error(L, r->level,
+                   "headers: the value of '%.64s' must be printable ASCII, %d bytes at most, and "
+                   "not white space alone",
+                   name, PT_HEADER_VALUE_MOST);
+    if (++count > MAX_HEADERS)
+      bad(r, "holds too many headers");
+    if (!pt_call_add_line(to->call, name, value, length))
+      bad(r, "cannot be kept: not enough memory");
+    lua_pop(L, 1);
+  }
+}
+
+static const struct {
+  const char *name;
+  void (*read)(const reader *r, int index, call_target *to);
+} call_option[] = {
+    {"timeout", read_call_timeout},
+    {"attempt_timeout", read_call_attempt_timeout},
+    {"retries", read_call_retries},
+    {"idempotency_key", read_idempotency_key},
+    {"headers", read_headers},
+    {"version", read_call_version},
+    {"organization", read_call_organization},
+};
+enum { CALL_OPTIONS = sizeof call_option / sizeof call_option[0] };
+
+void pt_lua_read_call_options(lua_State *L, int index, int level, pt_call *call,
+                              pt_client_options *options, bool *no_key) {
+  *no_key = false;
+  if (lua_isnoneornil(L, index))
+    return;
+  if (lua_type(L, index) != LUA_TTABLE)
+    pt_lua_error(L, level, "%s: options must be a table, got %s", call->operation->name,
+                 luaL_typename(L, index));
+  check_names(L, index, level, &call_option[0].name, sizeof call_option[0], CALL_OPTIONS);
+  call_target to = {call, options, no_key};
+  for (size_t i = 0; i < CALL_OPTIONS; i++) {
+    lua_getfield(L, index, call_option[i].name);
+    if (!lua_isnil(L, -1))
+      call_option[i].read(&(reader){L, level, call_option[i].name}, lua_gettop(L), &to);
+    lua_pop(L, 1);
+  }
+}

@@ -1,0 +1,517 @@
+/* testing.c: the module polytomic.testing, built for specs only (with PT_TESTING): the core's pure
+   functions, one Lua function each, and what specs need of the system and cannot have from Lua.
+   Functions that can refuse return nil and the message. */
+#include "base/clock.h"
+#include "lua/compat.h"
+#include "http/headers.h"
+#include "base/json_text.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "api/retry.h"
+#include "http/retry_after.h"
+#include "base/secret.h"
+#include "http/url.h"
+
+#include <lualib.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int luaopen_polytomic_testing(lua_State *L);
+
+static int push_refusal(lua_State *L, const char *message) {
+  lua_pushnil(L);
+  lua_pushstring(L, message);
+  return 2;
+}
+
+/* Pushes what was written and frees the buffer. */
+static int push_buffer(lua_State *L, pt_buffer *buffer) {
+  if (buffer->failed) {
+    pt_buffer_free(buffer);
+    return push_refusal(L, "out of memory");
+  }
+  lua_pushlstring(L, buffer->bytes == NULL ? "" : buffer->bytes, buffer->length);
+  pt_buffer_free(buffer);
+  return 1;
+}
+
+static void set_boolean(lua_State *L, const char *field, bool value) {
+  lua_pushboolean(L, value);
+  lua_setfield(L, -2, field);
+}
+
+static void set_number(lua_State *L, const char *field, double value) {
+  lua_pushnumber(L, value);
+  lua_setfield(L, -2, field);
+}
+
+static void set_text(lua_State *L, const char *field, const char *value, size_t length) {
+  lua_pushlstring(L, value, length);
+  lua_setfield(L, -2, field);
+}
+
+/* ---- url.h ---- */
+
+/* in: text, allow_http; out: { origin, prefix, host, https, loopback } */
+static int url_parse(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  pt_base_url url;
+  const char *message = pt_base_url_parse(&url, text, length, lua_toboolean(L, 2));
+  if (message != NULL)
+    return push_refusal(L, message);
+  lua_newtable(L);
+  set_text(L, "origin", url.origin, strlen(url.origin));
+  set_text(L, "prefix", url.prefix, strlen(url.prefix));
+  set_text(L, "host", url.host, url.host_length);
+  set_boolean(L, "https", url.https);
+  set_boolean(L, "loopback", url.loopback);
+  pt_base_url_free(&url);
+  return 1;
+}
+
+/* in: base URL, link; out: boolean */
+static int same_origin(lua_State *L) {
+  size_t length;
+  size_t link_length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  const char *link = luaL_checklstring(L, 2, &link_length);
+  pt_base_url url;
+  const char *message = pt_base_url_parse(&url, text, length, true);
+  if (message != NULL)
+    return push_refusal(L, message);
+  lua_pushboolean(L, pt_url_same_origin(&url, link, link_length));
+  pt_base_url_free(&url);
+  return 1;
+}
+
+/* in: text; out: encoded text */
+static int url_segment(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  pt_buffer out = {0};
+  const char *message = pt_url_add_segment(&out, text, length);
+  if (message == NULL)
+    return push_buffer(L, &out);
+  int results =
+      out.length == 0 ? push_refusal(L, message) : luaL_error(L, "a refused segment was written");
+  pt_buffer_free(&out);
+  return results;
+}
+
+/* in: array of { name, value } and { name, key, value }; out: the query */
+static int url_pairs(lua_State *L) {
+  pt_buffer out = {0};
+  size_t count = 0;
+  for (int i = 1; lua_rawgeti(L, 1, i), lua_istable(L, -1); i++) {
+    const char *part[3];
+    size_t length[3];
+    for (int k = 0; k < 3; k++) {
+      lua_rawgeti(L, 2, k + 1);
+      part[k] = lua_tolstring(L, -1, &length[k]);
+    }
+    if (part[2] == NULL)
+      pt_url_add_pair(&out, &count, part[0], length[0], part[1], length[1]);
+    else
+      pt_url_add_map_pair(&out, &count, part[0], length[0], part[1], length[1], part[2], length[2]);
+    lua_settop(L, 1);
+  }
+  return push_buffer(L, &out);
+}
+
+/* ---- json_text.h ---- */
+
+/* in: text; out: JSON */
+static int json_string(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  pt_buffer out = {0};
+  if (pt_json_add_string(&out, text, length))
+    return push_buffer(L, &out);
+  if (out.length != 0)
+    return luaL_error(L, "a refused string was written");
+  return push_refusal(L, "is not valid UTF-8");
+}
+
+/* in: number; out: JSON */
+static int json_number(lua_State *L) {
+  double value = luaL_checknumber(L, 1);
+  pt_buffer out = {0};
+  return pt_json_add_number(&out, value) ? push_buffer(L, &out) : push_refusal(L, "is not finite");
+}
+
+/* in: decimal digits as text, since 5.1 has no 64-bit integers; out: JSON */
+static int json_integer(lua_State *L) {
+  long long value = strtoll(luaL_checkstring(L, 1), NULL, 10);
+  pt_buffer out = {0};
+  pt_json_add_integer(&out, value);
+  return push_buffer(L, &out);
+}
+
+/* in: text, greatest depth; out: "whole", "cut", "invalid" or "too_deep" */
+static int json_look(lua_State *L) {
+  static const char *const names[] = {"whole", "cut", "invalid", "too_deep"};
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  size_t depth = (size_t)luaL_checknumber(L, 2);
+  lua_pushstring(L, names[pt_json_look(text, length, depth)]);
+  return 1;
+}
+
+/* ---- checks of one text ---- */
+
+static int push_check(lua_State *L, bool (*check)(const char *, size_t)) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  lua_pushboolean(L, check(text, length));
+  return 1;
+}
+
+static int utf8_valid(lua_State *L) { return push_check(L, pt_utf8_valid); }
+static int header_name_valid(lua_State *L) { return push_check(L, pt_header_name_valid); }
+static int header_value_valid(lua_State *L) { return push_check(L, pt_header_value_valid); }
+static int header_reserved(lua_State *L) { return push_check(L, pt_header_reserved); }
+static int idempotency_key_valid(lua_State *L) { return push_check(L, pt_idempotency_key_valid); }
+static int uuid_valid(lua_State *L) { return push_check(L, pt_uuid_valid); }
+
+/* ---- headers.h ---- */
+
+/* A view of a Lua string as a buffer that is only read. */
+static pt_buffer view(lua_State *L, int index) {
+  pt_buffer lines = {0};
+  const char *text = luaL_checklstring(L, index, &lines.length);
+  memcpy(&lines.bytes, &text, sizeof text); /* drops const: headers.h only reads */
+  return lines;
+}
+
+static void push_header(lua_State *L, const pt_header *header) {
+  lua_newtable(L);
+  set_text(L, "name", header->name, header->name_length);
+  set_text(L, "value", header->value, header->value_length);
+}
+
+/* in: lines; out: array of { name, value } */
+static int headers(lua_State *L) {
+  pt_buffer lines = view(L, 1);
+  size_t next = 0;
+  pt_header header;
+  lua_newtable(L);
+  for (int i = 1; pt_headers_next(&lines, &next, &header); i++) {
+    push_header(L, &header);
+    lua_rawseti(L, -2, i);
+  }
+  return 1;
+}
+
+/* in: lines, name; out: { name, value } or nil */
+static int header_find(lua_State *L) {
+  pt_buffer lines = view(L, 1);
+  pt_header header;
+  if (pt_headers_find(&lines, luaL_checkstring(L, 2), &header))
+    push_header(L, &header);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* in: value, seconds since the epoch; out: seconds or -1 */
+static int retry_after(lua_State *L) {
+  size_t length;
+  const char *value = luaL_checklstring(L, 1, &length);
+  lua_pushnumber(L, pt_retry_after_parse(value, length, luaL_checknumber(L, 2)));
+  return 1;
+}
+
+/* ---- random.h, clock.h, memory.h ---- */
+
+static int uuid(lua_State *L) {
+  char text[PT_UUID_LENGTH + 1];
+  if (!pt_random_uuid(text))
+    return push_refusal(L, "no randomness");
+  lua_pushstring(L, text);
+  return 1;
+}
+
+static int random_unit(lua_State *L) {
+  lua_pushnumber(L, pt_random_unit());
+  return 1;
+}
+
+static int clock_monotonic(lua_State *L) {
+  lua_pushnumber(L, pt_clock_monotonic());
+  return 1;
+}
+
+static int clock_wall(lua_State *L) {
+  lua_pushnumber(L, pt_clock_wall());
+  return 1;
+}
+
+/* in: number of the allocation that fails, whether all after it fail; out: allocations since the
+ * last call */
+static int memory_fail_at(lua_State *L) {
+  lua_pushnumber(
+      L, (double)pt_memory_fail_at((unsigned long)luaL_checknumber(L, 1), lua_toboolean(L, 2)));
+  return 1;
+}
+
+/* ---- secret.h ---- */
+
+/* in: key, user or nil; out: the secret in `secret`, or false with a refusal pushed */
+static bool check_secret(lua_State *L, pt_secret *secret) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  const char *message = pt_secret_set(secret, text, length);
+  if (message != NULL)
+    push_refusal(L, message);
+  return message == NULL;
+}
+
+/* in: key; out: masked key, and whether there is one */
+static int secret_mask(lua_State *L) {
+  pt_secret secret = {0};
+  pt_buffer out = {0};
+  if (!check_secret(L, &secret))
+    return 2;
+  bool present = secret.bytes != NULL;
+  pt_secret_add_masked(&out, &secret);
+  pt_secret_clear(&secret);
+  int results = push_buffer(L, &out);
+  lua_pushboolean(L, present);
+  return results + 1;
+}
+
+/* in: key, user or nil; out: header line */
+static int authorization(lua_State *L) {
+  const char *user = luaL_optstring(L, 2, NULL);
+  pt_secret secret = {0};
+  pt_buffer out = {0};
+  if (!check_secret(L, &secret))
+    return 2;
+  pt_secret_add_authorization(&out, &secret, user);
+  pt_secret_clear(&secret);
+  return push_buffer(L, &out);
+}
+
+/* in: text; out: the bytes of a copy after it was wiped */
+static int wipe(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  char *copy = pt_copy(text, length);
+  if (copy == NULL)
+    return push_refusal(L, "out of memory");
+  pt_wipe(copy, length);
+  lua_pushlstring(L, copy, length);
+  pt_free(copy);
+  return 1;
+}
+
+/* ---- retry.h ---- */
+
+static double number_field(lua_State *L, const char *field, double otherwise) {
+  lua_getfield(L, 1, field);
+  double value = lua_isnil(L, -1) ? otherwise : luaL_checknumber(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+static bool boolean_field(lua_State *L, const char *field) {
+  lua_getfield(L, 1, field);
+  bool value = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+static int choice_field(lua_State *L, const char *field, const char *const *names) {
+  lua_getfield(L, 1, field);
+  int choice = luaL_checkoption(L, -1, NULL, names);
+  lua_pop(L, 1);
+  return choice;
+}
+
+/* in: table named like pt_retry_input, enumerations as lower-case names, methods in capitals; out:
+ * table like pt_retry_decision */
+static int retry_decide(lua_State *L) {
+  static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE", NULL};
+  static const char *const ends[] = {
+      "answered", "dns",          "connect",   "tls",    "proxy",     "timeout", "network",
+      "protocol", "bad_response", "too_large", "memory", "cancelled", "closed",  NULL};
+  static const char *const outcomes[] = {"done", "unsent", "rejected", "unknown"};
+  luaL_checktype(L, 1, LUA_TTABLE);
+  pt_retry_input input = {
+      .method = (pt_method)choice_field(L, "method", methods),
+      .keyed = boolean_field(L, "keyed"),
+      .end = (pt_attempt_end)choice_field(L, "end", ends),
+      .status = (int)number_field(L, "status", 0),
+      .sent = boolean_field(L, "sent"),
+      .retry_after = number_field(L, "retry_after", -1),
+      .attempt = (int)number_field(L, "attempt", 1),
+      .retries = (int)number_field(L, "retries", 4),
+      .dns_failures = (int)number_field(L, "dns_failures", 0),
+      .unknown_before = boolean_field(L, "unknown_before"),
+      .tokens = number_field(L, "tokens", PT_RETRY_BUDGET),
+      .left = number_field(L, "left", 90),
+      .jitter = number_field(L, "jitter", 0.5),
+  };
+  pt_retry_decision decision = pt_retry_decide(&input);
+  lua_newtable(L);
+  set_boolean(L, "success", decision.success);
+  set_boolean(L, "retry", decision.retry);
+  set_boolean(L, "retryable", decision.retryable);
+  set_number(L, "wait", decision.wait);
+  set_boolean(L, "past_deadline", decision.past_deadline);
+  set_number(L, "cost", decision.cost);
+  set_text(L, "outcome", outcomes[decision.outcome], strlen(outcomes[decision.outcome]));
+  return 1;
+}
+
+/* ---- the system ---- */
+
+/* out: process id of the child, 0 in the child */
+static int fork_process(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)fork());
+  return 1;
+}
+
+/* in: process id; out: its exit status, 128 + n for signal n; waits for it */
+static int wait_for(lua_State *L) {
+  int status = 0;
+  if (waitpid((pid_t)luaL_checknumber(L, 1), &status, 0) < 0)
+    return push_refusal(L, "no such child");
+  lua_pushnumber(L,
+                 (lua_Number)(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)));
+  return 1;
+}
+
+/* in: exit status; ends the process at once: nothing is closed, nothing collected */
+static int leave(lua_State *L) { _exit((int)luaL_checknumber(L, 1)); }
+
+typedef struct {
+  pthread_t thread;
+  lua_State *state;
+  bool running, failed;
+} state_thread;
+
+static void *run_state(void *context) {
+  state_thread *one = context;
+  one->failed = lua_pcall(one->state, 0, 0, 0) != 0;
+  if (!one->failed) {
+    lua_close(one->state);
+    one->state = NULL;
+  }
+  return NULL;
+}
+
+/* in: path of a Lua script, number of states (at most 16); runs it in as many Lua states at once,
+ * each on its own thread; out: true, or nil, message */
+static int run_states(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  int count = (int)luaL_checknumber(L, 2);
+  state_thread threads[16] = {{0}};
+  luaL_argcheck(L, count >= 1 && count <= 16, 2, "from 1 to 16");
+  for (int i = 0; i < count; i++) {
+    state_thread *one = &threads[i];
+    one->state = luaL_newstate();
+    if (one->state == NULL)
+      continue;
+    luaL_openlibs(one->state);
+    one->failed = luaL_loadfile(one->state, path) != 0;
+  }
+  for (int i = 0; i < count; i++)
+    threads[i].running = threads[i].state != NULL && !threads[i].failed &&
+                         pthread_create(&threads[i].thread, NULL, run_state, &threads[i]) == 0;
+  for (int i = 0; i < count; i++)
+    if (threads[i].running)
+      (void)pthread_join(threads[i].thread, NULL);
+  lua_pushnil(L);
+  for (int i = 0; i < count; i++) {
+    if (!threads[i].running || threads[i].failed)
+      lua_pushstring(L, threads[i].state != NULL && threads[i].failed
+                            ? lua_tostring(threads[i].state, -1)
+                            : "the state did not run");
+    if (threads[i].state != NULL)
+      lua_close(threads[i].state);
+  }
+  if (lua_gettop(L) > 3)
+    return push_refusal(L, lua_tostring(L, 4));
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* ---- Lua's own memory ---- */
+
+typedef struct {
+  lua_Alloc allocate;
+  void *context;
+  unsigned long asked, fail_from;
+} failing_memory;
+
+/* Lua wants shrinking and freeing never to fail. Of a new block Lua 5.2 and newer tell the type in
+ * `before`. */
+static void *allocate_or_fail(void *context, void *block, size_t before, size_t after) {
+  failing_memory *memory = context;
+  if (after > (block != NULL ? before : 0) && ++memory->asked >= memory->fail_from &&
+      memory->fail_from != 0)
+    return NULL;
+  return memory->allocate(memory->context, block, before, after);
+}
+
+/* in: n, function; runs it with every allocation of Lua failing from the n-th on (0: none); out:
+ * whether it returned, its error, allocations asked for */
+static int lua_memory_fail_from(lua_State *L) {
+  failing_memory memory = {.fail_from = (unsigned long)luaL_checknumber(L, 1)};
+  lua_settop(L, 2);
+  memory.allocate = lua_getallocf(L, &memory.context);
+  lua_setallocf(L, allocate_or_fail, &memory);
+  int status = lua_pcall(L, 0, 0, 0);
+  lua_setallocf(L, memory.allocate, memory.context);
+  if (status == 0)
+    lua_pushnil(L);
+  lua_pushboolean(L, status == 0);
+  lua_insert(L, 2);
+  lua_pushnumber(L, (lua_Number)memory.asked);
+  return 3;
+}
+
+static const luaL_Reg functions[] = {
+    {"authorization", authorization},
+    {"clock_monotonic", clock_monotonic},
+    {"clock_wall", clock_wall},
+    {"fork", fork_process},
+    {"header_find", header_find},
+    {"header_name_valid", header_name_valid},
+    {"header_reserved", header_reserved},
+    {"header_value_valid", header_value_valid},
+    {"headers", headers},
+    {"idempotency_key_valid", idempotency_key_valid},
+    {"json_integer", json_integer},
+    {"json_look", json_look},
+    {"json_number", json_number},
+    {"json_string", json_string},
+    {"leave", leave},
+    {"lua_memory_fail_from", lua_memory_fail_from},
+    {"memory_fail_at", memory_fail_at},
+    {"random_unit", random_unit},
+    {"retry_after", retry_after},
+    {"retry_decide", retry_decide},
+    {"run_states", run_states},
+    {"same_origin", same_origin},
+    {"secret_mask", secret_mask},
+    {"url_pairs", url_pairs},
+    {"url_parse", url_parse},
+    {"url_segment", url_segment},
+    {"utf8_valid", utf8_valid},
+    {"uuid", uuid},
+    {"uuid_valid", uuid_valid},
+    {"wait_for", wait_for},
+    {"wipe", wipe},
+    {NULL, NULL},
+};
+
+int luaopen_polytomic_testing(lua_State *L) {
+  pt_newlib(L, functions);
+  return 1;
+}
