@@ -1,6 +1,6 @@
 -- One source for Lua 5.1, LuaJIT, 5.3 and 5.4: only what all of them have.
 std = "min"
-max_line_length = 150
+max_line_length = 100
 cache = false
 exclude_files = { "build", "spec/conformance/node_modules" }
 files["spec"] = { std = "min+busted", max_line_length = false } -- tables of cases are read line by line

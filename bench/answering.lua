@@ -1,4 +1,5 @@
--- Answers every HTTP/1.1 request with the same bytes, made once: a list of 10,000 users (2.3 MB). Prints its URL; ends when killed.
+-- Answers every HTTP/1.1 request with the same bytes, made once: a list of 10,000 users (2.3 MB).
+-- Prints its URL; ends when killed.
 
 local cqueues = require "cqueues"
 local socket = require "cqueues.socket"
@@ -15,7 +16,10 @@ local function reply()
   local users = {}
   for number = 1, USERS do users[number] = user(number) end
   local body = '{"data":[' .. table.concat(users, ",") .. "]}"
-  return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
+  return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+    .. #body
+    .. "\r\n\r\n"
+    .. body
 end
 
 local bytes = reply()

@@ -1,7 +1,9 @@
--- Creates 1,000 organizations on a server that takes 20 ms for each, at concurrency 1, 8, 32 and 64: the wall time over the ideal one, for
--- client:batch and beside it, in the same run, for bare sockets (what the server and the machine allow), the vendor's TypeScript client and
--- Python's httpx, where they are installed.
--- Usage: lua bench/concurrency.lua [ITEMS], from the root of the tree; wants the built library and Debian's nginx with its Lua module.
+-- Creates 1,000 organizations on a server that takes 20 ms for each, at concurrency 1, 8, 32 and
+-- 64: the wall time over the ideal one, for client:batch and beside it, in the same run, for bare
+-- sockets (what the server and the machine allow), the vendor's TypeScript client and Python's
+-- httpx, where they are installed.
+-- Usage: lua bench/concurrency.lua [ITEMS], from the root of the tree; wants the built library and
+-- Debian's nginx with its Lua module.
 
 package.path = "./?.lua;" .. package.path
 
@@ -41,7 +43,8 @@ local function ours(concurrency)
   return took, (os.clock() - cpu) / items
 end
 
--- A program that prints the seconds it took and the processor seconds for each item; nil where it cannot run.
+-- A program that prints the seconds it took and the processor seconds for each item; nil where it
+-- cannot run.
 local function other(words)
   return function(concurrency)
     local command = {}
@@ -72,12 +75,27 @@ local clients = {
   { "Python httpx", other { "/usr/bin/python3", "bench/concurrency.py" } },
 }
 
-print(("%d creates, %.0f ms each: wall time over the ideal (items * delay / concurrency), processor time of a call"):format(items, DELAY * 1000))
+print(
+  ("%d creates, %.0f ms each: wall time over the ideal (items * delay / concurrency), processor time of a call"):format(
+    items,
+    DELAY * 1000
+  )
+)
 for _, concurrency in ipairs(CONCURRENCIES) do
   local ideal = items * DELAY / concurrency
   for _, one in ipairs(clients) do
     local took, cpu = one[2](concurrency)
-    if took then print(("%3d at once  %-20s %7.3f s  %.3fx  %4.0f us"):format(concurrency, one[1], took, took / ideal, cpu * 1e6)) end
+    if took then
+      print(
+        ("%3d at once  %-20s %7.3f s  %.3fx  %4.0f us"):format(
+          concurrency,
+          one[1],
+          took,
+          took / ideal,
+          cpu * 1e6
+        )
+      )
+    end
   end
 end
 process.stop_all()

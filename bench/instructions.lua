@@ -1,6 +1,6 @@
--- Counts the instructions of one create_org round trip (valgrind's callgrind, the difference of a long and a short run)
--- beside a C program that does the same POST on a re-used easy handle without JSON. Counts do not depend on the
--- machine's load. Wants valgrind and the built library.
+-- Counts the instructions of one create_org round trip (valgrind's callgrind, the difference of a
+-- long and a short run) beside a C program that does the same POST on a re-used easy handle without
+-- JSON. Counts do not depend on the machine's load. Wants valgrind and the built library.
 
 local sandbox = require "polytomic.sandbox"
 
@@ -37,7 +37,13 @@ local function by_object(name)
   local objects = {}
   for _, calls in ipairs { LONG, SHORT } do
     local sign = calls == LONG and 1 or -1
-    local text = run(("callgrind_annotate --threshold=100 --show-percs=no %s/callgrind.%s.%d"):format(out, name, calls))
+    local text = run(
+      ("callgrind_annotate --threshold=100 --show-percs=no %s/callgrind.%s.%d"):format(
+        out,
+        name,
+        calls
+      )
+    )
     for amount, object in text:gmatch "\n%s*([%d,]+)%s+[^\n]-%[([^%]\n]+)%]" do
       local short = object:match "([^/]+)$"
       objects[short] = (objects[short] or 0) + sign * tonumber((amount:gsub(",", "")))
@@ -52,14 +58,30 @@ local function by_object(name)
 end
 
 os.execute("mkdir -p " .. out)
-assert(run "cc -O2 -o build/bench/baseline bench/baseline.c $(pkg-config --cflags --libs libcurl)" == "")
+assert(
+  run "cc -O2 -o build/bench/baseline bench/baseline.c $(pkg-config --cflags --libs libcurl)" == ""
+)
 
 local ok, problem = pcall(function()
   local ours = per_call("lua", lua .. " bench/create_org.lua")
   local baseline = per_call("baseline", out .. "/baseline")
-  print(("instructions per create_org: %.0f, C baseline: %.0f, ratio %.3f"):format(ours, baseline, ours / baseline))
+  print(
+    ("instructions per create_org: %.0f, C baseline: %.0f, ratio %.3f"):format(
+      ours,
+      baseline,
+      ours / baseline
+    )
+  )
   for _, row in ipairs(by_object "lua") do
-    if row.amount > 200 then print(("  %-28s %8.0f  %.3f of the baseline"):format(row.object, row.amount, row.amount / baseline)) end
+    if row.amount > 200 then
+      print(
+        ("  %-28s %8.0f  %.3f of the baseline"):format(
+          row.object,
+          row.amount,
+          row.amount / baseline
+        )
+      )
+    end
   end
   print "baseline by object:"
   for _, row in ipairs(by_object "baseline") do

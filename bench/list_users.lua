@@ -1,5 +1,6 @@
--- Lists 10,000 users to tables beside the vendor's client, which makes objects of them, round by round in one run, and prints the
--- ratio of the two. Usage: lua bench/list_users.lua [ROUNDS], from the root of the tree; wants Node and the built library.
+-- Lists 10,000 users to tables beside the vendor's client, which makes objects of them, round by
+-- round in one run, and prints the ratio of the two. Usage: lua bench/list_users.lua [ROUNDS], from
+-- the root of the tree; wants Node and the built library.
 
 package.path = "./?.lua;" .. package.path
 
@@ -17,7 +18,8 @@ vendor.install()
 local server = process.start_lua { "bench/answering.lua" }
 local node = process.start { "node", "bench/list_users.mjs", server.first_line }
 local control = socket.connect("127.0.0.1", tonumber(node.first_line))
-local client = polytomic.new { base_url = server.first_line, partner_key = "bench", env = false, proxy = "" }
+local client =
+  polytomic.new { base_url = server.first_line, partner_key = "bench", env = false, proxy = "" }
 
 local function ours()
   local start = cqueues.monotime()

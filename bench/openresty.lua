@@ -1,6 +1,8 @@
--- Calls inside nginx, one worker, 64 requests at once, each one call to an upstream that takes 200 ms: calls per second, and the worker's
--- processor time for a request that makes no call, one with a bare cosocket, and one with this library. Then memory for each call in flight.
--- Usage: luajit bench/openresty.lua [ROUNDS], from the root of the tree; wants the LuaJIT build and Debian's nginx with its Lua module.
+-- Calls inside nginx, one worker, 64 requests at once, each one call to an upstream that takes 200
+-- ms: calls per second, and the worker's processor time for a request that makes no call, one with
+-- a bare cosocket, and one with this library. Then memory for each call in flight. Usage: luajit
+-- bench/openresty.lua [ROUNDS], from the root of the tree; wants the LuaJIT build and Debian's
+-- nginx with its Lua module.
 
 package.path = "./?.lua;" .. package.path
 
@@ -67,24 +69,47 @@ end
 local least = {}
 for _ = 1, rounds do
   for _, what in ipairs { "nothing", "bare", "polytomic" } do
-    load_generator.run { { port = server.port, target = "/" .. what, concurrency = CONCURRENCY, times = 1 } }
+    load_generator.run {
+      { port = server.port, target = "/" .. what, concurrency = CONCURRENCY, times = 1 },
+    }
     local before = spent()
-    local result = load_generator.run { { port = server.port, target = "/" .. what, concurrency = CONCURRENCY, times = TIMES } }
+    local result = load_generator.run {
+      { port = server.port, target = "/" .. what, concurrency = CONCURRENCY, times = TIMES },
+    }
     local each = (spent() - before) / (CONCURRENCY * TIMES)
     least[what] = math.min(least[what] or math.huge, each)
-    print(("%-10s %4.0f requests per second, %4.0f us of the worker each"):format(what, result.statuses[200] / result.seconds, each * 1e6))
+    print(
+      ("%-10s %4.0f requests per second, %4.0f us of the worker each"):format(
+        what,
+        result.statuses[200] / result.seconds,
+        each * 1e6
+      )
+    )
   end
 end
-print(("a call costs %.2f times a bare cosocket's (least of each)"):format(least.polytomic / least.bare))
+print(
+  ("a call costs %.2f times a bare cosocket's (least of each)"):format(least.polytomic / least.bare)
+)
 
 local function in_flight(count, connections)
-  local client = polytomic.new { base_url = upstream.url, partner_key = "bench", env = false, max_connections = connections }
+  local client = polytomic.new {
+    base_url = upstream.url,
+    partner_key = "bench",
+    env = false,
+    max_connections = connections,
+  }
   client:create_org { name = "Acme" }
   collectgarbage()
   local memory, calls = resident(), {}
   for i = 1, count do calls[i] = client:start("create_org", { name = "Acme" }) end
   client:step(0.05)
-  print(("%d calls in flight, %d connections: %.1f KB for each"):format(count, connections, (resident() - memory) / count))
+  print(
+    ("%d calls in flight, %d connections: %.1f KB for each"):format(
+      count,
+      connections,
+      (resident() - memory) / count
+    )
+  )
   for _, call in ipairs(calls) do call:cancel() end
   client:close()
 end

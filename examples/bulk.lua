@@ -1,4 +1,5 @@
--- Many calls of one operation: several at once, slower while the server asks for it, with one retry budget for all.
+-- Many calls of one operation: several at once, slower while the server asks for it, with one retry
+-- budget for all.
 
 local polytomic = require "polytomic"
 
@@ -12,7 +13,8 @@ local users, failures = client:batch("create_user", people, { concurrency = 16, 
 for _, failure in ipairs(failures) do print(people[failure.index].email, failure.message) end
 print(#users .. " users, " .. #failures .. " failures, the last is " .. users[100].email)
 
--- With on_result memory stays flat however long the list is; it may be a function that makes the arguments as they are needed.
+-- With on_result memory stays flat however long the list is; it may be a function that makes the
+-- arguments as they are needed.
 local control, seen = {}, 0
 client:batch("get_user", function(i)
   if i <= #users then return { org_id = org.id, id = users[i].id } end

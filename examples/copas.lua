@@ -1,4 +1,5 @@
--- In a copas loop a call suspends its thread; here a small server creates an organization for each line it gets.
+-- In a copas loop a call suspends its thread; here a small server creates an organization for each
+-- line it gets.
 
 local copas = require "copas"
 local polytomic = require "polytomic"

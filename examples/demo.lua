@@ -6,7 +6,8 @@ local sandbox = assert(require("polytomic.sandbox").start())
 -- One of the roles that the sandbox begins with.
 local ADMIN = "0a0a0a0a-0000-4000-8000-000000000001"
 
-local client = polytomic.new { base_url = sandbox.url, partner_key = sandbox.partner_key, env = false }
+local client =
+  polytomic.new { base_url = sandbox.url, partner_key = sandbox.partner_key, env = false }
 
 local function show(call, text, ...)
   print(("%-16s"):format(call) .. text:format(...))
@@ -24,7 +25,8 @@ local org = assert(client:create_org { name = "Acme" })
 show("create_org", "%s has the id %s", org.name, org.id)
 
 for _, name in ipairs { "jane", "joe", "kim" } do
-  local user, message, response = client:create_user { org_id = org.id, email = name .. "@acme.example" }
+  local user, message, response =
+    client:create_user { org_id = org.id, email = name .. "@acme.example" }
   assert(user, message)
   show("create_user", "%s, in %.1f ms", user.email, response.elapsed * 1000)
 end
@@ -32,11 +34,23 @@ end
 local users = assert(client:list_users { org_id = org.id })
 show("list_users", "%s", emails(users))
 
-local jane = assert(client:update_user { org_id = org.id, id = users[1].id, email = users[1].email, role_ids = { ADMIN } })
+local jane = assert(
+  client:update_user {
+    org_id = org.id,
+    id = users[1].id,
+    email = users[1].email,
+    role_ids = { ADMIN },
+  }
+)
 show("update_user", "%s has the role %s", jane.email, jane.role_ids[1])
 
 assert(client:delete_user { org_id = org.id, id = users[2].id })
-show("delete_user", "%s is gone; left are %s", users[2].email, emails(assert(client:list_users { org_id = org.id })))
+show(
+  "delete_user",
+  "%s is gone; left are %s",
+  users[2].email,
+  emails(assert(client:list_users { org_id = org.id }))
+)
 
 local _, message, err = client:create_org { name = "Acme" }
 assert(err and err.kind == "conflict", "a second organization of that name was not refused")

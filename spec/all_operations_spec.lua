@@ -1,5 +1,6 @@
--- Every one of the 194 operations against a server that records what arrives, compared with the facts of the catalogue
--- (operations.json, schemas.json), which are read here anew: nothing of the generator or of the generated table is used.
+-- Every one of the 194 operations against a server that records what arrives, compared with the
+-- facts of the catalogue (operations.json, schemas.json), which are read here anew: nothing of the
+-- generator or of the generated table is used.
 
 local cjson = require("cjson").new()
 local clients = require "spec.support.clients"
@@ -9,7 +10,11 @@ local raw_server = require "spec.support.raw_server"
 local UUID = "248df4b7-aa70-47b8-a036-33ac447e668d"
 local DATE = "2025-09-18T10:00:00Z"
 local TEXT, SEGMENT = 'Ünïcode "a" \\ b & c = 100% / d+e?', "a b&c=d+e:é"
-local KEYS = { user = "Bearer key-of-a-user", partner = "Bearer key-of-a-partner", unspecified = "Bearer key-of-a-user" }
+local KEYS = {
+  user = "Bearer key-of-a-user",
+  partner = "Bearer key-of-a-partner",
+  unspecified = "Bearer key-of-a-user",
+}
 local DEEP = 3 -- how far optional members of nested objects are filled in
 
 local function read_json(path)
@@ -54,7 +59,9 @@ local sample
 local function object_of(kind, depth)
   local object = {}
   for _, member in ipairs(kind.members) do
-    if member.required or depth < DEEP then object[member.name] = sample(member, "body", depth + 1) end
+    if member.required or depth < DEEP then
+      object[member.name] = sample(member, "body", depth + 1)
+    end
   end
   if next(object) == nil or depth == 1 then object.member_of_tomorrow = "passes" end
   return object
@@ -74,7 +81,9 @@ function sample(field, location, depth)
     end
     return list
   end
-  if kind.kind == "map" then return { ["a key&"] = sample({ type = kind.element, format = kind.format }, location, depth) } end
+  if kind.kind == "map" then
+    return { ["a key&"] = sample({ type = kind.element, format = kind.format }, location, depth) }
+  end
   if kind.kind == "union" then return sample({ type = kind.of[1] }, location, depth) end
   if kind.kind == "object" then return object_of(kind, depth) end
   return location == "query" and TEXT or { anything = { TEXT } }
@@ -89,7 +98,13 @@ local function fields_of(operation)
   local list = {}
   local function add(fields, location)
     for _, field in ipairs(fields or EMPTY) do
-      list[#list + 1] = { name = field.name, type = field.type, format = field.format, location = location, required = field.required or location == "path" }
+      list[#list + 1] = {
+        name = field.name,
+        type = field.type,
+        format = field.format,
+        location = location,
+        required = field.required or location == "path",
+      }
     end
   end
   add(operation.path_params, "path")
@@ -107,7 +122,9 @@ end
 local function arguments_of(operation, all)
   local arguments = {}
   for _, field in ipairs(fields_of(operation)) do
-    if field.required or (all and not excluded(operation, field.name)) then arguments[field.name] = sample(field, field.location, 1) end
+    if field.required or (all and not excluded(operation, field.name)) then
+      arguments[field.name] = sample(field, field.location, 1)
+    end
   end
   return arguments
 end
@@ -126,7 +143,11 @@ local function encoded(text)
 end
 
 local function decoded(text)
-  return (text:gsub("+", " "):gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
+  return (
+    text
+      :gsub("+", " ")
+      :gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
+  )
 end
 
 local function written(value)
@@ -150,7 +171,9 @@ local function expected_query(operation, arguments)
     end
   end
   for _, field in ipairs(fields_of(operation)) do
-    if field.location == "query" and arguments[field.name] ~= nil then add(field.name, arguments[field.name]) end
+    if field.location == "query" and arguments[field.name] ~= nil then
+      add(field.name, arguments[field.name])
+    end
   end
   table.sort(pairs_sent)
   return pairs_sent
@@ -205,10 +228,17 @@ end
 
 -- ---- what has to come back ----
 
-local REPLIES = { array = '[{"id":"one","of_tomorrow":1}]', map = '{"one":{"id":"one"}}', string = '"one"', boolean = "true", integer = "7" }
+local REPLIES = {
+  array = '[{"id":"one","of_tomorrow":1}]',
+  map = '{"one":{"id":"one"}}',
+  string = '"one"',
+  boolean = "true",
+  integer = "7",
+}
 local OBJECT = '{"id":"one","of_tomorrow":1}'
 
--- The kind of data an operation answers with: where its schema is not known, its name or its pages tell a list.
+-- The kind of data an operation answers with: where its schema is not known, its name or its pages
+-- tell a list.
 local function data_kind(operation)
   local schema = schemas[operation.response_type]
   if schema and schema.fields then
@@ -223,9 +253,12 @@ end
 -- A reply as the operation promises it, and the data it holds.
 local function reply_of(operation)
   if not operation.response_type then return { operation.success_status, "" }, true end
-  if not operation.envelope then return { operation.success_status, OBJECT }, cjson.decode(OBJECT) end
+  if not operation.envelope then
+    return { operation.success_status, OBJECT }, cjson.decode(OBJECT)
+  end
   local data = REPLIES[data_kind(operation)] or OBJECT
-  return { operation.success_status, '{"data":' .. data .. "}" }, cjson.decode("[" .. data .. "]")[1]
+  return { operation.success_status, '{"data":' .. data .. "}" },
+    cjson.decode("[" .. data .. "]")[1]
 end
 
 -- ---- what has to be refused ----
@@ -247,7 +280,8 @@ local function wrong_values(field)
   return WRONG[kind.kind]
 end
 
--- The name of the first member of an object, of an object in an array, or of the whole field, with a wrong value for it.
+-- The name of the first member of an object, of an object in an array, or of the whole field, with
+-- a wrong value for it.
 local function wrong_member(field)
   local kind, where = resolve(field.type, field.format), field.name
   local function wrap(value) return value end
@@ -271,7 +305,13 @@ describe("every operation", function()
 
   setup(function()
     server = raw_server.start {}
-    client = polytomic.new { base_url = server.url, api_key = "key-of-a-user", partner_key = "key-of-a-partner", env = false, retries = 0 }
+    client = polytomic.new {
+      base_url = server.url,
+      api_key = "key-of-a-user",
+      partner_key = "key-of-a-partner",
+      env = false,
+      retries = 0,
+    }
   end)
   teardown(function()
     client:close()
@@ -305,7 +345,9 @@ describe("every operation", function()
       it("is described as the catalogue has it", function()
         local entry = described[operation.name]
         for _, name in ipairs { "id", "method", "path", "auth", "summary", "response_type" } do
-          if name ~= "summary" or not entry.summary:find("described in prose only", 1, true) then assert.equal(operation[name], entry[name], name) end
+          if name ~= "summary" or not entry.summary:find("described in prose only", 1, true) then
+            assert.equal(operation[name], entry[name], name)
+          end
         end
         assert.equal(operation.envelope, entry.envelope)
         assert.equal(operation.method ~= "POST" and operation.method ~= "PATCH", entry.idempotent)
@@ -333,14 +375,20 @@ describe("every operation", function()
         local data, message, response = client[operation.name](client, arguments_of(operation))
         assert.same(expected, data)
         assert.is_nil(message)
-        assert.same({ operation.name, operation.success_status, 1 }, { response.operation, response.status, response.attempts })
+        assert.same(
+          { operation.name, operation.success_status, 1 },
+          { response.operation, response.status, response.attempts }
+        )
         if operation.envelope and data_kind(operation) == "array" then
           answer { 200, '{"data":null}' }
           assert.same({}, (client[operation.name](client, arguments_of(operation))))
         end
         answer { 418, '{"message":"short and stout","key":"teapot"}' }
         local _, _, err = client[operation.name](client, arguments_of(operation))
-        assert.same({ "api", 418, "teapot", "short and stout" }, { err.kind, err.status, err.key, err.message })
+        assert.same(
+          { "api", 418, "teapot", "short and stout" },
+          { err.kind, err.status, err.key, err.message }
+        )
       end)
 
       it("refuses bad arguments and sends nothing", function()
@@ -350,12 +398,26 @@ describe("every operation", function()
         for _, field in ipairs(fields_of(operation)) do
           if field.required then refused(operation, with(good, field.name, nil), field.name) end
           local kind = resolve(field.type, field.format)
-          if field.required and kind.kind == "string" then refused(operation, with(good, field.name, ""), field.name) end
-          if kind.format == "uuid" and kind.kind == "string" then refused(operation, with(good, field.name, "x"), field.name) end
-          if kind.format == "uuid" and kind.kind == "array" then refused(operation, with(good, field.name, { UUID, "x" }), field.name .. "[2]") end
-          if kind.kind == "array" and resolve(kind.element).kind == "string" and kind.format ~= "uuid" then refused(operation, with(good, field.name, { "x", print }), field.name .. "[2]") end
+          if field.required and kind.kind == "string" then
+            refused(operation, with(good, field.name, ""), field.name)
+          end
+          if kind.format == "uuid" and kind.kind == "string" then
+            refused(operation, with(good, field.name, "x"), field.name)
+          end
+          if kind.format == "uuid" and kind.kind == "array" then
+            refused(operation, with(good, field.name, { UUID, "x" }), field.name .. "[2]")
+          end
+          if
+            kind.kind == "array"
+            and resolve(kind.element).kind == "string"
+            and kind.format ~= "uuid"
+          then
+            refused(operation, with(good, field.name, { "x", print }), field.name .. "[2]")
+          end
           if field.location == "path" then
-            for _, bad in ipairs { "..", "a/b", "%2e%2e", "a\0b", "a?b", "a\r\nb" } do refused(operation, with(good, field.name, bad), field.name) end
+            for _, bad in ipairs { "..", "a/b", "%2e%2e", "a\0b", "a?b", "a\r\nb" } do
+              refused(operation, with(good, field.name, bad), field.name)
+            end
           end
         end
         assert.equal(0, #server:requests())
@@ -366,9 +428,13 @@ describe("every operation", function()
         local good = arguments_of(operation)
         for _, field in ipairs(fields_of(operation)) do
           for _, wrong in ipairs(wrong_values(field)) do
-            local ok, data, message, err = pcall(client[operation.name], client, with(good, field.name, wrong))
+            local ok, data, message, err =
+              pcall(client[operation.name], client, with(good, field.name, wrong))
             assert.is_true(ok, tostring(data))
-            assert.is_nil(data, ("%s took %s for %s"):format(operation.name, tostring(wrong), field.name))
+            assert.is_nil(
+              data,
+              ("%s took %s for %s"):format(operation.name, tostring(wrong), field.name)
+            )
             assert.same({ "invalid", "unsent" }, { err.kind, err.outcome }, message)
             assert.equal(field.name, err.field:sub(1, #field.name))
           end
@@ -404,8 +470,16 @@ describe("bad usage of any operation", function()
     for _, operation in ipairs(operations) do
       local name = operation.name
       assert.truthy(clients.raised(function() client[name] { x = 1 } end):find(name, 1, true))
-      assert.truthy(clients.raised(function() client[name](client, "x") end):find(name .. ": arguments must be a table", 1, true))
-      assert.truthy(clients.raised(function() client[name](client, arguments_of(operation), { tiemout = 1 }) end):find("unknown option 'tiemout'", 1, true))
+      assert.truthy(
+        clients
+          .raised(function() client[name](client, "x") end)
+          :find(name .. ": arguments must be a table", 1, true)
+      )
+      assert.truthy(
+        clients
+          .raised(function() client[name](client, arguments_of(operation), { tiemout = 1 }) end)
+          :find("unknown option 'tiemout'", 1, true)
+      )
     end
   end)
 end)

@@ -1,4 +1,5 @@
--- Arguments: what the operations take, what they refuse before a byte is sent, and the exact bytes they become.
+-- Arguments: what the operations take, what they refuse before a byte is sent, and the exact bytes
+-- they become.
 
 local clients = require "spec.support.clients"
 local polytomic = require "polytomic"
@@ -352,7 +353,12 @@ describe("The bytes that are sent", function()
     assert.equal("{}", (body_of {}))
     assert.equal('{"a":[[1],[{"b":2}]]}', (body_of { a = { { 1 }, { { b = 2 } } } }))
     local body = sent("create_sync", { name = "s", mode = "create", schedule = {}, fields = {}, target = { connection_id = uuid }, filters = {}, policies = {} })
-    assert.equal('{"fields":[],"filters":[],"mode":"create","name":"s","policies":[],"schedule":{},"target":{"connection_id":"' .. uuid .. '"}}', body)
+    assert.equal(
+      '{"fields":[],"filters":[],"mode":"create","name":"s","policies":[],"schedule":{},"target":{"connection_id":"'
+        .. uuid
+        .. '"}}',
+      body
+    )
   end)
 
   it("hold a table twice where it stands twice", function()
@@ -367,7 +373,14 @@ describe("The bytes that are sent", function()
   end)
 
   it("come from the table itself, not from its metatable", function()
-    local arguments = setmetatable({ name = "Acme" }, { __index = { issuer = "https://never.example" }, __pairs = function() error "never asked" end, __len = function() error "never asked" end })
+    local arguments = setmetatable(
+      { name = "Acme" },
+      {
+        __index = { issuer = "https://never.example" },
+        __pairs = function() error "never asked" end,
+        __len = function() error "never asked" end,
+      }
+    )
     assert.equal('{"name":"Acme"}', (sent("create_org", arguments)))
   end)
 

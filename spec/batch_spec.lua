@@ -1,4 +1,5 @@
--- client:batch: many calls of one operation, in order, several at once, slower where the server asks for it.
+-- client:batch: many calls of one operation, in order, several at once, slower where the server
+-- asks for it.
 
 local clients = require "spec.support.clients"
 local core = require "polytomic.core"
@@ -58,7 +59,8 @@ describe("A batch", function()
     local _, failures = client:batch("create_org", named(8), { concurrency = 4, on_result = function(i)
       if i <= 4 then client:close() end
     end })
-    assert.is_true(#failures >= 4 and #failures <= 7, #failures) -- the first four may all be there at once
+    -- The first four may all be there at once
+    assert.is_true(#failures >= 4 and #failures <= 7, #failures)
     for _, failure in ipairs(failures) do assert.equal("closed", failure.err.kind) end
     server:stop()
   end)
@@ -226,7 +228,8 @@ describe("on_result", function()
     end })
     local last = in_use()
     assert.equal(3000, count)
-    assert.is_true(last < middle + 100, ("%.0f KB at 500 items, %.0f KB at 3000"):format(middle, last)) -- 2500 trues take 40 to 64 KB
+    -- 2500 trues take 40 to 64 KB
+    assert.is_true(last < middle + 100, ("%.0f KB at 500 items, %.0f KB at 3000"):format(middle, last))
     server:stop()
   end)
 end)
@@ -354,8 +357,14 @@ describe("Usage of a batch that makes no sense raises at the caller's line", fun
     end
     raises("concurrency must be a number", function() client:batch("create_org", {}, { concurrency = "5" }) end)
     raises("on_result must be a function", function() client:batch("create_org", {}, { on_result = true }) end)
-    raises("the same for every call", function() client:batch("create_org", {}, { options = { idempotency_key = "import-4711" } }) end)
-    raises("unknown option 'retry'", function() client:batch("create_org", { { name = "Acme" } }, { options = { retry = 1 } }) end)
+    raises(
+      "the same for every call",
+      function() client:batch("create_org", {}, { options = { idempotency_key = "import-4711" } }) end
+    )
+    raises(
+      "unknown option 'retry'",
+      function() client:batch("create_org", { { name = "Acme" } }, { options = { retry = 1 } }) end
+    )
     assert.same({}, sandbox:requests())
   end)
 end)
@@ -369,7 +378,9 @@ describe("A batch of a client with wait", function()
       end
     end }
     local turns, results, failures = 0, nil, nil
-    local thread = coroutine.create(function() results, failures = client:batch("create_org", named(20), { concurrency = 5 }) end)
+    local thread = coroutine.create(function()
+      results, failures = client:batch("create_org", named(20), { concurrency = 5 })
+    end)
     while coroutine.status(thread) ~= "dead" do
       assert(coroutine.resume(thread))
       turns = turns + 1
@@ -387,7 +398,9 @@ describe("A batch of a client with wait", function()
 
   it("raises usage at the caller's line as well", function()
     local client = clients.sandbox { wait = function(one) one:step(0.01) end }
-    local message = clients.raised(function() client:batch("create_org", { { name = "Acme" } }, { options = { retry = 1 } }) end)
+    local message = clients.raised(
+      function() client:batch("create_org", { { name = "Acme" } }, { options = { retry = 1 } }) end
+    )
     assert.truthy(message:find("unknown option 'retry'", 1, true))
   end)
 end)

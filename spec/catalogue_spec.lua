@@ -1,4 +1,5 @@
--- The catalogue of operations: its facts, what is generated from them, and the generator's refusals.
+-- The catalogue of operations: its facts, what is generated from them, and the generator's
+-- refusals.
 local cjson = require "cjson"
 local process = require "spec.support.process"
 
@@ -280,7 +281,9 @@ describe("the catalogue's generator", function()
   end)
 
   local function overlay(secret)
-    return '{"secret":[' .. secret .. '],"not_empty":[],"excludes":{},"open_schemas":[],"secret_replies":[],"items":{},"body_fields":{}}'
+    return '{"secret":['
+      .. secret
+      .. '],"not_empty":[],"excludes":{},"open_schemas":[],"secret_replies":[],"items":{},"body_fields":{}}'
   end
 
   local function facts(schemas, operation, secret)
@@ -301,7 +304,9 @@ describe("the catalogue's generator", function()
     local used = assert(text:find("&type_tree", 1, true))
     assert.is_true(declared < used)
     assert.is_true(contains(text, '.name = "Tree", .fields = members_tree, .field_count = 1'))
-    assert.is_true(contains(render("write_docs", facts(TREE, PLANT)), "array of [Tree](#tree-type)"))
+    assert.is_true(
+      contains(render("write_docs", facts(TREE, PLANT)), "array of [Tree](#tree-type)")
+    )
   end)
 
   it("refuses an overlay that names what is not there", function()

@@ -341,7 +341,15 @@ describe("the command polytomic", function()
     end)
 
     it("takes an empty value for none", function()
-      assert.equal(0, (with_file("POLYTOMIC_API_KEY=\nPOLYTOMIC_PARTNER_KEY=\nPOLYTOMIC_DEPLOYMENT_URL=\nPOLYTOMIC_PARTNER_KEY=" .. sandbox.partner_key)))
+      assert.equal(
+        0,
+        (
+          with_file(
+            "POLYTOMIC_API_KEY=\nPOLYTOMIC_PARTNER_KEY=\nPOLYTOMIC_DEPLOYMENT_URL=\nPOLYTOMIC_PARTNER_KEY="
+              .. sandbox.partner_key
+          )
+        )
+      )
       local status, _, err = with_file "POLYTOMIC_PARTNER_KEY=\n"
       assert.equal(2, status)
       contains(err, "holds no key")
@@ -459,7 +467,9 @@ describe("the command polytomic", function()
   describe("as a doctor", function()
     -- A server that answers every request with one reply.
     local function answering(status, body)
-      return raw_server.start { script = { per = "request", { { send = raw_server.reply(status, body) } } } }
+      return raw_server.start {
+        script = { per = "request", { { send = raw_server.reply(status, body) } } },
+      }
     end
 
     it("finds all well with a good key", function()
@@ -479,7 +489,10 @@ describe("the command polytomic", function()
     end)
 
     it("says that a key is refused", function()
-      local status, out = run({ "doctor" }, { env = { POLYTOMIC_PARTNER_KEY = "canary_in_the_mine" } })
+      local status, out = run(
+        { "doctor" },
+        { env = { POLYTOMIC_PARTNER_KEY = "canary_in_the_mine" } }
+      )
       assert.equal(4, status)
       contains(out, "FAIL  partner key: ")
       lacks(out, "canary")
@@ -495,7 +508,10 @@ describe("the command polytomic", function()
 
     it("says that a partner key was set as a user key, and tells whose key it is", function()
       local server = answering(200, { data = { is_partner = true, organization_name = "Acme" } })
-      local status, out = run({ "doctor" }, { env = { POLYTOMIC_DEPLOYMENT_URL = server.url, POLYTOMIC_API_KEY = "some_user_key" } })
+      local status, out = run(
+        { "doctor" },
+        { env = { POLYTOMIC_DEPLOYMENT_URL = server.url, POLYTOMIC_API_KEY = "some_user_key" } }
+      )
       server:stop()
       assert.equal(4, status)
       contains(out, "FAIL  user key: this is a partner key; set it as POLYTOMIC_PARTNER_KEY")
@@ -534,8 +550,11 @@ describe("the command polytomic", function()
     end)
 
     it("goes through the proxy of the environment as calls do, wherever the key comes from", function()
-      local proxy = raw_server.start { script = { per = "request", { { send = raw_server.reply(407, "") }, "close" } } }
-      local env = { https_proxy = proxy.url, POLYTOMIC_DEPLOYMENT_URL = "https://polytomic.example" }
+      local proxy = raw_server.start {
+        script = { per = "request", { { send = raw_server.reply(407, "") }, "close" } },
+      }
+      local env =
+        { https_proxy = proxy.url, POLYTOMIC_DEPLOYMENT_URL = "https://polytomic.example" }
       local path = key_file("POLYTOMIC_PARTNER_KEY=some-partner-key\n")
       for index, words in ipairs { { "list_orgs" }, { "list_orgs", "--key-file", path }, { "doctor" }, { "doctor", "--key-file", path } } do
         local status, out, err = run(words, { env = env })
@@ -552,7 +571,8 @@ describe("the command polytomic", function()
       it("says where it is, serves, and ends with 0 on SIG" .. signal, function()
         local child = process.start_lua({ "lua/bin/polytomic", "sandbox" }, { first_line = true })
         local ready = cjson.decode(child.first_line)
-        local env = { POLYTOMIC_PARTNER_KEY = ready.partner_key, POLYTOMIC_DEPLOYMENT_URL = ready.url }
+        local env =
+          { POLYTOMIC_PARTNER_KEY = ready.partner_key, POLYTOMIC_DEPLOYMENT_URL = ready.url }
         assert.equal("Bob", result({ "create_org", "name=Bob" }, { env = env }).name)
         child:signal(signal)
         assert.equal(0, child:wait())
@@ -561,7 +581,10 @@ describe("the command polytomic", function()
     end
 
     it("speaks TLS when asked", function()
-      local child = process.start_lua({ "lua/bin/polytomic", "sandbox", "--tls", "--host", "127.0.0.1" }, { first_line = true })
+      local child = process.start_lua(
+        { "lua/bin/polytomic", "sandbox", "--tls", "--host", "127.0.0.1" },
+        { first_line = true }
+      )
       local ready = cjson.decode(child.first_line)
       assert.is_truthy(ready.url:find("^https://127%.0%.0%.1:%d+$"))
       child:stop()
@@ -586,7 +609,10 @@ describe("JSON of the command line", function()
 
   it("writes null elements and mixed depths, indented", function()
     local null = require("polytomic").null
-    assert.equal('[\n  null,\n  {\n    "a": [\n      1\n    ]\n  }\n]', json.encode({ null, { a = { 1 } } }, { pretty = true }))
+    assert.equal(
+      '[\n  null,\n  {\n    "a": [\n      1\n    ]\n  }\n]',
+      json.encode({ null, { a = { 1 } } }, { pretty = true })
+    )
   end)
 
   it("reads back what it writes", function()

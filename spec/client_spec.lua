@@ -1,4 +1,5 @@
--- Clients: how they are made, told apart and closed, what they ask of the process, and which key they send.
+-- Clients: how they are made, told apart and closed, what they ask of the process, and which key
+-- they send.
 
 local clients = require "spec.support.clients"
 local polytomic = require "polytomic"
@@ -575,6 +576,12 @@ describe("A request outside the catalogue", function()
     assert.is_truthy(clients.raised(function() local _ = client:request { path = "/api/x" } end):find("method"))
     assert.is_truthy(clients.raised(function() local _ = client:request { method = "get", path = "/api/x" } end):find("method"))
     assert.is_truthy(clients.raised(function() local _ = client:request { method = "GET", path = "/api/x", header = {} } end):find("unknown field 'header'", 1, true))
-    assert.is_truthy(clients.raised(function() local _ = client:request({ method = "GET", path = "/api/x" }, { retry = 1 }) end):find("unknown option 'retry'", 1, true))
+    assert.is_truthy(
+      clients
+        .raised(
+          function() local _ = client:request({ method = "GET", path = "/api/x" }, { retry = 1 }) end
+        )
+        :find("unknown option 'retry'", 1, true)
+    )
   end)
 end)

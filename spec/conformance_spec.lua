@@ -6,7 +6,8 @@ local samples = require "spec.support.samples"
 local sandbox = require "spec.support.sandbox"
 local vendor = require "spec.support.vendor"
 
--- Runs `body`; where it raises, that is what the one spec defined here says. Results decide which specs there are.
+-- Runs `body`; where it raises, that is what the one spec defined here says. Results decide which
+-- specs there are.
 local function define(body)
   local ok, message = pcall(body)
   if not ok then it("can be run", function() error(message, 0) end) end
@@ -24,7 +25,11 @@ local function section(title, body)
 end
 
 section("the vendor's client against the sandbox:", function()
-  local access = { url = sandbox.url, partner_key = sandbox.partner_key, deployment_key = sandbox.deployment_key }
+  local access = {
+    url = sandbox.url,
+    partner_key = sandbox.partner_key,
+    deployment_key = sandbox.deployment_key,
+  }
   local results = vendor.run("run.mjs", access)
   for _, result in ipairs(results) do
     it(result.title, function()
@@ -36,8 +41,10 @@ section("the vendor's client against the sandbox:", function()
 end)
 
 -- What the vendor's client 1.18.1, older than the API version spoken here, sends in another way.
--- Operations with other paths, query parameters it does not know, and maps in queries, which it writes as JSON.
-local MOVED = { ["connections.createSharedConnection"] = true, ["connections.listSharedConnections"] = true }
+-- Operations with other paths, query parameters it does not know, and maps in queries, which it
+-- writes as JSON.
+local MOVED =
+  { ["connections.createSharedConnection"] = true, ["connections.listSharedConnections"] = true }
 
 local NEWER = {
   ["bulkSync.list"] = { page_token = true, limit = true },
@@ -55,7 +62,13 @@ local SAME = { "authorization", "content-type", "content-length", "x-polytomic-v
 
 -- Every operation's calls as requests, made by our client: `{ operation, arguments, request }`.
 local function our_calls()
-  local client = polytomic.new { base_url = sandbox.url, partner_key = sandbox.partner_key, env = false, proxy = "", retries = 0 }
+  local client = polytomic.new {
+    base_url = sandbox.url,
+    partner_key = sandbox.partner_key,
+    env = false,
+    proxy = "",
+    retries = 0,
+  }
   local calls = {}
   sandbox:reset()
   for _, operation in ipairs(polytomic.operations) do
@@ -79,9 +92,12 @@ end
 -- Adds `theirs`, the request of the vendor's client, to every call that it has a method for.
 local function add_theirs(calls)
   local list = {}
-  for index, call in ipairs(calls) do list[index] = { operation = call.operation.id, arguments = call.arguments } end
+  for index, call in ipairs(calls) do
+    list[index] = { operation = call.operation.id, arguments = call.arguments }
+  end
   sandbox:reset()
-  local sent = vendor.run("send.mjs", { url = sandbox.url, token = sandbox.partner_key, calls = list })[1]
+  local sent =
+    vendor.run("send.mjs", { url = sandbox.url, token = sandbox.partner_key, calls = list })[1]
   local requests = sandbox:requests()
   local position = 0
   for index, call in ipairs(calls) do
@@ -115,7 +131,10 @@ local function assert_same(call)
   if ours.body == theirs.body then
     for _, name in ipairs(SAME) do assert.equal(theirs.headers[name], ours.headers[name], name) end
   end
-  assert.equal(ours.method == "POST" or ours.method == "PATCH", ours.headers["idempotency-key"] ~= nil)
+  assert.equal(
+    ours.method == "POST" or ours.method == "PATCH",
+    ours.headers["idempotency-key"] ~= nil
+  )
   assert.same({}, surplus(ours.headers, theirs.headers, OURS))
   assert.same({}, surplus(theirs.headers, ours.headers, THEIRS))
 end

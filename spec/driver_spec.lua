@@ -1,4 +1,5 @@
--- What the wait adapters are made of: who waits for which call, and one driver for all that share connections.
+-- What the wait adapters are made of: who waits for which call, and one driver for all that share
+-- connections.
 
 local clients = require "spec.support.clients"
 local core = require "polytomic.core"
@@ -38,7 +39,11 @@ describe("watch", function()
     local org = assert(client:create_org { name = "Acme" })
     local shared = client:as_org(org.id)
     local woken = 0
-    driver.watch(client, client:start("create_org", { name = "Initech" }), function() woken = woken + 1 end)
+    driver.watch(
+      client,
+      client:start("create_org", { name = "Initech" }),
+      function() woken = woken + 1 end
+    )
     driver.watch(shared, shared:start("get_current_org"), function() woken = woken + 1 end)
     run_to_end(client)
     driver.wake(shared)

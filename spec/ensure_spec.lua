@@ -1,4 +1,5 @@
--- ensure_org and ensure_user: there and as described, however often and by however many they are run.
+-- ensure_org and ensure_user: there and as described, however often and by however many they are
+-- run.
 
 local clients = require "spec.support.clients"
 local modes = require "spec.support.modes"
@@ -302,6 +303,12 @@ describe("bad usage of ensuring", function()
     assert.equal("ensure_org: use a colon: client:ensure_org{…}", raised(function() client.ensure_org { name = "a" } end))
     assert.equal("ensure_user: arguments must be a table, got nil", raised(function() client:ensure_user() end))
     assert.truthy(raised(function() client:ensure_org({ name = "a" }, { tiemout = 1 }) end):find("unknown option 'tiemout'", 1, true))
-    assert.truthy(raised(function() client:ensure_user({ org_id = ADMIN, email = "a" }, { tiemout = 1 }) end):find("unknown option 'tiemout'", 1, true))
+    assert.truthy(
+      raised(function() client:ensure_user({ org_id = ADMIN, email = "a" }, { tiemout = 1 }) end):find(
+        "unknown option 'tiemout'",
+        1,
+        true
+      )
+    )
   end)
 end)

@@ -20,10 +20,13 @@ end
 
 -- Runs a call to its end and returns its three results: plainly, with wait, or started and stepped.
 local ways = {
-  plain = function(options) return clients.sandbox(options), function(client, name, arguments) return client[name](client, arguments) end end,
+  plain = function(options)   return clients.sandbox(options),
+    function(client, name, arguments) return client[name](client, arguments) end
+end,
   waiting = function(options)
     options.wait = function(client, call) while not call:done() do client:step(0.1) end end
-    return clients.sandbox(options), function(client, name, arguments) return client[name](client, arguments) end
+  return clients.sandbox(options),
+    function(client, name, arguments) return client[name](client, arguments) end
   end,
   started = function(options)
     return clients.sandbox(options), function(client, name, arguments)
@@ -44,8 +47,14 @@ for way, make in pairs(ways) do
       local _, _, response = run(client, "create_org", { name = "Acme" })
       assert.same({ "attempt", "done" }, types(list))
       local attempt, done = list[1], list[2]
-      assert.same({ "create_org", 1, 200, response.request_id }, { attempt.operation, attempt.attempt, attempt.status, attempt.request_id })
-      assert.same({ "create_org", 1, 200, response.request_id }, { done.operation, done.attempt, done.status, done.request_id })
+      assert.same(
+        { "create_org", 1, 200, response.request_id },
+        { attempt.operation, attempt.attempt, attempt.status, attempt.request_id }
+      )
+      assert.same(
+        { "create_org", 1, 200, response.request_id },
+        { done.operation, done.attempt, done.status, done.request_id }
+      )
       assert.is_string(done.request_id)
       assert.is_true(attempt.elapsed > 0 and attempt.elapsed <= done.elapsed)
       assert.equal(response.elapsed, done.elapsed)
@@ -56,13 +65,19 @@ for way, make in pairs(ways) do
     end)
 
     it("every retry is told with its cause and its wait", function()
-      sandbox:faults { { operation = "list_orgs", fault = "status", status = 503, retry_after = 0 }, { operation = "list_orgs", fault = "reset_before" } }
+      sandbox:faults {
+        { operation = "list_orgs", fault = "status", status = 503, retry_after = 0 },
+        { operation = "list_orgs", fault = "reset_before" },
+      }
       local tell, list = recorder()
       local client, run = make { on_event = tell }
       assert.is_table((run(client, "list_orgs")))
       assert.same({ "attempt", "retry", "attempt", "retry", "attempt", "done" }, types(list))
       assert.same({ 1, 503, "server" }, { list[1].attempt, list[1].status, list[1].error })
-      assert.same({ 1, 503, "server", 0 }, { list[2].attempt, list[2].status, list[2].error, list[2].wait })
+      assert.same(
+        { 1, 503, "server", 0 },
+        { list[2].attempt, list[2].status, list[2].error, list[2].wait }
+      )
       assert.same({ 2, "network" }, { list[3].attempt, list[3].error })
       assert.is_nil(list[3].status)
       assert.same({ 2, "network" }, { list[4].attempt, list[4].error })
@@ -78,7 +93,10 @@ for way, make in pairs(ways) do
       local client, run = make { on_event = tell }
       run(client, "get_org", { id = uuid })
       assert.same({ "attempt", "done" }, types(list))
-      assert.same({ "not_found", "not_found", 404 }, { list[1].error, list[2].error, list[2].status })
+      assert.same(
+        { "not_found", "not_found", 404 },
+        { list[1].error, list[2].error, list[2].status }
+      )
       sandbox:faults { { operation = "list_orgs", fault = "bad_json" } }
       run(client, "list_orgs")
       assert.equal("bad_response", list[#list].error)
@@ -113,8 +131,11 @@ for way, make in pairs(ways) do
     end)
 
     it("an error thrown at a retry does not stop the retries", function()
-      sandbox:faults { { operation = "create_org", fault = "status", status = 503, retry_after = 0, times = 2 } }
-      local client, run = make { on_event = function(event) error(event.type .. event.attempt, 0) end }
+      sandbox:faults {
+        { operation = "create_org", fault = "status", status = 503, retry_after = 0, times = 2 },
+      }
+      local client, run =
+        make { on_event = function(event) error(event.type .. event.attempt, 0) end }
       local ok, raised = pcall(run, client, "create_org", { name = "Acme" })
       assert.is_false(ok)
       assert.equal("attempt1", raised)
@@ -133,7 +154,10 @@ for way, make in pairs(ways) do
         end
       end }
       assert.is_table((run(client, "create_org", { name = "Acme" })))
-      assert.same({ "create_org attempt", "list_orgs attempt", "list_orgs done", "back", "create_org done" }, order)
+      assert.same(
+        { "create_org attempt", "list_orgs attempt", "list_orgs done", "back", "create_org done" },
+        order
+      )
     end)
 
     it("the client can be closed from inside", function()
@@ -153,12 +177,24 @@ describe("A deprecation", function()
 
   it("is told once per operation, before the end, with what the headers say", function()
     local tell, list = recorder()
-    local client = answered({ Deprecation = "@1688169599", Sunset = "Sun, 30 Jun 2030 23:59:59 GMT" }, { on_event = tell })
+    local client = answered(
+      { Deprecation = "@1688169599", Sunset = "Sun, 30 Jun 2030 23:59:59 GMT" },
+      { on_event = tell }
+    )
     for _ = 1, 3 do client:list_orgs() end
-    assert.same({ "attempt", "deprecation", "done", "attempt", "done", "attempt", "done" }, types(list))
-    assert.same({ "list_orgs", 200, "@1688169599", "Sun, 30 Jun 2030 23:59:59 GMT" }, { list[2].operation, list[1].status, list[2].deprecation, list[2].sunset })
+    assert.same(
+      { "attempt", "deprecation", "done", "attempt", "done", "attempt", "done" },
+      types(list)
+    )
+    assert.same(
+      { "list_orgs", 200, "@1688169599", "Sun, 30 Jun 2030 23:59:59 GMT" },
+      { list[2].operation, list[1].status, list[2].deprecation, list[2].sunset }
+    )
     client:list_current_org_users()
-    assert.same({ "attempt", "deprecation", "done" }, { types(list)[8], types(list)[9], types(list)[10] })
+    assert.same(
+      { "attempt", "deprecation", "done" },
+      { types(list)[8], types(list)[9], types(list)[10] }
+    )
     assert.equal("list_current_org_users", list[9].operation)
   end)
 
@@ -201,7 +237,11 @@ describe("A started call", function()
   end)
 
   it("keeps its result when on_event throws", function()
-    local client = clients.sandbox { on_event = function(event) if event.type == "done" then error("thrown", 0) end end }
+    local client = clients.sandbox {
+      on_event = function(event)
+        if event.type == "done" then error("thrown", 0) end
+      end,
+    }
     local call = client:start("create_org", { name = "Acme" })
     while not call:done() do client:step(0.1) end
     local ok, raised = pcall(call.result, call)

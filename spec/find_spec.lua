@@ -103,6 +103,12 @@ describe("bad usage of finding", function()
     assert.equal("find_org: arguments must be a table, got string", raised(function() client:find_org "Acme" end))
     assert.equal("find_user: arguments must be a table, got nil", raised(function() client:find_user() end))
     assert.truthy(raised(function() client:find_org({ name = "Acme" }, { tiemout = 1 }) end):find("unknown option 'tiemout'", 1, true))
-    assert.truthy(raised(function() client:find_user({ org_id = UNKNOWN, email = "a@b.c" }, { x = 1 }) end):find("unknown option 'x'", 1, true))
+    assert.truthy(
+      raised(function() client:find_user({ org_id = UNKNOWN, email = "a@b.c" }, { x = 1 }) end):find(
+        "unknown option 'x'",
+        1,
+        true
+      )
+    )
   end)
 end)

@@ -4,7 +4,9 @@ local core = require "polytomic.testing"
 
 local function pairs_of(lines)
   local list = {}
-  for index, header in ipairs(core.headers(lines)) do list[index] = header.name .. "=" .. header.value end
+  for index, header in ipairs(core.headers(lines)) do
+    list[index] = header.name .. "=" .. header.value
+  end
   return list
 end
 
@@ -61,7 +63,10 @@ end)
 
 describe("An idempotency key", function()
   for _, key in ipairs { "12345678", "order_42-A", ("k"):rep(255), "248df4b7-aa70-47b8-a036-33ac447e668d" } do
-    it("is valid: " .. key:sub(1, 40), function() assert.is_true(core.idempotency_key_valid(key)) end)
+    it(
+      "is valid: " .. key:sub(1, 40),
+      function() assert.is_true(core.idempotency_key_valid(key)) end
+    )
   end
   for title, key in pairs {
     ["empty"] = "", ["7 bytes"] = "1234567", ["256 bytes"] = ("k"):rep(256), ["CR"] = "12345678\r", ["LF"] = "12345678\n", ["NUL"] = "1234\0005678",
@@ -77,7 +82,9 @@ describe("A UUID", function()
     local seen = {}
     for _ = 1, 1000 do
       local uuid = core.uuid()
-      assert.is_truthy(uuid:find("^%x%x%x%x%x%x%x%x%-%x%x%x%x%-4%x%x%x%-[89ab]%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$"))
+      assert.is_truthy(
+        uuid:find("^%x%x%x%x%x%x%x%x%-%x%x%x%x%-4%x%x%x%-[89ab]%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$")
+      )
       assert.is_true(core.uuid_valid(uuid))
       assert.is_true(core.uuid_valid(uuid:upper()))
       assert.is_true(core.idempotency_key_valid(uuid))

@@ -64,7 +64,10 @@ end)
 
 describe("A written string", function()
   for title, text in pairs(valid) do
-    it("E5: reads back as it was: " .. title, function() assert.equal(text, cjson.decode("[" .. core.json_string(text) .. "]")[1]) end)
+    it(
+      "E5: reads back as it was: " .. title,
+      function() assert.equal(text, cjson.decode("[" .. core.json_string(text) .. "]")[1]) end
+    )
   end
   for title, text in pairs(invalid) do
     it("E10: is refused: " .. title, function()
@@ -76,8 +79,14 @@ describe("A written string", function()
 
   it("escapes quotes, backslashes and controls, and nothing else", function()
     assert.equal([["a\"b\\c/d"]], core.json_string([[a"b\c/d]]))
-    assert.equal([["\b\f\n\r\t\u0000\u0001\u001f]] .. "\127\"", core.json_string("\b\f\n\r\t\0\1\31\127"))
-    assert.equal("\"\195\182\226\130\172\240\159\152\128\"", core.json_string("\195\182\226\130\172\240\159\152\128"))
+    assert.equal(
+      [["\b\f\n\r\t\u0000\u0001\u001f]] .. '\127"',
+      core.json_string("\b\f\n\r\t\0\1\31\127")
+    )
+    assert.equal(
+      '"\195\182\226\130\172\240\159\152\128"',
+      core.json_string("\195\182\226\130\172\240\159\152\128")
+    )
   end)
 
   it("reads back for every byte of ASCII", function()
@@ -152,7 +161,8 @@ describe("A written number", function()
 end)
 
 describe("The locale", function()
-  -- A locale with a decimal comma: the system's, else one made from its sources; systems without either have no such locale to guard against.
+  -- A locale with a decimal comma: the system's, else one made from its sources; systems without
+  -- either have no such locale to guard against.
   local function comma_locale()
     local before = os.setlocale(nil, "numeric")
     local found
@@ -162,7 +172,11 @@ describe("The locale", function()
     os.setlocale(before, "numeric")
     if found then return found end
     local directory = process.directory()
-    if process.run({ "localedef", "-f", "UTF-8", "-i", "de_DE", directory .. "/de_DE.UTF-8" }) == 0 then return "de_DE.UTF-8", directory end
+    if
+      process.run({ "localedef", "-f", "UTF-8", "-i", "de_DE", directory .. "/de_DE.UTF-8" }) == 0
+    then
+      return "de_DE.UTF-8", directory
+    end
   end
 
   local name, directory = comma_locale()
@@ -175,7 +189,10 @@ describe("The locale", function()
         io.write(core.json_number(1.5), " ", core.json_number(-1.25e-300), " ", core.json_number(2 ^ -1074), " ", core.retry_after("1.5", 0) * 2)
       ]]
       local path = process.temporary_file(script)
-      local status, out, err = process.run({ process.interpreter(), path, name }, { env = process.environment { LOCPATH = directory or false } })
+      local status, out, err = process.run(
+        { process.interpreter(), path, name },
+        { env = process.environment { LOCPATH = directory or false } }
+      )
       assert.equal("", err)
       assert.equal(0, status)
       assert.equal("1.5 -1.25e-300 5e-324 3", (out:gsub("3[.,]0$", "3")))
@@ -189,7 +206,10 @@ describe("A look over JSON text", function()
     ' \t\r\n{ "a" : [ 1 , 2 ] , "b" : { } } \n', [["\"\\\/\b\f\n\r\t\u00e9\uD83D\uDE00"]], '{"data":{"id":"x","name":"Acme"}}', '{"a":1,"a":2}',
   }
   for _, text in ipairs(documents) do
-    it("finds it whole: " .. text, function() assert.equal("whole", core.json_look(text, DEPTH)) end)
+    it(
+      "finds it whole: " .. text,
+      function() assert.equal("whole", core.json_look(text, DEPTH)) end
+    )
   end
 
   it("finds every beginning of a document cut", function()
@@ -216,7 +236,10 @@ describe("A look over JSON text", function()
     ["a closing bracket alone"] = "]", ["a raw line end in a string"] = '"a\nb"', ["a raw NUL in a string"] = '"a\0b"', ["NUL behind"] = "{}\0", ["an unknown escape"] = '"\\x41"',
     ["E5: an escaped NUL byte"] = '"\\\0"', ["a bad code"] = '"\\u12g4"', ["a vertical tab"] = "\v1", ["a no-break space"] = "\194\160" .. "1",
   } do
-    it("finds it invalid: " .. title, function() assert.equal("invalid", core.json_look(text, DEPTH)) end)
+    it(
+      "finds it invalid: " .. title,
+      function() assert.equal("invalid", core.json_look(text, DEPTH)) end
+    )
   end
 
   it("E5: leaves encodings to the reader", function()
@@ -231,7 +254,10 @@ describe("A look over JSON text", function()
     assert.equal("whole", core.json_look(("["):rep(100) .. ("]"):rep(100), 100))
     assert.equal("too_deep", core.json_look(("["):rep(101) .. ("]"):rep(101), 100))
     assert.equal("whole", core.json_look(('{"a":'):rep(100) .. "1" .. ("}"):rep(100), 100))
-    assert.equal("invalid", core.json_look(("["):rep(50) .. ('{"a":'):rep(20) .. "1" .. ("}"):rep(19) .. "]", 100))
+    assert.equal(
+      "invalid",
+      core.json_look(("["):rep(50) .. ('{"a":'):rep(20) .. "1" .. ("}"):rep(19) .. "]", 100)
+    )
   end)
 
   it("E6: stops at a depth of its own whatever the limit", function()

@@ -21,7 +21,8 @@ end
 -- The lines of a class: name of each field, true where it may be absent.
 local function class(name)
   local escaped = name:gsub("%p", "%%%0")
-  local body = text:match("\n%-%-%-@class " .. escaped .. "[^\n%w_.][^\n]*\n(.-)\n\n") or text:match("\n%-%-%-@class " .. escaped .. "\n(.-)\n\n")
+  local body = text:match("\n%-%-%-@class " .. escaped .. "[^\n%w_.][^\n]*\n(.-)\n\n")
+    or text:match("\n%-%-%-@class " .. escaped .. "\n(.-)\n\n")
   if not body and not text:find("\n%-%-%-@class " .. escaped .. "\n") then return nil end
   local fields = {}
   for line in ((body or "") .. "\n"):gmatch "([^\n]*)\n" do
@@ -39,7 +40,11 @@ local function annotations(signature)
 end
 
 describe("library/polytomic.lua", function()
-  local client = polytomic.new { env = false, partner_key = "partner-key-of-specs", base_url = "http://127.0.0.1:1" }
+  local client = polytomic.new {
+    env = false,
+    partner_key = "partner-key-of-specs",
+    base_url = "http://127.0.0.1:1",
+  }
   teardown(function() client:close() end)
 
   it("is Lua that can be loaded", function()
@@ -75,7 +80,9 @@ describe("library/polytomic.lua", function()
     local _, _, err = client:create_org {}
     local objects = { Call = call, Pages = client:pages "list_orgs", Error = err, Response = err }
     for class_name, object in pairs(objects) do
-      for name in pairs(set_of("\nfunction " .. class_name .. ":([%w_]+)%(")) do assert.is_function(object[name], class_name .. ":" .. name) end
+      for name in pairs(set_of("\nfunction " .. class_name .. ":([%w_]+)%(")) do
+        assert.is_function(object[name], class_name .. ":" .. name)
+      end
     end
     local named = set_of "\nfunction Pages:([%w_]+)%("
     for name in pairs(objects.Pages) do assert.truthy(named[name], name) end
@@ -84,19 +91,24 @@ describe("library/polytomic.lua", function()
   it("defines every class and alias once, and every one that it names", function()
     local defined = {}
     for _, tag in ipairs { "class", "alias" } do
-      for name, count in pairs((set_of("\n%-%-%-@" .. tag .. " (polytomic[%w_.]*)"))) do defined[name] = (defined[name] or 0) + count end
+      for name, count in pairs((set_of("\n%-%-%-@" .. tag .. " (polytomic[%w_.]*)"))) do
+        defined[name] = (defined[name] or 0) + count
+      end
     end
     for name, count in pairs(defined) do assert.equal(1, count, name) end
     for line in text:gmatch "[^\n]+" do
       if line:find "^%-%-%-[@|]" then
-        for name in line:gmatch "%f[%w.]polytomic%.%a[%w_.]*" do assert.truthy(defined[name], name .. " is named but not defined") end
+        for name in line:gmatch "%f[%w.]polytomic%.%a[%w_.]*" do
+          assert.truthy(defined[name], name .. " is named but not defined")
+        end
       end
     end
   end)
 
   it("has a class or an alias for every schema", function()
     local schemas = cjson.decode(process.contents "csrc/catalogue/schemas.json")
-    local classes, aliases = set_of "\n%-%-%-@class polytomic%.([%w.]+)", set_of "\n%-%-%-@alias polytomic%.([%w.]+)"
+    local classes, aliases =
+      set_of "\n%-%-%-@class polytomic%.([%w.]+)", set_of "\n%-%-%-@alias polytomic%.([%w.]+)"
     local count = 0
     for name in pairs(schemas) do
       count = count + 1
@@ -109,7 +121,11 @@ describe("library/polytomic.lua", function()
     for _, operation in ipairs(polytomic.operations) do
       local fields = assert(class("polytomic.arguments." .. operation.name), operation.name)
       for _, argument in ipairs(operation.arguments) do
-        assert.equal(not argument.required, fields[argument.name], operation.name .. "." .. argument.name)
+        assert.equal(
+          not argument.required,
+          fields[argument.name],
+          operation.name .. "." .. argument.name
+        )
         fields[argument.name] = nil
       end
       assert.is_nil(next(fields), operation.name)
@@ -120,7 +136,10 @@ describe("library/polytomic.lua", function()
     for _, operation in ipairs(polytomic.operations) do
       for _, signature in ipairs { "function Client:" .. operation.name, "function M." .. operation.name } do
         local above = annotations(signature)
-        assert.truthy(above:find("---@param arguments%?? polytomic%.arguments%." .. operation.name .. "\n"), signature)
+        assert.truthy(
+          above:find("---@param arguments%?? polytomic%.arguments%." .. operation.name .. "\n"),
+          signature
+        )
         assert.truthy(above:find("---@param options? polytomic.CallOptions\n", 1, true), signature)
         assert.equal(3, select(2, above:gsub("%-%-%-@return ", "")), signature)
       end
@@ -130,13 +149,16 @@ describe("library/polytomic.lua", function()
   it("tells the parameters and returns of every other method of a client that has any", function()
     for name, parameters in text:gmatch "\nfunction Client:([%w_]+)%(([^)]*)%)" do
       local above = annotations("function Client:" .. name)
-      for parameter in parameters:gmatch "[%w_]+" do assert.truthy(above:find("---@param " .. parameter .. "%??%s"), name .. " " .. parameter) end
+      for parameter in parameters:gmatch "[%w_]+" do
+        assert.truthy(above:find("---@param " .. parameter .. "%??%s"), name .. " " .. parameter)
+      end
       assert.truthy(name == "close" or above:find("---@return ", 1, true), name)
       assert.is_nil(parameters:find("...", 1, true), name)
     end
   end)
 
-  -- An option that the library does not know is called unknown; one that it knows is called wrong or nothing.
+  -- An option that the library does not know is called unknown; one that it knows is called wrong
+  -- or nothing.
   local function is_known(make)
     local ok, message = pcall(make)
     return ok or not message:find("unknown option", 1, true)
@@ -144,16 +166,28 @@ describe("library/polytomic.lua", function()
 
   it("tells options that exist", function()
     for name in pairs(class "polytomic.Options") do
-      assert.is_true(is_known(function() polytomic.new({ [name] = {}, env = false }):close() end), name)
+      assert.is_true(
+        is_known(function() polytomic.new({ [name] = {}, env = false }):close() end),
+        name
+      )
     end
     for name in pairs(class "polytomic.CallOptions") do
-      assert.is_true(is_known(function() client:start("list_orgs", {}, { [name] = {} }):cancel() end), name)
+      assert.is_true(
+        is_known(function() client:start("list_orgs", {}, { [name] = {} }):cancel() end),
+        name
+      )
     end
     for name in pairs(class "polytomic.WaitOptions") do
-      assert.is_true(is_known(function() client:wait_for("get_job", { type = "x" }, { [name] = {} }) end), name)
+      assert.is_true(
+        is_known(function() client:wait_for("get_job", { type = "x" }, { [name] = {} }) end),
+        name
+      )
     end
     for name in pairs(class "polytomic.QueryOptions") do
-      assert.is_true(is_known(function() client:query_rows({ connection_id = "x" }, { [name] = {} }) end), name)
+      assert.is_true(
+        is_known(function() client:query_rows({ connection_id = "x" }, { [name] = {} }) end),
+        name
+      )
     end
     assert.is_false(is_known(function() polytomic.new { of_tomorrow = 1 } end))
     assert.is_false(is_known(function() client:wait_for("get_job", {}, { of_tomorrow = 1 }) end))

@@ -1,4 +1,5 @@
--- What differs from Lua to Lua: collectors set to torture, memory over many calls, coroutines, and the names the types promise.
+-- What differs from Lua to Lua: collectors set to torture, memory over many calls, coroutines, and
+-- the names the types promise.
 
 local clients = require "spec.support.clients"
 local polytomic = require "polytomic"
@@ -10,7 +11,8 @@ local uuid = "248df4b7-aa70-47b8-a036-33ac447e668d"
 before_each(function() sandbox:reset() end)
 after_each(clients.close)
 
--- A piece of everything: calls of all kinds, failures, retries, clients made and dropped, calls dropped in flight.
+-- A piece of everything: calls of all kinds, failures, retries, clients made and dropped, calls
+-- dropped in flight.
 local function everything()
   sandbox:reset()
   local events = 0
@@ -18,7 +20,8 @@ local function everything()
   local org = client:create_org { name = "Acme", issuer = "https://login.acme.com" }
   local user = client:create_user { org_id = org.id, email = "jane@acme.com" }
   local list, _, response = client:list_users { org_id = org.id }
-  local parts = { response.headers, response.timeline, response:curl(), tostring(client), client:stats() }
+  local parts =
+    { response.headers, response.timeline, response:curl(), tostring(client), client:stats() }
   local _, message, err = client:get_org { id = uuid }
   local _, invalid = client:create_org { name = {} }
   pcall(client.create_org, client, { name = "x" }, { retries = -1 })
@@ -29,8 +32,19 @@ local function everything()
   while not (calls[1]:done() and calls[5]:done()) do client:step(0.01) end
   client:start("list_orgs")
   clients.sandbox():start("list_orgs")
-  assert(#parts == 5 and user.email == "jane@acme.com" and list[1].email == user.email and #message > 0 and err.status == 404 and #invalid > 0)
-  assert(calls[1]:result().name == "Acme" and select(3, calls[2]:result()).kind == "cancelled" and calls[5]:result().name == "Acme")
+  assert(
+    #parts == 5
+      and user.email == "jane@acme.com"
+      and list[1].email == user.email
+      and #message > 0
+      and err.status == 404
+      and #invalid > 0
+  )
+  assert(
+    calls[1]:result().name == "Acme"
+      and select(3, calls[2]:result()).kind == "cancelled"
+      and calls[5]:result().name == "Acme"
+  )
   assert(events > 0)
   clients.close()
 end
@@ -50,7 +64,8 @@ describe("A collector", function()
   end)
 
   it("that runs in full in every event and after every step takes nothing either", function()
-    local client = clients.sandbox { on_event = function() collectgarbage() end, wait = function(self, call)
+    local client = clients.sandbox { on_event = function()       collectgarbage()
+end, wait = function(self, call)
       while not call:done() do
         self:step(0.01)
         collectgarbage()
@@ -103,7 +118,10 @@ describe("Thousands of calls", function()
   end
 
   it("leave memory and descriptors as they were", function()
-    local client = clients.answered { { 200, '{"data":{"id":"x","name":"Acme","more":[1,2,3]}}' }, { 200, '{"data":{"id":"x"}}' } }
+    local client = clients.answered {
+      { 200, '{"data":{"id":"x","name":"Acme","more":[1,2,3]}}' },
+      { 200, '{"data":{"id":"x"}}' },
+    }
     local function calls(count)
       for i = 1, count / 4 do
         assert(client:create_org { name = "Acme " .. i })
@@ -123,7 +141,10 @@ describe("Thousands of calls", function()
       calls(1000)
       grown = math.min(grown, resident() - before)
     end
-    assert.is_true(collectgarbage "count" - lua_before < 64, "Lua grew by " .. collectgarbage "count" - lua_before .. " KB")
+    assert.is_true(
+      collectgarbage "count" - lua_before < 64,
+      "Lua grew by " .. collectgarbage "count" - lua_before .. " KB"
+    )
     assert.is_true(grown < 512, "the process grew by " .. grown .. " KB")
     assert.equal(1, client:stats().connections_opened)
   end)
@@ -140,7 +161,8 @@ describe("Thousands of calls", function()
     end
     local function rounds(count)
       for _ = 1, count do
-        local client = polytomic.new { env = false, base_url = server.url, partner_key = "partner-key-of-specs" }
+        local client =
+          polytomic.new { env = false, base_url = server.url, partner_key = "partner-key-of-specs" }
         assert(client:list_orgs())
         client:start("list_orgs")
       end
@@ -176,7 +198,12 @@ describe("A coroutine", function()
       while not call:done() do coroutine.yield("waiting") end
     end
     local client = clients.sandbox { wait = wait }
-    polytomic.configure { env = false, base_url = sandbox.url, partner_key = sandbox.partner_key, wait = wait }
+    polytomic.configure {
+      env = false,
+      base_url = sandbox.url,
+      partner_key = sandbox.partner_key,
+      wait = wait,
+    }
     for _, list in pairs { client = function() return client:list_orgs() end, module = function() return polytomic.list_orgs() end, request = function() return client:request { method = "GET", path = "/api/organizations" } end } do
       local co = coroutine.create(list)
       local suspensions = 0
@@ -230,7 +257,10 @@ describe("The types in library/polytomic.lua", function()
 
   it("name every operation, for client and module", function()
     for _, operation in ipairs(polytomic.operations) do
-      assert.is_truthy(text:find("\nfunction Client:" .. operation.name .. "(", 1, true), operation.name)
+      assert.is_truthy(
+        text:find("\nfunction Client:" .. operation.name .. "(", 1, true),
+        operation.name
+      )
       assert.is_truthy(text:find("\nfunction M." .. operation.name .. "(", 1, true), operation.name)
     end
   end)
@@ -245,11 +275,15 @@ describe("The types in library/polytomic.lua", function()
     for name, optional in members:gmatch("@field ([%w_]+)(%??) ") do
       if optional == "" then assert.not_nil(response[name], name) end
     end
-    for name in text:gmatch("\nfunction Response:([%w_]+)") do assert.is_function(response[name], name) end
+    for name in text:gmatch("\nfunction Response:([%w_]+)") do
+      assert.is_function(response[name], name)
+    end
   end)
 
   it("name every option of polytomic.new and of a call, and no other", function()
-    local function fields(class) return text:match("%-%-%-@class polytomic%." .. class .. "\n(.-)\n\n") end
+    local function fields(class)
+      return text:match("%-%-%-@class polytomic%." .. class .. "\n(.-)\n\n")
+    end
     local client = clients.sandbox()
     for class, try in pairs { Options = function(options) return pcall(polytomic.new, options) end, CallOptions = function(options) return pcall(client.create_org, client, { name = "x" }, options) end } do
       local count = 0

@@ -40,7 +40,11 @@ end
 -- Whether the client's descriptor becomes readable within `seconds`.
 local function readable(client, seconds)
   local descriptor = client:pollfd()
-  local ready = luasocket.select({ { getfd = function() return descriptor end, dirty = function() return false end } }, nil, seconds)
+  local ready = luasocket.select(
+    { { getfd = function() return descriptor end, dirty = function() return false end } },
+    nil,
+    seconds
+  )
   return #ready > 0
 end
 
@@ -77,7 +81,8 @@ describe("A started call", function()
 
   it("tells failure as nil, message, err", function()
     local client = clients.sandbox()
-    local org, message, err = finish(client, client:start("get_org", { id = "248df4b7-aa70-47b8-a036-33ac447e668d" }))
+    local org, message, err =
+      finish(client, client:start("get_org", { id = "248df4b7-aa70-47b8-a036-33ac447e668d" }))
     assert.is_nil(org)
     assert.equal("not_found", err.kind)
     assert.equal(message, tostring(err))
@@ -94,10 +99,22 @@ describe("A started call", function()
 
   it("raises for bad usage where it is started", function()
     local client = clients.sandbox()
-    assert.truthy(clients.raised(function() client:start("create_orgs", {}) end):find("did you mean 'create_org'", 1, true))
-    assert.truthy(clients.raised(function() client:start("create_org") end):find("arguments must be a table", 1, true))
+    assert.truthy(
+      clients
+        .raised(function() client:start("create_orgs", {}) end)
+        :find("did you mean 'create_org'", 1, true)
+    )
+    assert.truthy(
+      clients
+        .raised(function() client:start("create_org") end)
+        :find("arguments must be a table", 1, true)
+    )
     assert.truthy(clients.raised(function() client:start() end):find("operation's name", 1, true))
-    assert.truthy(clients.raised(function() client:start("create_org", { name = "x" }, { retry = 1 }) end):find("retry", 1, true))
+    assert.truthy(
+      clients
+        .raised(function() client:start("create_org", { name = "x" }, { retry = 1 }) end)
+        :find("retry", 1, true)
+    )
   end)
 
   it("shows its operation and its state", function()
@@ -176,7 +193,10 @@ describe("step", function()
   end)
 
   it("queues calls past max_connections, and begins them as others end", function()
-    local client = client_of({ per = "request", { { wait = "now" }, { send = OK } } }, { max_connections = 2 })
+    local client = client_of(
+      { per = "request", { { wait = "now" }, { send = OK } } },
+      { max_connections = 2 }
+    )
     local calls = {}
     for i = 1, 5 do calls[i] = client:start("create_org", { name = "Acme" }) end
     drive(client, function() return server:await("requests", 2, 0) end)
@@ -201,7 +221,12 @@ describe("step", function()
 
   it("leaves the rest to a blocking call, where it opened all the TLS connections it may", function()
     local tls = sandbox.tls():reset()
-    local client = polytomic.new { base_url = tls.url, ca_file = tls.ca_file, partner_key = tls.partner_key, env = false }
+    local client = polytomic.new {
+      base_url = tls.url,
+      ca_file = tls.ca_file,
+      partner_key = tls.partner_key,
+      env = false,
+    }
     local calls = {}
     for i = 1, 4 do calls[i] = client:start("create_org", { name = "Acme " .. i }) end
     client:step(0)
@@ -222,7 +247,9 @@ describe("step", function()
         longest = math.max(longest, os.clock() - began)
       end
       for _, call in ipairs(calls) do assert.equal("Acme", (call:result()).name) end
-      return { { "200 calls at once: processor seconds of the worst step", longest, at_most = 0.02 } }
+      return {
+        { "200 calls at once: processor seconds of the worst step", longest, at_most = 0.02 },
+      }
     end)
   end)
 end)
@@ -252,7 +279,9 @@ describe("pollfd, events and timeout", function()
   end)
 
   it("tell of the end of a wait before a retry", function()
-    sandbox:faults { { operation = "create_org", fault = "status", status = 503, retry_after = 1, times = 1 } }
+    sandbox:faults {
+      { operation = "create_org", fault = "status", status = 503, retry_after = 1, times = 1 },
+    }
     local client = clients.sandbox()
     local call = client:start("create_org", { name = "Acme" })
     local began = core.now()
@@ -336,13 +365,23 @@ describe("cancel", function()
   it("ends a wait before a retry, after the server refused", function()
     local client = client_of { per = "request", reply(503, "", { ["Retry-After"] = 20 }) }
     local call = client:start("get_org", { id = "248df4b7-aa70-47b8-a036-33ac447e668d" })
-    drive(client, function() return client:stats().attempts == 1 and server:await("requests", 1, 0) and client:timeout() > 1 end)
+    drive(
+      client,
+      function()
+        return client:stats().attempts == 1
+          and server:await("requests", 1, 0)
+          and client:timeout() > 1
+      end
+    )
     call:cancel()
     cancelled(call, "rejected")
   end)
 
   it("makes room for the next call in the queue", function()
-    local client = client_of({ { "read", "stall" }, { "read", { send = OK } } }, { max_connections = 1 })
+    local client = client_of(
+      { { "read", "stall" }, { "read", { send = OK } } },
+      { max_connections = 1 }
+    )
     local first = client:start("create_org", { name = "Acme" })
     local second = client:start("create_org", { name = "Initech" })
     drive(client, function() return server:await("requests", 1, 0) end)
@@ -366,7 +405,10 @@ end)
 describe("close", function()
   it("ends every call of the client and tells why", function()
     local client = client_of({ { "read", "stall" } }, { max_connections = 1 })
-    local calls = { client:start("create_org", { name = "Acme" }), client:start("create_org", { name = "Initech" }) }
+    local calls = {
+      client:start("create_org", { name = "Acme" }),
+      client:start("create_org", { name = "Initech" }),
+    }
     drive(client, function() return server:await("requests", 1, 0) end)
     client:close()
     for index, outcome in ipairs { "unknown", "unsent" } do
@@ -463,7 +505,18 @@ if _VERSION == "Lua 5.4" then
   describe("Where the system has no epoll", function()
     it("there is no descriptor, a look is wanted every ten milliseconds, and calls work all the same", function()
       local build = process.directory() .. "/no-epoll"
-      local status, out, err = process.run({ "make", "-s", "BUILD=" .. build, "CPPFLAGS=-DPT_NO_EPOLL", "CFLAGS=-O0", "LUA_VERSION=5.4", "all" }, { timeout = 120 })
+      local status, out, err = process.run(
+        {
+          "make",
+          "-s",
+          "BUILD=" .. build,
+          "CPPFLAGS=-DPT_NO_EPOLL",
+          "CFLAGS=-O0",
+          "LUA_VERSION=5.4",
+          "all",
+        },
+        { timeout = 120 }
+      )
       assert.equal(0, status, out .. err)
       local script = process.temporary_file [[
         local polytomic = require "polytomic"

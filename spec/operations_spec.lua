@@ -1,4 +1,5 @@
--- The seventeen operations of organizations and users, for real: against the sandbox, on clients and on the module.
+-- The seventeen operations of organizations and users, for real: against the sandbox, on clients
+-- and on the module.
 
 local clients = require "spec.support.clients"
 local polytomic = require "polytomic"
@@ -7,11 +8,14 @@ local sandbox = require "spec.support.sandbox"
 local admin, member = "0a0a0a0a-0000-4000-8000-000000000001", "0a0a0a0a-0000-4000-8000-000000000002"
 local uuid_pattern = "^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$"
 
--- Calls an operation on a client, on the module, or by start and step: `how(name, arguments)` gives its three results.
+-- Calls an operation on a client, on the module, or by start and step: `how(name, arguments)` gives
+-- its three results.
 local ways = {
   ["On a client"] = function(options)
     local client = clients.sandbox(options)
-    return function(name, arguments, call_options) return client[name](client, arguments, call_options) end
+  return function(name, arguments, call_options)
+    return client[name](client, arguments, call_options)
+  end
   end,
   ["On the module"] = function(options)
     local all = { env = false, base_url = sandbox.url, partner_key = sandbox.partner_key }
@@ -35,7 +39,9 @@ local ways = {
     local all = { wait = function(client, call) while not call:done() do client:step(0.1) end end }
     for name, value in pairs(options or {}) do all[name] = value end
     local client = clients.sandbox(all)
-    return function(name, arguments, call_options) return client[name](client, arguments, call_options) end
+  return function(name, arguments, call_options)
+    return client[name](client, arguments, call_options)
+  end
   end,
 }
 
@@ -72,9 +78,28 @@ for title, way in pairs(ways) do
     before_each(function() run = way() end)
 
     it("create_org makes an organization and gives it back with what it was given, secrets not among it", function()
-      local org = must("create_org", { name = "Acme", issuer = "https://login.acme.com", client_id = "c-1", client_secret = "s-1", sso_domain = "acme.com", sso_org_id = "o-1" })
+      local org = must(
+        "create_org",
+        {
+          name = "Acme",
+          issuer = "https://login.acme.com",
+          client_id = "c-1",
+          client_secret = "s-1",
+          sso_domain = "acme.com",
+          sso_org_id = "o-1",
+        }
+      )
       assert.is_truthy(org.id:find(uuid_pattern))
-      assert.same({ id = org.id, name = "Acme", issuer = "https://login.acme.com", sso_domain = "acme.com", sso_org_id = "o-1" }, org)
+      assert.same(
+        {
+          id = org.id,
+          name = "Acme",
+          issuer = "https://login.acme.com",
+          sso_domain = "acme.com",
+          sso_org_id = "o-1",
+        },
+        org
+      )
       assert.equal(1, sandbox:committed("create_org"))
       assert.equal("conflict", fails("conflict", "create_org", { name = "Acme" }).key)
       assert.equal(1, sandbox:committed("create_org"))
@@ -91,9 +116,18 @@ for title, way in pairs(ways) do
     end)
 
     it("update_org replaces all settings: what is left out is cleared", function()
-      local org = must("create_org", { name = "Acme", issuer = "https://login.acme.com", sso_domain = "acme.com" })
-      assert.same({ id = org.id, name = "Acme 2", sso_domain = "acme.org" }, must("update_org", { id = org.id, name = "Acme 2", sso_domain = "acme.org" }))
-      assert.same({ id = org.id, name = "Acme 3" }, must("update_org", { id = org.id, name = "Acme 3", sso_domain = polytomic.null }))
+      local org = must(
+        "create_org",
+        { name = "Acme", issuer = "https://login.acme.com", sso_domain = "acme.com" }
+      )
+      assert.same(
+        { id = org.id, name = "Acme 2", sso_domain = "acme.org" },
+        must("update_org", { id = org.id, name = "Acme 2", sso_domain = "acme.org" })
+      )
+      assert.same(
+        { id = org.id, name = "Acme 3" },
+        must("update_org", { id = org.id, name = "Acme 3", sso_domain = polytomic.null })
+      )
       assert.same({ id = org.id, name = "Acme 3" }, must("get_org", { id = org.id }))
     end)
 
@@ -110,12 +144,25 @@ for title, way in pairs(ways) do
     it("create_user, get_user and list_users make and find users, with roles as a list", function()
       local org = must("create_org", { name = "Acme" })
       assert.same({}, must("list_users", { org_id = org.id }))
-      local jane = must("create_user", { org_id = org.id, email = "Jane@Acme.com", role_ids = { admin } })
-      assert.same({ id = jane.id, email = "jane@acme.com", organization_id = org.id, role = "admin", role_ids = { admin } }, jane)
+      local jane =
+        must("create_user", { org_id = org.id, email = "Jane@Acme.com", role_ids = { admin } })
+      assert.same(
+        {
+          id = jane.id,
+          email = "jane@acme.com",
+          organization_id = org.id,
+          role = "admin",
+          role_ids = { admin },
+        },
+        jane
+      )
       local joe = must("create_user", { org_id = org.id, email = "joe@acme.com" })
       assert.same({ member }, joe.role_ids)
       assert.same(jane, must("get_user", { org_id = org.id, id = jane.id }))
-      assert.same({ "jane@acme.com", "joe@acme.com" }, names(must("list_users", { org_id = org.id })))
+      assert.same(
+        { "jane@acme.com", "joe@acme.com" },
+        names(must("list_users", { org_id = org.id }))
+      )
       local err = fails("unprocessable", "create_user", { org_id = org.id, email = "JOE@acme.com" })
       assert.equal("unprocessable", err.key)
     end)
@@ -123,7 +170,10 @@ for title, way in pairs(ways) do
     it("update_user changes the role and leaves the e-mail address as it is", function()
       local org = must("create_org", { name = "Acme" })
       local jane = must("create_user", { org_id = org.id, email = "jane@acme.com" })
-      local updated = must("update_user", { org_id = org.id, id = jane.id, email = "new@acme.com", role_ids = { admin } })
+      local updated = must(
+        "update_user",
+        { org_id = org.id, id = jane.id, email = "new@acme.com", role_ids = { admin } }
+      )
       assert.same({ "jane@acme.com", "admin" }, { updated.email, updated.role })
       assert.same(updated, must("get_user", { org_id = org.id, id = jane.id }))
     end)
@@ -142,15 +192,20 @@ for title, way in pairs(ways) do
       local first = must("create_user_api_key", { org_id = org.id, id = jane.id }).value
       fails("conflict", "create_user_api_key", { org_id = org.id, id = jane.id })
       fails("conflict", "create_user_api_key", { org_id = org.id, id = jane.id, force = false })
-      local second = must("create_user_api_key", { org_id = org.id, id = jane.id, force = true }).value
+      local second =
+        must("create_user_api_key", { org_id = org.id, id = jane.id, force = true }).value
       assert.not_equal(first, second)
-      assert.equal("unauthorized", select(3, clients.sandbox({ api_key = first }):get_current_org()).kind)
+      assert.equal(
+        "unauthorized",
+        select(3, clients.sandbox({ api_key = first }):get_current_org()).kind
+      )
       assert.same(org, (clients.sandbox({ api_key = second }):get_current_org()))
     end)
 
     it("the operations of the current organization work with an organization and with a user's key", function()
       local org = must("create_org", { name = "Acme" })
-      local boss = must("create_user", { org_id = org.id, email = "boss@acme.com", role_ids = { admin } })
+      local boss =
+        must("create_user", { org_id = org.id, email = "boss@acme.com", role_ids = { admin } })
       local key = must("create_user_api_key", { org_id = org.id, id = boss.id }).value
       for _, options in ipairs { { organization = org.id }, { api_key = key, partner_key = "" } } do
         run = way(options)
@@ -159,7 +214,10 @@ for title, way in pairs(ways) do
         assert.equal(org.id, jane.organization_id)
         assert.equal(jane.email, must("get_current_org_user", { id = jane.id }).email)
         assert.same({ "boss@acme.com", "jane@acme.com" }, names(must "list_current_org_users"))
-        assert.equal("admin", must("update_current_org_user", { id = jane.id, role_ids = { admin } }).role)
+        assert.equal(
+          "admin",
+          must("update_current_org_user", { id = jane.id, role_ids = { admin } }).role
+        )
         assert.equal(jane.id, must("delete_current_org_user", { id = jane.id }).id)
         fails("not_found", "get_current_org_user", { id = jane.id })
       end
@@ -172,10 +230,22 @@ for title, way in pairs(ways) do
     end)
 
     it("what the server refuses comes with its key, message and metadata", function()
-      local err = fails("unprocessable", "create_user", { org_id = must("create_org", { name = "Acme" }).id, email = "no-address" })
+      local err = fails(
+        "unprocessable",
+        "create_user",
+        { org_id = must("create_org", { name = "Acme" }).id, email = "no-address" }
+      )
       assert.same({ "unprocessable", "email", 422 }, { err.key, err.metadata.field, err.status })
       assert.is_string(err.message)
-      fails("unprocessable", "create_user", { org_id = must("create_org", { name = "Acme 2" }).id, email = "a@b.c", role_ids = { "11111111-2222-4333-8444-555555555555" } })
+      fails(
+        "unprocessable",
+        "create_user",
+        {
+          org_id = must("create_org", { name = "Acme 2" }).id,
+          email = "a@b.c",
+          role_ids = { "11111111-2222-4333-8444-555555555555" },
+        }
+      )
     end)
   end)
 end

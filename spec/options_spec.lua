@@ -1,4 +1,5 @@
--- The options of polytomic.new and of a single call: what is taken, what is refused, and where the refusal is told.
+-- The options of polytomic.new and of a single call: what is taken, what is refused, and where the
+-- refusal is told.
 
 local certificates = require "spec.support.certificates"
 local clients = require "spec.support.clients"
@@ -204,11 +205,19 @@ describe("A call", function()
     assert.is_table(client:update_org({ id = uuid, name = "x" }, { idempotency_key = "order_42-A" }))
     assert.is_table(client:update_org { id = uuid, name = "x" })
     for name, arguments in pairs { get_org = { id = uuid }, delete_org = { id = uuid } } do
-      assert.is_truthy(clients.raised(function() local _ = client[name](client, arguments, { idempotency_key = "order_42-A" }) end):find("^idempotency_key goes with"))
+      assert.is_truthy(
+        clients
+          .raised(
+            function() local _ = client[name](client, arguments, { idempotency_key = "order_42-A" }) end
+          )
+          :find("^idempotency_key goes with")
+      )
       client[name](client, arguments, { idempotency_key = false })
     end
     local keys = {}
-    for i, request in ipairs(server:requests()) do keys[i] = request.headers["idempotency-key"] or false end
+    for i, request in ipairs(server:requests()) do
+      keys[i] = request.headers["idempotency-key"] or false
+    end
     assert.same({ "order_42-A", false, false, false }, keys)
   end)
 
@@ -223,7 +232,11 @@ describe("A call", function()
     assert.equal("", sent["x-trace-32"])
     for i = 33, 60 do
       headers["X-Trace-" .. i] = "x"
-      assert.is_truthy(clients.raised(function() local _ = client:list_orgs({}, { headers = headers }) end):find("too many headers", 1, true))
+      assert.is_truthy(
+        clients
+          .raised(function() local _ = client:list_orgs({}, { headers = headers }) end)
+          :find("too many headers", 1, true)
+      )
     end
     assert.equal(1, #server:requests())
   end)
@@ -248,51 +261,140 @@ end)
 
 describe("Bad usage is told at the caller's line", function()
   local function usage(client)
-    assert.is_truthy(clients.raised(function() local _ = client:create_org() end):find("^create_org: arguments must be a table"))
-    assert.is_truthy(clients.raised(function() local _ = client:create_org("Acme") end):find("^create_org: arguments must be a table, got string"))
-    assert.is_truthy(clients.raised(function() local _ = client:list_orgs(7) end):find("^list_orgs: arguments must be a table, got number"))
-    assert.is_truthy(clients.raised(function() local _ = client.create_org { name = "Acme" } end):find("^create_org: use a colon"))
-    assert.is_truthy(clients.raised(function() local _ = client.create_org() end):find("^create_org: use a colon"))
-    assert.is_truthy(clients.raised(function() local _ = client:create_org({ name = "x" }, { retry = 1 }) end):find("^unknown option 'retry'"))
-    assert.is_truthy(clients.raised(function() local _ = client:create_org({ name = "x" }, { timeout = 0 }) end):find("^timeout must be"))
-    assert.is_truthy(clients.raised(function() local _ = client:request { path = "/" } end):find("^request: method"))
+    assert.is_truthy(
+      clients
+        .raised(function() local _ = client:create_org() end)
+        :find("^create_org: arguments must be a table")
+    )
+    assert.is_truthy(
+      clients
+        .raised(function() local _ = client:create_org("Acme") end)
+        :find("^create_org: arguments must be a table, got string")
+    )
+    assert.is_truthy(
+      clients
+        .raised(function() local _ = client:list_orgs(7) end)
+        :find("^list_orgs: arguments must be a table, got number")
+    )
+    assert.is_truthy(
+      clients
+        .raised(function() local _ = client.create_org { name = "Acme" } end)
+        :find("^create_org: use a colon")
+    )
+    assert.is_truthy(
+      clients.raised(function() local _ = client.create_org() end):find("^create_org: use a colon")
+    )
+    assert.is_truthy(
+      clients
+        .raised(function() local _ = client:create_org({ name = "x" }, { retry = 1 }) end)
+        :find("^unknown option 'retry'")
+    )
+    assert.is_truthy(
+      clients
+        .raised(function() local _ = client:create_org({ name = "x" }, { timeout = 0 }) end)
+        :find("^timeout must be")
+    )
+    assert.is_truthy(
+      clients
+        .raised(function() local _ = client:request { path = "/" } end)
+        :find("^request: method")
+    )
     assert.is_truthy(clients.raised(function() local _ = client:request() end):find("^request: "))
     assert.is_truthy(clients.raised(function() local _ = client:start() end):find("^start: "))
-    assert.is_truthy(clients.raised(function() local _ = client:start("create_orgs", {}) end):find("unknown operation 'create_orgs', did you mean 'create_org'?", 1, true))
-    assert.is_truthy(clients.raised(function() local _ = client:start("nonsense_at_all", {}) end):find("^unknown operation 'nonsense_at_all'$"))
-    assert.is_truthy(clients.raised(function() local _ = client:start("create_org") end):find("^create_org: arguments must be a table"))
-    assert.is_truthy(clients.raised(function() local _ = client:step("x") end):find("^step: seconds"))
-    for _, wrong in ipairs { -1, huge, nan } do assert.is_truthy(clients.raised(function() local _ = client:step(wrong) end):find("^step: seconds")) end
+    assert.is_truthy(
+      clients
+        .raised(function() local _ = client:start("create_orgs", {}) end)
+        :find("unknown operation 'create_orgs', did you mean 'create_org'?", 1, true)
+    )
+    assert.is_truthy(
+      clients
+        .raised(function() local _ = client:start("nonsense_at_all", {}) end)
+        :find("^unknown operation 'nonsense_at_all'$")
+    )
+    assert.is_truthy(
+      clients
+        .raised(function() local _ = client:start("create_org") end)
+        :find("^create_org: arguments must be a table")
+    )
+    assert.is_truthy(
+      clients.raised(function() local _ = client:step("x") end):find("^step: seconds")
+    )
+    for _, wrong in ipairs { -1, huge, nan } do
+      assert.is_truthy(
+        clients.raised(function() local _ = client:step(wrong) end):find("^step: seconds")
+      )
+    end
     local call = client:start("list_orgs", {}, { retries = 0 })
-    for _, name in ipairs { "done", "result", "cancel" } do assert.is_truthy(clients.raised(function() local _ = call[name]({}) end):find("^" .. name .. ": use a colon")) end
+    for _, name in ipairs { "done", "result", "cancel" } do
+      assert.is_truthy(
+        clients.raised(function() local _ = call[name]({}) end):find("^" .. name .. ": use a colon")
+      )
+    end
     call:cancel()
   end
 
   it("by the methods of a client", function()
     local client = clients.sandbox()
     usage(client)
-    assert.is_truthy(clients.raised(function() local _ = client.create_org(io.stdout, {}) end):find("^create_org: use a colon"))
+    assert.is_truthy(
+      clients
+        .raised(function() local _ = client.create_org(io.stdout, {}) end)
+        :find("^create_org: use a colon")
+    )
   end)
 
   it("by the methods of a client with wait", function()
-    usage(clients.sandbox { wait = function(client, call) while not call:done() do client:step(0.1) end end })
+    usage(clients.sandbox {
+      wait = function(client, call)
+        while not call:done() do
+          client:step(0.1)
+        end
+      end,
+    })
   end)
 
   it("by the module's functions, with and without wait", function()
     for _, wait in ipairs { false, function(client, call) while not call:done() do client:step(0.1) end end } do
-      local client = polytomic.configure { env = false, base_url = sandbox.url, partner_key = sandbox.partner_key, wait = wait or nil }
-      assert.is_truthy(clients.raised(function() local _ = polytomic.create_org() end):find("^create_org: arguments must be a table"))
-      assert.is_truthy(clients.raised(function() local _ = polytomic.create_org({ name = "x" }, { retry = 1 }) end):find("^unknown option 'retry'"))
-      assert.is_truthy(clients.raised(function() local _ = polytomic.create_org({ name = "x" }, { timeout = nan }) end):find("^timeout must be"))
-      assert.is_truthy(clients.raised(function() local _ = polytomic.create_org(client, { name = "x" }) end):find("^create_org: "))
+      local client = polytomic.configure {
+        env = false,
+        base_url = sandbox.url,
+        partner_key = sandbox.partner_key,
+        wait = wait or nil,
+      }
+      assert.is_truthy(
+        clients
+          .raised(function() local _ = polytomic.create_org() end)
+          :find("^create_org: arguments must be a table")
+      )
+      assert.is_truthy(
+        clients
+          .raised(function() local _ = polytomic.create_org({ name = "x" }, { retry = 1 }) end)
+          :find("^unknown option 'retry'")
+      )
+      assert.is_truthy(
+        clients
+          .raised(function() local _ = polytomic.create_org({ name = "x" }, { timeout = nan }) end)
+          :find("^timeout must be")
+      )
+      assert.is_truthy(
+        clients
+          .raised(function() local _ = polytomic.create_org(client, { name = "x" }) end)
+          :find("^create_org: ")
+      )
       client:close()
     end
     polytomic.configure { env = false }
   end)
 
   it("by configure", function()
-    assert.equal("timeout must be a finite number of seconds above 0", clients.raised(function() local _ = polytomic.configure { timeout = 0 } end))
-    assert.equal("unknown option 'keys'", clients.raised(function() local _ = polytomic.configure { keys = {} } end))
+    assert.equal(
+      "timeout must be a finite number of seconds above 0",
+      clients.raised(function() local _ = polytomic.configure { timeout = 0 } end)
+    )
+    assert.equal(
+      "unknown option 'keys'",
+      clients.raised(function() local _ = polytomic.configure { keys = {} } end)
+    )
   end)
 end)
 
@@ -307,7 +409,12 @@ describe("A bad value from the environment", function()
   ]]
 
   local function told(call, name, value)
-    local env = process.environment { POLYTOMIC_API_KEY = false, POLYTOMIC_PARTNER_KEY = false, POLYTOMIC_DEPLOYMENT_KEY = false, POLYTOMIC_DEPLOYMENT_URL = false }
+    local env = process.environment {
+      POLYTOMIC_API_KEY = false,
+      POLYTOMIC_PARTNER_KEY = false,
+      POLYTOMIC_DEPLOYMENT_KEY = false,
+      POLYTOMIC_DEPLOYMENT_URL = false,
+    }
     env[name] = value
     local script = process.temporary_file((text:gsub("CALL", function() return call end)))
     local status, out, err = process.run({ process.interpreter(), script }, { env = env })
@@ -320,7 +427,10 @@ describe("A bad value from the environment", function()
   it("raises at the line of new, of client and of the first call, naming the variable and not the value", function()
     for _, call in ipairs { "polytomic.new()", "polytomic.new { retries = 0 }", "polytomic.client()", 'polytomic.create_org { name = "Acme" }', "polytomic.configure {}" } do
       local message = told(call, "POLYTOMIC_PARTNER_KEY", "two words")
-      assert.equal("POLYTOMIC_PARTNER_KEY must hold printable ASCII characters only, without spaces", message)
+      assert.equal(
+        "POLYTOMIC_PARTNER_KEY must hold printable ASCII characters only, without spaces",
+        message
+      )
     end
   end)
 

@@ -1,4 +1,5 @@
--- What reaches a user's machine: the rockspec names every file, and an installed tree works by itself.
+-- What reaches a user's machine: the rockspec names every file, and an installed tree works by
+-- itself.
 
 local process = require "spec.support.process"
 
@@ -35,8 +36,16 @@ end
 
 -- Runs make for this Lua; nothing of a make that runs the specs reaches it.
 local function make(target, root)
-  local env = process.environment { MAKEFLAGS = false, MFLAGS = false, MAKELEVEL = false, MAKEOVERRIDES = false }
-  return process.run({ "make", "-s", target, "LUA_VERSION=" .. VERSION, "DESTDIR=" .. root, "PREFIX=/usr" }, { env = env, timeout = 120 })
+  local env = process.environment {
+    MAKEFLAGS = false,
+    MFLAGS = false,
+    MAKELEVEL = false,
+    MAKEOVERRIDES = false,
+  }
+  return process.run(
+    { "make", "-s", target, "LUA_VERSION=" .. VERSION, "DESTDIR=" .. root, "PREFIX=/usr" },
+    { env = env, timeout = 120 }
+  )
 end
 
 describe("the rockspec", function()
@@ -104,6 +113,11 @@ describe("make install", function()
     assert(io.open(other, "w")):close()
     assert.equal(0, (make("uninstall", second)))
     assert.same({ other }, lines_of("find " .. process.quote(second) .. " -type f"))
-    assert.same({ "." }, lines_of("cd " .. process.quote(second) .. " && find . -path . -o -name polytomic -print; echo ."))
+    assert.same(
+      { "." },
+      lines_of(
+        "cd " .. process.quote(second) .. " && find . -path . -o -name polytomic -print; echo ."
+      )
+    )
   end)
 end)

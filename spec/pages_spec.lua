@@ -390,7 +390,12 @@ for _, mode in ipairs(modes) do
         ids, message = ids_of(client, "list_events", { limit = 2 })
         assert.equal("a b", ids)
         assert.truthy(message:find("an item has no created_at", 1, true), message)
-        client = answered { { 200, '{"data":[{"created_at":"2025-09-18T10:00:02Z"},{"created_at":"2025-09-18T10:00:01Z"}]}' } }
+        client = answered {
+          {
+            200,
+            '{"data":[{"created_at":"2025-09-18T10:00:02Z"},{"created_at":"2025-09-18T10:00:01Z"}]}',
+          },
+        }
         message = select(2, ids_of(client, "list_events", { limit = 2 }))
         assert.truthy(message:find("an item has no id", 1, true), message)
       end)
@@ -424,7 +429,10 @@ describe("a client with a wait", function()
       coroutine.yield(client)
     end
     local attempt = modes[2].attempt
-    local client = clients.answered({ page({ "a" }, '"t1"'), page { "b" } }, { api_key = "key-of-a-user", wait = wait })
+    local client = clients.answered(
+      { page({ "a" }, '"t1"'), page { "b" } },
+      { api_key = "key-of-a-user", wait = wait }
+    )
     local pages, after_first = client:pages "list_syncs", nil
     assert(attempt(function()
       assert(pages:next())
@@ -435,7 +443,11 @@ describe("a client with a wait", function()
     client = clients.answered({ page { "a" } }, { api_key = "key-of-a-user", wait = wait })
     waits = 0
     local ids = {}
-    assert(attempt(function() for item in client:each "list_syncs" do ids[#ids + 1] = item.id end end))
+    assert(attempt(function()
+      for item in client:each "list_syncs" do
+        ids[#ids + 1] = item.id
+      end
+    end))
     assert.same({ "a" }, ids)
     assert.is_true(waits > 0)
   end)
@@ -449,15 +461,45 @@ describe("bad usage of pages", function()
   after_each(clients.close)
 
   it("raises where the methods are called", function()
-    assert.equal("unknown operation 'list_org', did you mean 'list_orgs'?", raised(function() client:each "list_org" end))
+    assert.equal(
+      "unknown operation 'list_org', did you mean 'list_orgs'?",
+      raised(function() client:each "list_org" end)
+    )
     assert.equal("unknown operation 'xyzzyxyzzy'", raised(function() client:pages "xyzzyxyzzy" end))
-    assert.equal("each: create_org gives no list", raised(function() client:each("create_org", { name = "a" }) end))
-    assert.equal("pages: the first argument must be an operation's name, got nil", raised(function() client:pages() end))
-    assert.equal("each: use a colon: client:each(…)", raised(function() client.each "list_orgs" end))
-    assert.equal("list_users: arguments must be a table, got string", raised(function() client:each("list_users", "x") end))
-    assert.equal("list_users: arguments must be a table, got nil", raised(function() client:pages("list_users", nil, { timeout = 1 }) end))
-    assert.truthy(raised(function() client:each("list_orgs", {}, { tiemout = 1 }) end):find("unknown option 'tiemout'", 1, true))
-    assert.truthy(raised(function() client:pages("list_orgs", {}, { timeout = -1 }) end):find("timeout", 1, true))
+    assert.equal(
+      "each: create_org gives no list",
+      raised(function() client:each("create_org", { name = "a" }) end)
+    )
+    assert.equal(
+      "pages: the first argument must be an operation's name, got nil",
+      raised(function() client:pages() end)
+    )
+    assert.equal(
+      "each: use a colon: client:each(…)",
+      raised(function() client.each "list_orgs" end)
+    )
+    assert.equal(
+      "list_users: arguments must be a table, got string",
+      raised(function() client:each("list_users", "x") end)
+    )
+    assert.equal(
+      "list_users: arguments must be a table, got nil",
+      raised(function() client:pages("list_users", nil, { timeout = 1 }) end)
+    )
+    assert.truthy(
+      raised(function() client:each("list_orgs", {}, { tiemout = 1 }) end):find(
+        "unknown option 'tiemout'",
+        1,
+        true
+      )
+    )
+    assert.truthy(
+      raised(function() client:pages("list_orgs", {}, { timeout = -1 }) end):find(
+        "timeout",
+        1,
+        true
+      )
+    )
   end)
 end)
 
@@ -480,7 +522,10 @@ describe("the lists of the catalogue", function()
   it("are all walked by each", function()
     assert.is_true(#samples >= 40)
     for _, operation in ipairs(samples) do
-      local client, server = clients.answered({ { 200, body_with_item(operation.pages.items_field) } }, { api_key = "key-of-a-user" })
+      local client, server = clients.answered(
+        { { 200, body_with_item(operation.pages.items_field) } },
+        { api_key = "key-of-a-user" }
+      )
       local arguments = require("spec.support.samples").of(operation)[1]
       local count = 0
       for item in client:each(operation.name, arguments) do

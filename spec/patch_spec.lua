@@ -39,7 +39,10 @@ for _, mode in ipairs(modes) do
       local patched, message, response = patch { id = org.id, name = "Acme 2" }
       assert.is_nil(message)
       assert.equal("update_org", response.operation)
-      assert.same({ id = org.id, name = "Acme 2", sso_domain = "acme.com", sso_org_id = "o-1" }, patched)
+      assert.same(
+        { id = org.id, name = "Acme 2", sso_domain = "acme.com", sso_org_id = "o-1" },
+        patched
+      )
       assert.same({ name = "Acme 2", sso_domain = "acme.com", sso_org_id = "o-1" }, last_update())
     end)
 
@@ -50,10 +53,18 @@ for _, mode in ipairs(modes) do
     end)
 
     it("refuses to end a sign-in unasked, says what would be lost and the two ways out, and replaces nothing", function()
-      local org = create { name = "Acme", issuer = "https://idp.example", client_id = "c-1", client_secret = "canary-of-the-secret" }
+      local org = create {
+        name = "Acme",
+        issuer = "https://idp.example",
+        client_id = "c-1",
+        client_secret = "canary-of-the-secret",
+      }
       local patched, message, err = patch { id = org.id, name = "Acme 2" }
       assert.is_nil(patched)
-      assert.same({ "invalid", "client_secret", "unsent", "patch_org" }, { err.kind, err.field, err.outcome, err.operation })
+      assert.same(
+        { "invalid", "client_secret", "unsent", "patch_org" },
+        { err.kind, err.field, err.outcome, err.operation }
+      )
       for _, part in ipairs { "https://idp.example", "client_id and client_secret would be lost", "give client_secret", "drop_oidc = true" } do
         assert.truthy(message:find(part, 1, true), message)
       end
@@ -68,14 +79,36 @@ for _, mode in ipairs(modes) do
     end)
 
     it("keeps the sign-in where the secret is given", function()
-      local org = create { name = "Acme", issuer = "https://idp.example", client_id = "c-1", client_secret = "s-1", sso_domain = "acme.com" }
-      local patched = patch { id = org.id, client_id = "c-1", client_secret = "s-1", sso_domain = "acme.org" }
+      local org = create {
+        name = "Acme",
+        issuer = "https://idp.example",
+        client_id = "c-1",
+        client_secret = "s-1",
+        sso_domain = "acme.com",
+      }
+      local patched =
+        patch { id = org.id, client_id = "c-1", client_secret = "s-1", sso_domain = "acme.org" }
       assert.equal("https://idp.example", patched.issuer)
-      assert.same({ name = "Acme", issuer = "https://idp.example", client_id = "c-1", client_secret = "s-1", sso_domain = "acme.org" }, last_update())
+      assert.same(
+        {
+          name = "Acme",
+          issuer = "https://idp.example",
+          client_id = "c-1",
+          client_secret = "s-1",
+          sso_domain = "acme.org",
+        },
+        last_update()
+      )
     end)
 
     it("gives the sign-in up where that is agreed to, and keeps the rest", function()
-      local org = create { name = "Acme", issuer = "https://idp.example", client_id = "c-1", client_secret = "s-1", sso_domain = "acme.com" }
+      local org = create {
+        name = "Acme",
+        issuer = "https://idp.example",
+        client_id = "c-1",
+        client_secret = "s-1",
+        sso_domain = "acme.com",
+      }
       local patched = patch { id = org.id, name = "Acme 2", drop_oidc = true }
       assert.same({ id = org.id, name = "Acme 2", sso_domain = "acme.com" }, patched)
       assert.same({ name = "Acme 2", sso_domain = "acme.com" }, last_update())
@@ -92,9 +125,14 @@ for _, mode in ipairs(modes) do
 
     it("gives a caller's idempotency key to the replacing alone", function()
       local org = create { name = "Acme" }
-      assert.truthy(patch({ id = org.id, name = "Acme 2" }, { idempotency_key = "key-of-the-caller" }))
+      assert.truthy(
+        patch({ id = org.id, name = "Acme 2" }, { idempotency_key = "key-of-the-caller" })
+      )
       assert.is_nil(sandbox:requests("get_org")[1].headers["idempotency-key"])
-      assert.equal("key-of-the-caller", sandbox:requests("update_org")[1].headers["idempotency-key"])
+      assert.equal(
+        "key-of-the-caller",
+        sandbox:requests("update_org")[1].headers["idempotency-key"]
+      )
     end)
 
     it("refuses bad data and sends nothing, and leaves the arguments as they were", function()
@@ -122,8 +160,20 @@ describe("bad usage of patch_org", function()
 
   it("raises where it is called", function()
     local raised, client = clients.raised, clients.sandbox()
-    assert.equal("patch_org: use a colon: client:patch_org{…}", raised(function() client.patch_org { id = "x" } end))
-    assert.equal("patch_org: arguments must be a table, got nil", raised(function() client:patch_org() end))
-    assert.truthy(raised(function() client:patch_org({ id = "x" }, { tiemout = 1 }) end):find("unknown option 'tiemout'", 1, true))
+    assert.equal(
+      "patch_org: use a colon: client:patch_org{…}",
+      raised(function() client.patch_org { id = "x" } end)
+    )
+    assert.equal(
+      "patch_org: arguments must be a table, got nil",
+      raised(function() client:patch_org() end)
+    )
+    assert.truthy(
+      raised(function() client:patch_org({ id = "x" }, { tiemout = 1 }) end):find(
+        "unknown option 'tiemout'",
+        1,
+        true
+      )
+    )
   end)
 end)

@@ -4,14 +4,24 @@ local progress = require "polytomic.progress"
 
 describe("The line of a batch's progress", function()
   it("has count, rate, failures and the time that is left", function()
-    local state = { operation = "create_user", done = 512, total = 1000, failures = 3, rate = 310.4, eta = 1.57 }
+    local state = {
+      operation = "create_user",
+      done = 512,
+      total = 1000,
+      failures = 3,
+      rate = 310.4,
+      eta = 1.57,
+    }
     assert.equal("create_user: 512/1000, 310.4/s, 3 failed, 1.6 s left", progress.text(state))
     state.eta = 754
     assert.equal("create_user: 512/1000, 310.4/s, 3 failed, 12:34 min left", progress.text(state))
   end)
 
   it("knows no end where the arguments come from a function", function()
-    assert.equal("create_user: 7, 0.5/s, 0 failed", progress.text { operation = "create_user", done = 7, failures = 0, rate = 0.5 })
+    assert.equal(
+      "create_user: 7, 0.5/s, 0 failed",
+      progress.text { operation = "create_user", done = 7, failures = 0, rate = 0.5 }
+    )
   end)
 end)
 
@@ -28,7 +38,10 @@ describe("A meter", function()
     assert.is_true(#states < 100)
     meter:stop()
     local last = states[#states]
-    assert.same({ "create_user", 1000, 1000, 10, 0 }, { last.operation, last.done, last.total, last.failures, last.eta })
+    assert.same(
+      { "create_user", 1000, 1000, 10, 0 },
+      { last.operation, last.done, last.total, last.failures, last.eta }
+    )
     assert.is_true(last.rate > 0)
   end)
 end)

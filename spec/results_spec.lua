@@ -108,7 +108,8 @@ describe("A success", function()
     assert.equal("protected", getmetatable(response))
     local found = {}
     for name, value in pairs(response) do found[tostring(name)] = value end
-    if _VERSION == "Lua 5.1" then return end -- it has no __pairs; every part is still there by its name
+    -- It has no __pairs; every part is still there by its name
+    if _VERSION == "Lua 5.1" then return end
     assert.equal("create_org", found.operation)
     for _, name in ipairs { "headers", "timeline", "body" } do assert.is_table(found[name], name) end
   end)
@@ -286,7 +287,15 @@ describe("E4: an error", function()
       local _, message, err = answered(body, 422)
       return { err.message, err.key, err.metadata, message }
     end
-    assert.same({ "name already taken", "conflict", { field = "name" }, "create_org: 422 unprocessable: name already taken" }, read '{"key":"conflict","message":"name already taken","metadata":{"field":"name"},"status":422}')
+    assert.same(
+      {
+        "name already taken",
+        "conflict",
+        { field = "name" },
+        "create_org: 422 unprocessable: name already taken",
+      },
+      read '{"key":"conflict","message":"name already taken","metadata":{"field":"name"},"status":422}'
+    )
     assert.equal("nested", read('{"error":{"message":"nested"}}')[1])
     assert.equal("plain", read('{"error":"plain"}')[1])
     local old = read('{"message":"old","status_code":422,"metadata":["a"]}')
@@ -297,15 +306,40 @@ describe("E4: an error", function()
   end)
 
   it("has all fields of a response beside its own", function()
-    local client = clients.answered { { 409, '{"message":"taken","extra":[1,null]}', { ["X-Request-Id"] = "7f3c", ["X-A"] = { "1", "2" } } } }
-    local data, message, err = client:create_org({ name = "Acme" }, { idempotency_key = "order_42-A" })
+    local client = clients.answered {
+      {
+        409,
+        '{"message":"taken","extra":[1,null]}',
+        { ["X-Request-Id"] = "7f3c", ["X-A"] = { "1", "2" } },
+      },
+    }
+    local data, message, err = client:create_org(
+      { name = "Acme" },
+      { idempotency_key = "order_42-A" }
+    )
     assert.is_nil(data)
     assert.equal("create_org: 409 conflict: taken (request 7f3c)", message)
     assert.equal(message, tostring(err))
-    assert.same({ "create_org", 409, "7f3c", 1, "order_42-A", "conflict", "taken", "rejected", false }, { err.operation, err.status, err.request_id, err.attempts, err.idempotency_key, err.kind, err.message, err.outcome, err.retryable })
+    assert.same(
+      { "create_org", 409, "7f3c", 1, "order_42-A", "conflict", "taken", "rejected", false },
+      {
+        err.operation,
+        err.status,
+        err.request_id,
+        err.attempts,
+        err.idempotency_key,
+        err.kind,
+        err.message,
+        err.outcome,
+        err.retryable,
+      }
+    )
     assert.same({ message = "taken", extra = { 1, null } }, err.body)
     assert.equal("1, 2", err.headers["x-a"])
-    assert.same({ 1, 409, "conflict" }, { #err.timeline, err.timeline[1].status, err.timeline[1].error })
+    assert.same(
+      { 1, 409, "conflict" },
+      { #err.timeline, err.timeline[1].status, err.timeline[1].error }
+    )
     assert.is_true(err.elapsed > 0)
     assert.is_nil(err.field)
     assert.is_nil(err.hint)
@@ -314,23 +348,40 @@ describe("E4: an error", function()
     assert.equal("protected", getmetatable(err))
     local seen = {}
     for name in pairs(err) do seen[tostring(name)] = true end
-    for _, name in ipairs { "kind", "outcome", "headers", "timeline", "elapsed", "request_id", "idempotency_key", "retryable" } do assert.is_true(seen[name], name) end
+    for _, name in ipairs {
+      "kind",
+      "outcome",
+      "headers",
+      "timeline",
+      "elapsed",
+      "request_id",
+      "idempotency_key",
+      "retryable",
+    } do
+      assert.is_true(seen[name], name)
+    end
   end)
 
   it("has a message that ends with no half of a character, and goes on behind a NUL", function()
     for length = 790, 801 do
       local text = ("x"):rep(length) .. ("é😀"):rep(20)
-      local _, message = clients.answered({ { 422, require("cjson").encode { message = text } } }):create_org { name = "Acme" }
+      local _, message = clients
+        .answered({ { 422, require("cjson").encode { message = text } } })
+        :create_org { name = "Acme" }
       assert.matches("^create_org: 422 unprocessable: x+[é😀]*$", message)
       assert.is_true(utf8 == nil or utf8.len(message) ~= nil, message) -- luacheck: ignore
     end
-    local _, message, err = clients.answered({ { 422, '{"message":"a\\u0000b"}' } }):create_org { name = "Acme" }
+    local _, message, err =
+      clients.answered({ { 422, '{"message":"a\\u0000b"}' } }):create_org { name = "Acme" }
     assert.same({ "create_org: 422 unprocessable: a b", "a\0b" }, { message, err.message })
   end)
 
   it("has all fields also where nothing was sent", function()
     local _, _, err = clients.sandbox():create_org {}
-    assert.same({ "create_org", 0, {}, {}, "name is required", "name" }, { err.operation, err.attempts, err.headers, err.timeline, err.message, err.field })
+    assert.same(
+      { "create_org", 0, {}, {}, "name is required", "name" },
+      { err.operation, err.attempts, err.headers, err.timeline, err.message, err.field }
+    )
     assert.is_nil(err.status)
     assert.is_nil(err.request_id)
     assert.equal("number", type(err.elapsed))
@@ -338,7 +389,11 @@ describe("E4: an error", function()
   end)
 
   it("has a message of one printable line, however long the server's is", function()
-    local _, message, err = answered('{"message":"a\\nb\\r\\u0000c\\u001b[0m' .. ("x"):rep(5000) .. '"}', 400, { ["X-Request-Id"] = ("r"):rep(500) })
+    local _, message, err = answered(
+      '{"message":"a\\nb\\r\\u0000c\\u001b[0m' .. ("x"):rep(5000) .. '"}',
+      400,
+      { ["X-Request-Id"] = ("r"):rep(500) }
+    )
     assert.is_nil(message:find("%c"))
     assert.is_true(#message < 1100)
     assert.is_truthy(message:find("create_org: 400 api: a b", 1, true))
@@ -361,7 +416,10 @@ describe("E4: an error", function()
       return { err.retryable, err.retry_after, err.outcome }
     end
     assert.same({ true, 7, "rejected" }, told(429, { ["Retry-After"] = "7" }))
-    assert.same({ true, 0 }, { told(503, { ["Retry-After"] = "0" })[1], told(503, { ["Retry-After"] = "0" })[2] })
+    assert.same(
+      { true, 0 },
+      { told(503, { ["Retry-After"] = "0" })[1], told(503, { ["Retry-After"] = "0" })[2] }
+    )
     assert.is_nil(told(429, { ["Retry-After"] = "soon" })[2])
     for status, expected in pairs { [422] = { false, "rejected" }, [500] = { false, "unknown" }, [502] = { true, "unknown" }, [429] = { true, "rejected" } } do
       local retryable, retry_after, outcome = told(status)[1], told(status)[2], told(status)[3]
@@ -372,11 +430,19 @@ describe("E4: an error", function()
 
   it("without a connection has its kind, and no status", function()
     local refused = raw_server.refused()
-    local client = polytomic.new { env = false, base_url = refused.url, partner_key = "partner-key-of-specs", retries = 0 }
+    local client = polytomic.new {
+      env = false,
+      base_url = refused.url,
+      partner_key = "partner-key-of-specs",
+      retries = 0,
+    }
     local _, message, err = client:create_org { name = "x" }
     client:close()
     refused.stop()
-    assert.same({ "connect", "unsent", 1, true }, { err.kind, err.outcome, err.attempts, err.retryable })
+    assert.same(
+      { "connect", "unsent", 1, true },
+      { err.kind, err.outcome, err.attempts, err.retryable }
+    )
     assert.is_nil(err.status)
     assert.is_nil(err.body)
     assert.same({}, err.headers)
@@ -386,7 +452,10 @@ describe("E4: an error", function()
   it("names no more than the redirect, and goes nowhere", function()
     local elsewhere = raw_server.start { script = { per = "request", 200 } }
     local _, _, err = answered("", 307, { Location = elsewhere.url .. "/api/organizations" })
-    assert.same({ "redirect", 307, elsewhere.url .. "/api/organizations" }, { err.kind, err.status, err.headers.location })
+    assert.same(
+      { "redirect", 307, elsewhere.url .. "/api/organizations" },
+      { err.kind, err.status, err.headers.location }
+    )
     assert.equal(0, elsewhere:connections())
     elsewhere:stop()
   end)
@@ -397,7 +466,16 @@ describe("curl()", function()
 
   -- Runs the command with the sandbox's keys in the environment; status, decoded body.
   local function run(command)
-    local status, out, err = process.run(command .. " -s -w '\\n%{http_code}'", { env = { POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_DEPLOYMENT_KEY = sandbox.deployment_key, POLYTOMIC_API_KEY = "unknown" } })
+    local status, out, err = process.run(
+      command .. " -s -w '\\n%{http_code}'",
+      {
+        env = {
+          POLYTOMIC_PARTNER_KEY = sandbox.partner_key,
+          POLYTOMIC_DEPLOYMENT_KEY = sandbox.deployment_key,
+          POLYTOMIC_API_KEY = "unknown",
+        },
+      }
+    )
     assert.equal(0, status, err)
     local body, code = out:match("^(.*)\n(%d+)$")
     return tonumber(code), body ~= "" and require("cjson").decode(body) or nil
@@ -405,7 +483,13 @@ describe("curl()", function()
 
   it("is a command that repeats the request, the key left to the environment", function()
     local client = clients.answered({ { 200, '{"data":{}}' } }, { user_agent = "acme/1.0" })
-    local response = select(3, client:create_org({ name = "Acme" }, { idempotency_key = "order_42-A", headers = { ["X-Trace"] = "it's" } }))
+    local response = select(
+      3,
+      client:create_org(
+        { name = "Acme" },
+        { idempotency_key = "order_42-A", headers = { ["X-Trace"] = "it's" } }
+      )
+    )
     local command = response:curl()
     for _, part in ipairs { "curl -X POST 'http://127.0.0.1:", "/api/organizations'", ' -H "Authorization: Bearer $POLYTOMIC_PARTNER_KEY"', "'Idempotency-Key: order_42-A'", "'X-Polytomic-Version: 2025-09-18'", "'X-Trace: it'\\''s'",
       "--data-raw '{\"name\":\"Acme\"}'" } do
@@ -420,15 +504,45 @@ describe("curl()", function()
       local client = clients.answered({ { 200, '{"data":[]}' } }, options)
       return select(3, client[name](client, {}, call_options)):curl()
     end
-    assert.is_truthy(command({ partner_key = "", deployment_key = "dk" }, "list_orgs"):find('"Authorization: Bearer $POLYTOMIC_DEPLOYMENT_KEY"', 1, true))
-    assert.is_truthy(command({ api_key = "ak" }, "list_current_org_users"):find('"Authorization: Bearer $POLYTOMIC_API_KEY"', 1, true))
-    assert.is_truthy(command({ organization = uuid }, "list_current_org_users"):find(' -u "' .. uuid .. ':$POLYTOMIC_PARTNER_KEY"', 1, true))
-    assert.is_truthy(command({}, "list_current_org_users", { organization = uuid }):find(' -u "' .. uuid .. ':$POLYTOMIC_PARTNER_KEY"', 1, true))
+    assert.is_truthy(
+      command({ partner_key = "", deployment_key = "dk" }, "list_orgs"):find(
+        '"Authorization: Bearer $POLYTOMIC_DEPLOYMENT_KEY"',
+        1,
+        true
+      )
+    )
+    assert.is_truthy(
+      command({ api_key = "ak" }, "list_current_org_users"):find(
+        '"Authorization: Bearer $POLYTOMIC_API_KEY"',
+        1,
+        true
+      )
+    )
+    assert.is_truthy(
+      command({ organization = uuid }, "list_current_org_users"):find(
+        ' -u "' .. uuid .. ':$POLYTOMIC_PARTNER_KEY"',
+        1,
+        true
+      )
+    )
+    assert.is_truthy(
+      command({}, "list_current_org_users", { organization = uuid }):find(
+        ' -u "' .. uuid .. ':$POLYTOMIC_PARTNER_KEY"',
+        1,
+        true
+      )
+    )
   end)
 
   it("masks write-only fields and headers that may hold secrets", function()
     local client = clients.answered { { 200, '{"data":{}}' } }
-    local response = select(3, client:create_org({ name = "Acme", client_secret = "canary\"'\\4711" }, { headers = { ["X-Api-Token"] = "canary4711" } }))
+    local response = select(
+      3,
+      client:create_org(
+        { name = "Acme", client_secret = "canary\"'\\4711" },
+        { headers = { ["X-Api-Token"] = "canary4711" } }
+      )
+    )
     assert.is_truthy(response:curl():find('{"client_secret":"***","name":"Acme"}', 1, true))
     assert.is_truthy(response:curl():find("X-Api-Token: ***", 1, true))
     assert.is_nil(response:curl():find("4711", 1, true))
@@ -437,14 +551,19 @@ describe("curl()", function()
   it("comes with an error too, and must be called with a colon", function()
     local _, _, err = clients.sandbox():get_org { id = uuid }
     assert.is_truthy(err:curl():find("curl -X GET ", 1, true))
-    assert.is_truthy(clients.raised(function() local _ = err.curl() end):find("use a colon", 1, true))
-    assert.is_truthy(clients.raised(function() local _ = err.curl({}) end):find("use a colon", 1, true))
+    assert.is_truthy(
+      clients.raised(function() local _ = err.curl() end):find("use a colon", 1, true)
+    )
+    assert.is_truthy(
+      clients.raised(function() local _ = err.curl({}) end):find("use a colon", 1, true)
+    )
   end)
 
   it("runs in a shell and repeats the call, whatever its arguments hold", function()
     if not has_curl then return end
     local client = clients.sandbox()
-    local name = "Acme 'quoted' \"double\" $HOME `id` $(id) \\ @file \n \0 \195\188 ! %7B * ; & | <>"
+    local name =
+      "Acme 'quoted' \"double\" $HOME `id` $(id) \\ @file \n \0 \195\188 ! %7B * ; & | <>"
     local org, _, response = client:create_org { name = name }
     local status, body = run(response:curl())
     assert.equal(200, status)
@@ -459,7 +578,12 @@ describe("curl()", function()
     assert.equal(200, status)
     status = run(select(3, client:delete_user { org_id = org.id, id = jane.id }):curl())
     assert.equal(404, status)
-    status = run(select(3, client:request { method = "GET", path = "/api/organizations", query = { q = "a'b$c" } }):curl())
+    status = run(
+      select(
+        3,
+        client:request { method = "GET", path = "/api/organizations", query = { q = "a'b$c" } }
+      ):curl()
+    )
     assert.equal(200, status)
   end)
 end)

@@ -1,4 +1,5 @@
--- The decision to retry (csrc/api/retry.c) over the whole table of the public contract. PT_SHOW_MATRIX=1 prints what was decided.
+-- The decision to retry (csrc/api/retry.c) over the whole table of the public contract.
+-- PT_SHOW_MATRIX=1 prints what was decided.
 
 local core = require "polytomic.testing"
 
@@ -12,9 +13,11 @@ local REQUESTS = {
   { title = "PATCH without a key", method = "PATCH" },
 }
 
--- Six cells for the first attempt, six for one after a lost reply, in the order of REQUESTS (PATCH without a key goes with POST). A cell says
+-- Six cells for the first attempt, six for one after a lost reply, in the order of REQUESTS (PATCH
+-- without a key goes with POST). A cell says
 --   R retried, F final, S success; and what the call's outcome is if it ends there: d done, u unknown, r rejected, n unsent.
--- Without a key nothing is retried after a lost reply, so the last column on the right is only reached when the caller repeats a call by hand.
+-- Without a key nothing is retried after a lost reply, so the last column on the right is only
+-- reached when the caller repeats a call by hand.
 local ROWS = {
   --                                                                                   GET PUT DEL POST+ PATCH+ POST-    after a lost reply
   { "the connection is refused",          { ["end"] = "connect" },                    "Rn  Rn  Rn  Rn    Rn     Rn       Rn  Ru  Ru  Ru  Ru  Ru" },
@@ -84,7 +87,8 @@ local function cells_of(row)
   return cells
 end
 
--- Every row against every request, first and after a lost reply: function(row, request, extra, expected cell, title).
+-- Every row against every request, first and after a lost reply: function(row, request, extra,
+-- expected cell, title).
 local function each_cell(visit)
   for _, row in ipairs(ROWS) do
     local cells = cells_of(row)
@@ -185,7 +189,10 @@ describe("However the table decides, a call", function()
 
   it("has the same outcome whether attempts, time or tokens ran out", function()
     for _, extra in ipairs { { retries = 0 }, { left = 0 }, { tokens = 0 } } do
-      everywhere(extra, function(decision, cell, title) assert.equal(OUTCOMES[cell:sub(2)], decision.outcome, title) end)
+      everywhere(
+        extra,
+        function(decision, cell, title) assert.equal(OUTCOMES[cell:sub(2)], decision.outcome, title) end
+      )
     end
   end)
 end)
@@ -212,35 +219,62 @@ describe("The wait before a retry", function()
   end)
 
   it("I: is told when Retry-After passes the deadline", function()
-    local decision = core.retry_decide(input({ method = "POST" }, { status = 429 }, { retry_after = 120, left = 90 }))
+    local decision = core.retry_decide(
+      input({ method = "POST" }, { status = 429 }, { retry_after = 120, left = 90 })
+    )
     assert.same({ retry = false, retryable = true, past_deadline = true, wait = 120 },
       { retry = decision.retry, retryable = decision.retryable, past_deadline = decision.past_deadline, wait = decision.wait })
-    assert.is_true(core.retry_decide(input({ method = "POST" }, { status = 429 }, { retry_after = 89, left = 90 })).retry)
+    assert.is_true(
+      core.retry_decide(
+        input({ method = "POST" }, { status = 429 }, { retry_after = 89, left = 90 })
+      ).retry
+    )
   end)
 
   it("is drawn where no reply could carry a Retry-After", function()
-    assert.equal(0.25, core.retry_decide(input({ method = "GET" }, { ["end"] = "network", sent = true }, { retry_after = 20 })).wait)
+    assert.equal(
+      0.25,
+      core.retry_decide(
+        input({ method = "GET" }, { ["end"] = "network", sent = true }, { retry_after = 20 })
+      ).wait
+    )
   end)
 end)
 
 describe("The rules of one method:", function()
-  local function decide(method, what, extra) return core.retry_decide(input({ method = method, keyed = extra.keyed }, what, extra)) end
+  local function decide(method, what, extra)
+    return core.retry_decide(input({ method = method, keyed = extra.keyed }, what, extra))
+  end
 
   it("G: a DELETE that finds nothing after a lost reply has done its work", function()
-    assert.is_true(decide("DELETE", { status = 404 }, { unknown_before = true, attempt = 2 }).success)
+    assert.is_true(
+      decide("DELETE", { status = 404 }, { unknown_before = true, attempt = 2 }).success
+    )
     assert.is_false(decide("DELETE", { status = 404 }, {}).success)
     assert.is_false(decide("DELETE", { status = 404 }, { attempt = 2 }).success)
-    assert.is_false(decide("DELETE", { status = 410 }, { unknown_before = true, attempt = 2 }).success)
+    assert.is_false(
+      decide("DELETE", { status = 410 }, { unknown_before = true, attempt = 2 }).success
+    )
     for _, method in ipairs { "GET", "PUT", "POST", "PATCH" } do
-      assert.is_false(decide(method, { status = 404 }, { unknown_before = true, attempt = 2, keyed = method ~= "GET" }).success)
+      assert.is_false(
+        decide(
+          method,
+          { status = 404 },
+          { unknown_before = true, attempt = 2, keyed = method ~= "GET" }
+        ).success
+      )
     end
   end)
 
   it("G: a 409 is waited out only with a key and after a lost reply", function()
     for _, method in ipairs { "PUT", "POST", "PATCH" } do
-      assert.is_true(decide(method, { status = 409 }, { keyed = true, unknown_before = true, attempt = 2 }).retry)
+      assert.is_true(
+        decide(method, { status = 409 }, { keyed = true, unknown_before = true, attempt = 2 }).retry
+      )
       assert.is_false(decide(method, { status = 409 }, { keyed = true, attempt = 2 }).retry)
-      assert.is_false(decide(method, { status = 409 }, { unknown_before = true, attempt = 2 }).retry)
+      assert.is_false(
+        decide(method, { status = 409 }, { unknown_before = true, attempt = 2 }).retry
+      )
     end
   end)
 

@@ -1,4 +1,5 @@
--- The sandbox's faults, seen from the wire: what the client gets, what is committed, what a retry gets.
+-- The sandbox's faults, seen from the wire: what the client gets, what is committed, what a retry
+-- gets.
 
 local cjson = require("cjson").new()
 local cqueues = require "cqueues"
@@ -311,9 +312,15 @@ describe("a fault of the sandbox", function()
     arm { operation = "list_orgs", fault = "status", status = 400 }
     arm { fault = "status", status = 502 }
     arm { fault = "status", status = 504 }
-    assert.same({ 502, 504, 200 }, { status_of((create())), status_of((create())), status_of((create())) })
+    assert.same(
+      { 502, 504, 200 },
+      { status_of((create())), status_of((create())), status_of((create())) }
+    )
     local _, state = control("GET", "faults")
-    assert.same({ 1, 1, 0 }, { state.unconsumed, state.faults[1].remaining, state.faults[2].remaining })
+    assert.same(
+      { 1, 1, 0 },
+      { state.unconsumed, state.faults[1].remaining, state.faults[2].remaining }
+    )
     assert.is_false((pcall(count)))
   end)
 
@@ -413,7 +420,10 @@ describe("the sandbox under load", function()
     local open = {}
     for i = 1, 20 do
       open[i] = connect()
-      open[i]:xwrite(request_text('{"name":"Acme ' .. i .. '"}'):gsub("key%-00001", "key-" .. 10000 + i), "bn")
+      open[i]:xwrite(
+        request_text('{"name":"Acme ' .. i .. '"}'):gsub("key%-00001", "key-" .. 10000 + i),
+        "bn"
+      )
     end
     repeat
       local _, state = control("GET", "faults")

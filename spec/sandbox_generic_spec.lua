@@ -1,4 +1,5 @@
--- The sandbox beyond organizations and users: every operation answers, collections keep state, lists page, work goes on.
+-- The sandbox beyond organizations and users: every operation answers, collections keep state,
+-- lists page, work goes on.
 
 local cjson = require("cjson").new()
 local api = require "polytomic.sandbox.api"
@@ -16,7 +17,12 @@ local unknown = "11111111-2222-4333-8444-555555555555"
 local emulator
 
 local function escape(text)
-  return (tostring(text):gsub("[^%w%-._~]", function(char) return string.format("%%%02X", char:byte()) end))
+  return (
+    tostring(text):gsub(
+      "[^%w%-._~]",
+      function(char) return string.format("%%%02X", char:byte()) end
+    )
+  )
 end
 
 -- One request without sockets: status, decoded body, response. `body` is a table or text.
@@ -37,7 +43,9 @@ local function ok(...)
 end
 
 local function plant(operation, count, arguments)
-  return assert(seed.plant(emulator.state, { operation = operation, count = count, arguments = arguments }))
+  return assert(
+    seed.plant(emulator.state, { operation = operation, count = count, arguments = arguments })
+  )
 end
 
 -- The request of an operation with these arguments: method, target, body.
@@ -92,7 +100,8 @@ local function at(body, path)
 end
 
 before_each(function()
-  emulator = api.new(state.new { partner_key = "partner-key", deployment_key = "deployment-key" }, os.time)
+  emulator =
+    api.new(state.new { partner_key = "partner-key", deployment_key = "deployment-key" }, os.time)
 end)
 
 describe("every operation of the API", function()
@@ -103,7 +112,8 @@ describe("every operation of the API", function()
 
   local function with_user(arguments)
     local org = ok("POST", "/api/organizations", { name = "Acme" }).data
-    local user = ok("POST", "/api/organizations/" .. org.id .. "/users", { email = "jane@acme.com" }).data
+    local user =
+      ok("POST", "/api/organizations/" .. org.id .. "/users", { email = "jane@acme.com" }).data
     arguments.org_id, arguments.id, arguments.email = org.id, user.id, "joe@acme.com"
     return arguments
   end
@@ -132,7 +142,8 @@ describe("every operation of the API", function()
 
   function prepared.execute_harbor_action()
     local arguments = plant("execute_harbor_action").arguments
-    arguments.execution_id = call("prepare_harbor_action", { harbor_id = arguments.harbor_id }).data.id
+    arguments.execution_id =
+      call("prepare_harbor_action", { harbor_id = arguments.harbor_id }).data.id
     return arguments
   end
 
@@ -183,7 +194,8 @@ local function contains(list, id)
   return false
 end
 
--- Every page of a list, one after another, as a client reads them: the items, and how many pages there were.
+-- Every page of a list, one after another, as a client reads them: the items, and how many pages
+-- there were.
 local function read_all(operation, arguments)
   local pages, items, count = families.by_name[operation.name].pages, {}, 0
   local body
@@ -222,13 +234,19 @@ describe("a collection of the sandbox", function()
           local named = {}
           for name, value in pairs(arguments) do named[name] = value end
           local parents = {}
-          for name in family.create.path:gmatch "{([^}]+)}" do parents[#parents + 1] = arguments[name] end
-          for name in operation.path:gmatch "{([^}]+)}" do named[name] = table.remove(parents, 1) end
+          for name in family.create.path:gmatch "{([^}]+)}" do
+            parents[#parents + 1] = arguments[name]
+          end
+          for name in operation.path:gmatch "{([^}]+)}" do
+            named[name] = table.remove(parents, 1)
+          end
           if operation.path:find "}$" then named[last_parameter(operation)] = id end
           return named
         end
         if family.list then
-          assert.is_true(contains((read_all(family.list, add_examples(family.list, with_id(family.list)))), id))
+          assert.is_true(
+            contains((read_all(family.list, add_examples(family.list, with_id(family.list)))), id)
+          )
         end
         if family.get then assert.equal(id, call(family.get.name, with_id(family.get)).data.id) end
         if family.replace then call(family.replace.name, with_id(family.replace)) end
@@ -237,7 +255,9 @@ describe("a collection of the sandbox", function()
         assert.equal(404, status_of(family.delete.name, with_id(family.delete)))
         if family.get then assert.equal(404, status_of(family.get.name, with_id(family.get))) end
         if family.list then
-          assert.is_false(contains((read_all(family.list, add_examples(family.list, with_id(family.list)))), id))
+          assert.is_false(
+            contains((read_all(family.list, add_examples(family.list, with_id(family.list)))), id)
+          )
         end
       end)
     end
@@ -245,7 +265,8 @@ describe("a collection of the sandbox", function()
 
   it("is one of seventeen", function() assert.equal(17, tried) end)
 
-  -- Sends an operation's request with one member of its body changed (nil: left out): status and the field it names.
+  -- Sends an operation's request with one member of its body changed (nil: left out): status and
+  -- the field it names.
   local function refusal(operation, name, value)
     local arguments = add_examples(operation, plant(operation.name).arguments)
     arguments[name] = value
@@ -260,10 +281,16 @@ describe("a collection of the sandbox", function()
         local wrong = facts.complaint(1, field.type, "") and 1 or { "wrong" }
         if facts.complaint(wrong, field.type, "") then
           refused = refused + 1
-          assert.same({ operation.name, 422, field.name }, { operation.name, refusal(operation, field.name, wrong) })
+          assert.same(
+            { operation.name, 422, field.name },
+            { operation.name, refusal(operation, field.name, wrong) }
+          )
         end
         if field.required then
-          assert.same({ operation.name, 422, field.name }, { operation.name, refusal(operation, field.name, nil) })
+          assert.same(
+            { operation.name, 422, field.name },
+            { operation.name, refusal(operation, field.name, nil) }
+          )
         end
       end
     end
@@ -271,7 +298,9 @@ describe("a collection of the sandbox", function()
   end)
 
   it("refuses a query without what is required, or with what is malformed", function()
-    local path = "/api/harbors/" .. call("create_harbor").data.id .. "/actions/describe?connection_id=a&schema_id=b"
+    local path = "/api/harbors/"
+      .. call("create_harbor").data.id
+      .. "/actions/describe?connection_id=a&schema_id=b"
     local status, body = send("GET", path)
     assert.same({ 422, "operation_id" }, { status, body.metadata.field })
     assert.equal(200, (send("GET", path .. "&operation_id=c")))
@@ -284,18 +313,31 @@ describe("a collection of the sandbox", function()
   it("replaces with PUT, clearing what is left out, and keeps id and time of creation", function()
     local made = call("create_sync", { name = "First", filter_logic = "A AND B" }).data
     local changed = call("update_sync", { id = made.id, name = "Second" }).data
-    assert.same({ made.id, made.created_at, "Second" }, { changed.id, changed.created_at, changed.name })
+    assert.same(
+      { made.id, made.created_at, "Second" },
+      { changed.id, changed.created_at, changed.name }
+    )
     assert.is_nil(changed.filter_logic)
     assert.is_true(changed.updated_at > made.updated_at)
     assert.same(changed, call("get_sync", { id = made.id }).data)
   end)
 
   it("merges with PATCH, by the id of each schema of a bulk sync", function()
-    local sync = call("create_bulk_sync", { name = "Bulk", schemas = { "public.users", { id = "public.orders", fields = { "id" }, filters = {} } } }).data
+    local sync = call(
+      "create_bulk_sync",
+      {
+        name = "Bulk",
+        schemas = { "public.users", { id = "public.orders", fields = { "id" }, filters = {} } },
+      }
+    ).data
     local path = "/api/bulk/syncs/" .. sync.id .. "/schemas"
     assert.same({ "public.users", "public.orders" }, ids(ok("GET", path).data))
     ok("PUT", path .. "/public.users", { enabled = true, partition_key = "day" })
-    local patched = ok("PATCH", path, { schemas = { { id = "public.users", enabled = false }, { id = "new", enabled = true } } }).data
+    local patched = ok(
+      "PATCH",
+      path,
+      { schemas = { { id = "public.users", enabled = false }, { id = "new", enabled = true } } }
+    ).data
     assert.same({ false, "day" }, { patched[1].enabled, patched[1].partition_key })
     assert.equal("day", ok("GET", path .. "/public.users").data.partition_key)
     assert.equal(3, #ok("GET", path).data)
@@ -314,7 +356,9 @@ describe("a collection of the sandbox", function()
   end)
 
   it("keeps empty lists lists", function()
-    local sent = '{"name":"x","mode":"create","schedule":{},"target":{"connection_id":"' .. unknown .. '"},"fields":[],"policies":null}'
+    local sent = '{"name":"x","mode":"create","schedule":{},"target":{"connection_id":"'
+      .. unknown
+      .. '"},"fields":[],"policies":null}'
     local _, answered = ok("POST", "/api/syncs", sent)
     assert.is_truthy(answered.body:find('"fields":[]', 1, true))
   end)
@@ -337,7 +381,12 @@ describe("a collection of the sandbox", function()
   it("belongs to one organization", function()
     local org = ok("POST", "/api/organizations", { name = "Acme" }).data
     local basic = "Basic " .. base64(org.id .. ":partner-key")
-    local model = ok("POST", "/api/models", { name = "M", configuration = { a = 1 }, connection_id = unknown }, basic).data
+    local model = ok(
+      "POST",
+      "/api/models",
+      { name = "M", configuration = { a = 1 }, connection_id = unknown },
+      basic
+    ).data
     assert.equal(org.id, model.organization_id)
     assert.equal(404, (send("GET", "/api/models/" .. model.id)))
     assert.equal(200, (send("GET", "/api/models/" .. model.id, nil, basic)))
@@ -346,13 +395,21 @@ describe("a collection of the sandbox", function()
 
   it("is there below an item that is there, and gone with it", function()
     local sync = call("create_bulk_sync").data
-    local schedule = call("create_bulk_sync_schedule", { sync_id = sync.id, schedule = { frequency = "daily", hour = "7" } }).data
+    local schedule = call(
+      "create_bulk_sync_schedule",
+      { sync_id = sync.id, schedule = { frequency = "daily", hour = "7" } }
+    ).data
     assert.same({ "daily", "7", sync.id }, { schedule.frequency, schedule.hour, schedule.syncId })
     assert.equal(404, status_of("list_bulk_sync_schedules", { sync_id = unknown }))
     assert.equal(404, status_of("create_bulk_sync_schedule", { sync_id = unknown }))
     call("delete_bulk_sync", { id = sync.id })
-    assert.equal(404, status_of("get_bulk_sync_schedule", { sync_id = sync.id, schedule_id = schedule.id }))
-    for path in pairs(resources.of(emulator.state.owner).stores) do assert.is_nil(path:find(sync.id, 1, true)) end
+    assert.equal(
+      404,
+      status_of("get_bulk_sync_schedule", { sync_id = sync.id, schedule_id = schedule.id })
+    )
+    for path in pairs(resources.of(emulator.state.owner).stores) do
+      assert.is_nil(path:find(sync.id, 1, true))
+    end
   end)
 
   it("holds the same three examples on every start where nothing adds to it", function()
@@ -401,7 +458,10 @@ describe("a list of the sandbox", function()
     local first = ok("GET", "/api/models?limit=2")
     ok("DELETE", "/api/models/" .. planted[2])
     ok("DELETE", "/api/models/" .. planted[3])
-    assert.same({ planted[4] }, ids(ok("GET", "/api/models?page_token=" .. first.pagination.next_page_token).data))
+    assert.same(
+      { planted[4] },
+      ids(ok("GET", "/api/models?page_token=" .. first.pagination.next_page_token).data)
+    )
   end)
 
   it("refuses a token that it did not give", function()
@@ -412,9 +472,13 @@ describe("a list of the sandbox", function()
   it("bounds events by both times, whatever their zone", function()
     plant("list_events", 5)
     local events = ok("GET", "/api/events").data
-    local between = "starting_after=" .. events[1].created_at .. "&ending_before=" .. events[5].created_at
+    local between = "starting_after="
+      .. events[1].created_at
+      .. "&ending_before="
+      .. events[5].created_at
     assert.equal(3, #ok("GET", "/api/events?" .. between).data)
-    local shifted = date_time.text(date_time.parse(events[1].created_at) + 2 * 3600 * 1000000):gsub("Z", "+02:00")
+    local shifted =
+      date_time.text(date_time.parse(events[1].created_at) + 2 * 3600 * 1000000):gsub("Z", "+02:00")
     assert.equal(4, #ok("GET", "/api/events?starting_after=" .. escape(shifted)).data)
     assert.equal(422, (send("GET", "/api/events?starting_after=yesterday")))
   end)
@@ -433,11 +497,17 @@ describe("work of the sandbox", function()
       local sync = call("create_" .. kind).data
       local started = call("start_" .. kind, { id = sync.id }).data
       assert.equal("created", started.status)
-      local named = kind == "sync" and { sync_id = sync.id, id = started.id } or { id = sync.id, exec_id = started.id }
+      local named = kind == "sync" and { sync_id = sync.id, id = started.id }
+        or { id = sync.id, exec_id = started.id }
       local first = call("get_" .. kind .. "_execution", named).data
       assert.same({ "running", nil }, { first.status, first.completed_at })
-      assert.same({ "completed", "completed", "completed" }, looks("get_" .. kind .. "_execution", named))
-      assert.is_true(call("get_" .. kind .. "_execution", named).data.completed_at > first.started_at)
+      assert.same(
+        { "completed", "completed", "completed" },
+        looks("get_" .. kind .. "_execution", named)
+      )
+      assert.is_true(
+        call("get_" .. kind .. "_execution", named).data.completed_at > first.started_at
+      )
     end
   end)
 
@@ -477,13 +547,19 @@ describe("work of the sandbox", function()
   it("of an execution fails where the sync's name says so", function()
     local sync = call("create_sync", { name = "This one fails" }).data
     local started = call("start_sync", { id = sync.id }).data
-    assert.same({ "running", "failed", "failed" }, looks("get_sync_execution", { sync_id = sync.id, id = started.id }))
+    assert.same(
+      { "running", "failed", "failed" },
+      looks("get_sync_execution", { sync_id = sync.id, id = started.id })
+    )
     local failed = ok("GET", "/api/syncs/" .. sync.id .. "/executions?only_completed=true").data
     assert.same({ 1, { "the sandbox was asked to fail" } }, { #failed, failed[1].errors })
     local bulk = call("create_bulk_sync", { name = "fails" }).data
     local named = { id = bulk.id, exec_id = call("start_bulk_sync", { id = bulk.id }).data.id }
     assert.same({ "running", "failed", "failed" }, looks("get_bulk_sync_execution", named))
-    assert.equal("the sandbox was asked to fail", call("get_bulk_sync_execution", named).data.status_message)
+    assert.equal(
+      "the sandbox was asked to fail",
+      call("get_bulk_sync_execution", named).data.status_message
+    )
   end)
 
   it("in the background is a job, whose result is what the operation makes", function()
@@ -516,10 +592,14 @@ describe("work of the sandbox", function()
 
   it("of a query ends with rows on pages that are linked both ways", function()
     local connection = call("create_connection").data
-    local query = call("run_query", { connection_id = connection.id, query = "SELECT * FROM t" }).data
+    local query =
+      call("run_query", { connection_id = connection.id, query = "SELECT * FROM t" }).data
     assert.equal("created", query.status)
     local running = call("get_query", { id = query.id })
-    assert.same({ "running", nil, nil }, { running.data.status, running.data.results, at(running, "links.next") })
+    assert.same(
+      { "running", nil, nil },
+      { running.data.status, running.data.results, at(running, "links.next") }
+    )
     local body = call("get_query", { id = query.id })
     assert.same({ "done", 25, 10 }, { body.data.status, body.data.count, #body.data.results })
     local rows, links = #body.data.results, { body.links.next }
@@ -542,7 +622,13 @@ describe("work of the sandbox", function()
       return call("get_query", { id = id })
     end
     assert.equal(3, #outcome("select a from b limit 3").data.results)
-    assert.same({ {}, 0 }, { outcome("WITH x AS (SELECT 1) SELECT * FROM x LIMIT 0").data.results, outcome("select 1 limit 0").data.count })
+    assert.same(
+      { {}, 0 },
+      {
+        outcome("WITH x AS (SELECT 1) SELECT * FROM x LIMIT 0").data.results,
+        outcome("select 1 limit 0").data.count,
+      }
+    )
     local failed = outcome("selection").data
     assert.same({ "failed", "syntax error" }, { failed.status, failed.error })
     assert.equal(404, status_of("run_query", { connection_id = unknown, query = "select 1" }))
@@ -556,7 +642,8 @@ describe("work of the sandbox", function()
 
   it("of refreshing schemas answers 202 with a place to look, where it is seen running and then over", function()
     local connection = call("create_connection").data
-    local status, body, response = send("POST", "/api/connections/" .. connection.id .. "/schemas/refresh")
+    local status, body, response =
+      send("POST", "/api/connections/" .. connection.id .. "/schemas/refresh")
     assert.same({ 202, nil }, { status, body })
     local location
     for _, header in ipairs(response.headers) do
@@ -576,24 +663,38 @@ describe("work of the sandbox", function()
     local named = { harbor_id = harbor.id, execution_id = prepared.execution_id }
     assert.equal("prepared", call("get_harbor_action_execution", named).data.status)
     assert.equal("created", call("execute_harbor_action", named).data.status)
-    assert.same({ "running", "completed", "completed" }, looks("get_harbor_action_execution", named))
+    assert.same(
+      { "running", "completed", "completed" },
+      looks("get_harbor_action_execution", named)
+    )
     assert.equal("completed", call("execute_harbor_action", named).data.status)
-    assert.equal(404, status_of("execute_harbor_action", { harbor_id = harbor.id, execution_id = unknown }))
+    assert.equal(
+      404,
+      status_of("execute_harbor_action", { harbor_id = harbor.id, execution_id = unknown })
+    )
   end)
 end)
 
 describe("the sandbox's single operations", function()
   it("say truthfully who is asking", function()
     local org = ok("POST", "/api/organizations", { name = "Acme" }).data
-    local user = ok("POST", "/api/organizations/" .. org.id .. "/users", { email = "jane@acme.com", role = "admin" }).data
-    local key = ok("POST", "/api/organizations/" .. org.id .. "/users/" .. user.id .. "/keys").data.value
+    local user = ok(
+      "POST",
+      "/api/organizations/" .. org.id .. "/users",
+      { email = "jane@acme.com", role = "admin" }
+    ).data
+    local key =
+      ok("POST", "/api/organizations/" .. org.id .. "/users/" .. user.id .. "/keys").data.value
     local function me(authorization) return ok("GET", "/api/me", nil, authorization).data end
     assert.same({ id = user.id, email = "jane@acme.com", role = "admin", organization_id = org.id, organization_name = "Acme",
       is_user = true, is_organization = false, is_partner = false, is_system = false }, me("Bearer " .. key))
     assert.same({ id = org.id, organization_id = org.id, organization_name = "Acme", is_user = false, is_organization = true,
       is_partner = false, is_system = false }, me("Basic " .. base64(org.id .. ":partner-key")))
     local partner, deployment = me(), me "Bearer deployment-key"
-    assert.same({ true, false, false, "Sandbox Owner" }, { partner.is_partner, partner.is_user, partner.is_system, partner.organization_name })
+    assert.same(
+      { true, false, false, "Sandbox Owner" },
+      { partner.is_partner, partner.is_user, partner.is_system, partner.organization_name }
+    )
     assert.same({ true, true }, { deployment.is_partner, deployment.is_system })
     assert.equal(401, (send("GET", "/api/me", nil, "Bearer nobody")))
   end)
@@ -607,9 +708,13 @@ describe("the sandbox's single operations", function()
     assert.equal(403, (send("DELETE", "/api/permissions/roles/" .. system[2].id)))
     local own = ok("POST", "/api/permissions/roles", { name = "Analyst" }).data
     assert.is_false(own.system)
-    local user = ok("POST", "/api/organization/users", { email = "a@acme.com", role_ids = { own.id } }).data
+    local user =
+      ok("POST", "/api/organization/users", { email = "a@acme.com", role_ids = { own.id } }).data
     assert.same({ { own.id }, "user" }, { user.role_ids, user.role })
-    assert.equal(422, (send("POST", "/api/organization/users", { email = "b@acme.com", role_ids = { unknown } })))
+    assert.equal(
+      422,
+      (send("POST", "/api/organization/users", { email = "b@acme.com", role_ids = { unknown } }))
+    )
   end)
 
   it("turn syncs and webhooks on and off", function()
@@ -628,9 +733,15 @@ describe("the sandbox's single operations", function()
     local logging = ok("GET", "/api/organization/record-logging").data
     assert.same({ false, nil }, { logging.enabled, logging.deliveryPrefix })
     ok("PUT", "/api/notifications/global-error-subscribers", { emails = { "a@acme.com" } })
-    assert.same({ emails = { "a@acme.com" } }, ok("GET", "/api/notifications/global-error-subscribers"))
+    assert.same(
+      { emails = { "a@acme.com" } },
+      ok("GET", "/api/notifications/global-error-subscribers")
+    )
     local named = plant("get_harbor_context_draft").arguments
-    call("save_harbor_context_draft", { harbor_id = named.harbor_id, context_id = named.context_id, title = "Draft", content = "c" })
+    call(
+      "save_harbor_context_draft",
+      { harbor_id = named.harbor_id, context_id = named.context_id, title = "Draft", content = "c" }
+    )
     assert.equal("Draft", call("get_harbor_context_draft", named).data.title)
     call("delete_harbor_context_draft", named)
     assert.equal(404, status_of("get_harbor_context_draft", named))
@@ -661,14 +772,32 @@ describe("the sandbox's single operations", function()
   it("share a connection of one organization with another", function()
     local child = ok("POST", "/api/organizations", { name = "Child" }).data
     local connection = call("create_connection", { name = "Warehouse" }).data
-    local path = "/api/organizations/" .. connection.organization_id .. "/connections/" .. connection.id .. "/shared"
+    local path = "/api/organizations/"
+      .. connection.organization_id
+      .. "/connections/"
+      .. connection.id
+      .. "/shared"
     assert.equal(404, (send("POST", path, { child_organization_id = unknown })))
     local shared = ok("POST", path, { child_organization_id = child.id }).data
     assert.same({ shared.id }, ids(ok("GET", path).data))
-    assert.same({ shared.id }, ids(ok("GET", "/api/connections/" .. connection.id .. "/shared").data))
-    local seen = ok("GET", "/api/connections/" .. shared.id, nil, "Basic " .. base64(child.id .. ":partner-key")).data
-    assert.same({ "Warehouse", connection.id, child.id }, { seen.name, seen.parent_connection_id, seen.organization_id })
-    assert.equal(404, (send("GET", (path:gsub(connection.organization_id:gsub("%-", "%%-"), unknown)))))
+    assert.same(
+      { shared.id },
+      ids(ok("GET", "/api/connections/" .. connection.id .. "/shared").data)
+    )
+    local seen = ok(
+      "GET",
+      "/api/connections/" .. shared.id,
+      nil,
+      "Basic " .. base64(child.id .. ":partner-key")
+    ).data
+    assert.same(
+      { "Warehouse", connection.id, child.id },
+      { seen.name, seen.parent_connection_id, seen.organization_id }
+    )
+    assert.equal(
+      404,
+      (send("GET", (path:gsub(connection.organization_id:gsub("%-", "%%-"), unknown))))
+    )
   end)
 
   it("take a connect session's token instead of a key, and only one that was given", function()
@@ -705,7 +834,10 @@ end)
 describe("seeding the sandbox", function()
   it("fills the collection of an operation and what is above it, and says where", function()
     local planted = plant("list_harbor_context_versions", 4)
-    assert.same({ 4, 36, 36 }, { #planted.ids, #planted.arguments.harbor_id, #planted.arguments.context_id })
+    assert.same(
+      { 4, 36, 36 },
+      { #planted.ids, #planted.arguments.harbor_id, #planted.arguments.context_id }
+    )
     assert.equal(4, #call("list_harbor_context_versions", planted.arguments).data)
     local again = plant("list_harbor_context_versions", 2, planted.arguments)
     assert.same(planted.arguments, again.arguments)
@@ -714,9 +846,14 @@ describe("seeding the sandbox", function()
 
   it("fills the organization that is named", function()
     local org = ok("POST", "/api/organizations", { name = "Acme" }).data
-    assert(seed.plant(emulator.state, { operation = "list_webhooks", count = 2, organization = org.id }))
+    assert(
+      seed.plant(emulator.state, { operation = "list_webhooks", count = 2, organization = org.id })
+    )
     assert.same({}, ok("GET", "/api/webhooks").data)
-    assert.equal(2, #ok("GET", "/api/webhooks", nil, "Basic " .. base64(org.id .. ":partner-key")).data)
+    assert.equal(
+      2,
+      #ok("GET", "/api/webhooks", nil, "Basic " .. base64(org.id .. ":partner-key")).data
+    )
   end)
 
   it("makes bulk syncs where their statuses are asked for", function()
@@ -736,8 +873,14 @@ describe("seeding the sandbox", function()
     local function refusal(wish) return select(2, seed.plant(emulator.state, wish)) end
     assert.matches("nothing to seed for operation list_orgs", refusal { operation = "list_orgs" })
     assert.matches("count must be", refusal { operation = "list_syncs", count = -1 })
-    assert.matches("organization: not found", refusal { operation = "list_syncs", organization = unknown })
-    assert.matches("id: no such sync", refusal { operation = "get_sync_status", arguments = { id = unknown } })
+    assert.matches(
+      "organization: not found",
+      refusal { operation = "list_syncs", organization = unknown }
+    )
+    assert.matches(
+      "id: no such sync",
+      refusal { operation = "get_sync_status", arguments = { id = unknown } }
+    )
     assert.matches("must be an object", refusal(1))
   end)
 end)
@@ -750,7 +893,8 @@ describe("the sandbox over HTTP", function()
   it("is seeded at /_sandbox/seed, and pages what was seeded", function()
     local planted = sandbox:seed { operation = "list_syncs", count = 12 }
     local _, first = sandbox:request("GET", "/api/syncs")
-    local _, second = sandbox:request("GET", "/api/syncs?page_token=" .. first.pagination.next_page_token)
+    local _, second =
+      sandbox:request("GET", "/api/syncs?page_token=" .. first.pagination.next_page_token)
     assert.same({ 12, 10, 2 }, { #planted.ids, #first.data, #second.data })
     sandbox:reset()
     assert.same({}, (select(2, sandbox:request("GET", "/api/syncs")).data))
@@ -758,7 +902,10 @@ describe("the sandbox over HTTP", function()
 
   it("answers 422 to a wish that cannot be granted, and 400 to what is no JSON", function()
     assert.equal(422, (sandbox:request("POST", "/_sandbox/seed", { operation = "nothing" })))
-    assert.equal(400, (require "spec.support.http".request("POST", sandbox.url .. "/_sandbox/seed", { body = "{" })))
+    assert.equal(
+      400,
+      (require "spec.support.http".request("POST", sandbox.url .. "/_sandbox/seed", { body = "{" }))
+    )
   end)
 
   it("lets faults strike any operation by name, and tells it in the log", function()

@@ -1,4 +1,5 @@
--- The parts of the sandbox that stand alone: JSON, routes, ordered collections, the store of idempotency keys, UTF-8.
+-- The parts of the sandbox that stand alone: JSON, routes, ordered collections, the store of
+-- idempotency keys, UTF-8.
 
 local collection = require "polytomic.sandbox.collection"
 local idempotency = require "polytomic.sandbox.idempotency"
@@ -46,7 +47,9 @@ describe("the sandbox's router", function()
     assert.equal("/a/{id}/b/{other}", path)
     assert.same({ id = "x/y", other = "z" }, parameters)
     assert.equal("/slash/", (find "/slash/"))
-    for _, nowhere in ipairs { "/a/", "/slash", "/", "*", "/a/x/b", "/a//b/z" } do assert.is_nil((find(nowhere))) end
+    for _, nowhere in ipairs { "/a/", "/slash", "/", "*", "/a/x/b", "/a//b/z" } do
+      assert.is_nil((find(nowhere)))
+    end
   end)
 
   it("tells a wrong method from a wrong path", function()

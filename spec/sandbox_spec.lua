@@ -1,4 +1,5 @@
--- The sandbox's emulation of the API: keys, organizations, users, idempotency; starting and stopping it.
+-- The sandbox's emulation of the API: keys, organizations, users, idempotency; starting and
+-- stopping it.
 
 local cjson = require("cjson").new()
 local http = require "spec.support.http"
@@ -13,7 +14,8 @@ local function bearer(key)
   return "Bearer " .. key
 end
 
--- One request: status, decoded body, headers, body text. Options: authorization (false for none), key, version, text.
+-- One request: status, decoded body, headers, body text. Options: authorization (false for none),
+-- key, version, text.
 local function send(method, path, body, options)
   options = options or {}
   local headers = { ["Idempotency-Key"] = options.key, ["X-Polytomic-Version"] = options.version }
@@ -21,7 +23,8 @@ local function send(method, path, body, options)
     headers.Authorization = options.authorization or bearer(emulator.partner_key)
   end
   local text = options.text or (body and cjson.encode(body)) or nil
-  local status, reply, reply_headers = http.request(method, emulator.url .. path, { headers = headers, body = text })
+  local status, reply, reply_headers =
+    http.request(method, emulator.url .. path, { headers = headers, body = text })
   return status, reply ~= "" and cjson.decode(reply) or nil, reply_headers, reply
 end
 
@@ -65,7 +68,8 @@ describe("the sandbox", function()
   describe("on keys", function()
     it("answers 401 in the API's error shape without a key and with an unknown one", function()
       for _, authorization in ipairs { false, "Bearer nonsense", "Basic !!!", "nonsense", "Basic " .. base64("a:b") } do
-        local status, body = send("GET", "/api/organizations", nil, { authorization = authorization })
+        local status, body =
+          send("GET", "/api/organizations", nil, { authorization = authorization })
         assert.equal(401, status)
         assert.equal("unauthorized", body.key)
         assert.equal(401, body.status)
@@ -84,7 +88,8 @@ describe("the sandbox", function()
       local key = mint_key(org, create_user(org, "a@acme.com"))
       local basic = "Basic " .. base64(org.id .. ":" .. emulator.partner_key)
       for _, authorization in ipairs { bearer(key), basic } do
-        local status, body = send("GET", "/api/organizations", nil, { authorization = authorization })
+        local status, body =
+          send("GET", "/api/organizations", nil, { authorization = authorization })
         assert.equal(403, status)
         assert.equal("forbidden", body.key)
       end
@@ -95,10 +100,12 @@ describe("the sandbox", function()
       local key = mint_key(org, create_user(org, "a@acme.com"))
       for _, authorization in ipairs { bearer(key), "Basic " .. base64(org.id .. ":" .. emulator.partner_key),
         "Basic " .. base64(org.id .. ":" .. emulator.deployment_key) } do
-        local status, body = send("GET", "/api/organization", nil, { authorization = authorization })
+        local status, body =
+          send("GET", "/api/organization", nil, { authorization = authorization })
         assert.equal(200, status)
         assert.equal(org.id, body.data.id)
-        status, body = send("GET", "/api/organization/users", nil, { authorization = authorization })
+        status, body =
+          send("GET", "/api/organization/users", nil, { authorization = authorization })
         assert.equal(200, status)
         assert.equal("a@acme.com", body.data[1].email)
       end
@@ -126,11 +133,17 @@ describe("the sandbox", function()
         local status, body = send(...)
         return status .. " " .. body.key
       end
-      assert.equal("400 unknown_version", outcome("GET", "/api/organizations", nil, { version = "1999-01-01" }))
+      assert.equal(
+        "400 unknown_version",
+        outcome("GET", "/api/organizations", nil, { version = "1999-01-01" })
+      )
       assert.equal("404 not_found", outcome("GET", "/api/organizations/"))
       assert.equal("405 method_not_allowed", outcome("PATCH", "/api/organizations"))
       for _, text in ipairs { "{", "[]", "null", "1", "", '{"name":NaN}', '{"name":"\255"}' } do
-        assert.equal("400 invalid_json", outcome("POST", "/api/organizations", nil, { text = text }))
+        assert.equal(
+          "400 invalid_json",
+          outcome("POST", "/api/organizations", nil, { text = text })
+        )
       end
     end)
   end)
@@ -173,9 +186,11 @@ describe("the sandbox", function()
     end)
 
     it("replaces every setting on an update", function()
-      local _, created = send("POST", "/api/organizations", { name = "Acme", issuer = "https://id.acme.com" })
+      local _, created =
+        send("POST", "/api/organizations", { name = "Acme", issuer = "https://id.acme.com" })
       local id = created.data.id
-      local _, body = send("PUT", "/api/organizations/" .. id, { name = "Acme", sso_domain = "acme.com" })
+      local _, body =
+        send("PUT", "/api/organizations/" .. id, { name = "Acme", sso_domain = "acme.com" })
       assert.same({ id = id, name = "Acme", sso_domain = "acme.com" }, body.data)
     end)
 
@@ -229,7 +244,8 @@ describe("the sandbox", function()
       for _, roles in ipairs { '"role":"admin","role_ids":["' .. admin .. '"]', '"role_ids":[]',
         '"role_ids":["' .. unknown .. '"]', '"role_ids":"x"',
         '"role_ids":[1]', '"role_ids":{"a":1}', '"role":"king"', '"role":1' } do
-        local status, body = send("POST", path, nil, { text = '{"email":"a@acme.com",' .. roles .. "}" })
+        local status, body =
+          send("POST", path, nil, { text = '{"email":"a@acme.com",' .. roles .. "}" })
         assert.equal(422, status, roles)
         assert.matches("^role", body.metadata.field)
       end
@@ -289,7 +305,10 @@ describe("the sandbox", function()
 
     it("finds a user only in its own organization", function()
       local user = create_user(create_org "Acme", "jane@acme.com")
-      assert.equal(404, (send("GET", "/api/organizations/" .. create_org("Other").id .. "/users/" .. user.id)))
+      assert.equal(
+        404,
+        (send("GET", "/api/organizations/" .. create_org("Other").id .. "/users/" .. user.id))
+      )
       assert.equal(404, (send("GET", "/api/organizations/" .. unknown .. "/users/" .. user.id)))
     end)
 
@@ -302,7 +321,10 @@ describe("the sandbox", function()
       local status, body = send("POST", path .. "?force=true")
       assert.equal(200, status)
       assert.equal(401, (send("GET", "/api/organization", nil, { authorization = bearer(first) })))
-      assert.equal(200, (send("GET", "/api/organization", nil, { authorization = bearer(body.data.value) })))
+      assert.equal(
+        200,
+        (send("GET", "/api/organization", nil, { authorization = bearer(body.data.value) }))
+      )
     end)
 
     it("revokes the key with the user and with the organization", function()
@@ -310,16 +332,32 @@ describe("the sandbox", function()
       local jane, joe = create_user(org, "jane@acme.com"), create_user(org, "joe@acme.com")
       local jane_key, joe_key = mint_key(org, jane), mint_key(org, joe)
       send("DELETE", "/api/organizations/" .. org.id .. "/users/" .. jane.id)
-      assert.equal(401, (send("GET", "/api/organization", nil, { authorization = bearer(jane_key) })))
+      assert.equal(
+        401,
+        (send("GET", "/api/organization", nil, { authorization = bearer(jane_key) }))
+      )
       send("DELETE", "/api/organizations/" .. org.id)
-      assert.equal(401, (send("GET", "/api/organization", nil, { authorization = bearer(joe_key) })))
+      assert.equal(
+        401,
+        (send("GET", "/api/organization", nil, { authorization = bearer(joe_key) }))
+      )
     end)
   end)
 
   describe("on idempotency keys", function()
     it("replays the first outcome, headers included, under a new request id", function()
-      local _, first, first_headers = send("POST", "/api/organizations", { name = "Acme" }, { key = "key-00001" })
-      local status, second, headers = send("POST", "/api/organizations", { name = "Acme" }, { key = "key-00001" })
+      local _, first, first_headers = send(
+        "POST",
+        "/api/organizations",
+        { name = "Acme" },
+        { key = "key-00001" }
+      )
+      local status, second, headers = send(
+        "POST",
+        "/api/organizations",
+        { name = "Acme" },
+        { key = "key-00001" }
+      )
       assert.equal(200, status)
       assert.same(first, second)
       assert.equal(first_headers["content-type"], headers["content-type"])
@@ -331,16 +369,30 @@ describe("the sandbox", function()
 
     it("replays a refusal too", function()
       local org = create_org "Acme"
-      assert.equal(409, (send("POST", "/api/organizations", { name = "Acme" }, { key = "key-00001" })))
+      assert.equal(
+        409,
+        (send("POST", "/api/organizations", { name = "Acme" }, { key = "key-00001" }))
+      )
       send("DELETE", "/api/organizations/" .. org.id)
-      assert.equal(409, (send("POST", "/api/organizations", { name = "Acme" }, { key = "key-00001" })))
+      assert.equal(
+        409,
+        (send("POST", "/api/organizations", { name = "Acme" }, { key = "key-00001" }))
+      )
     end)
 
     it("refuses a used key with another body or path", function()
       send("POST", "/api/organizations", { name = "Acme" }, { key = "key-00001" })
-      local status, body = send("POST", "/api/organizations", { name = "Other" }, { key = "key-00001" })
+      local status, body = send(
+        "POST",
+        "/api/organizations",
+        { name = "Other" },
+        { key = "key-00001" }
+      )
       assert.equal("422 idempotency_mismatch", status .. " " .. body.key)
-      assert.equal(422, (send("POST", "/api/organization/users", { name = "Acme" }, { key = "key-00001" })))
+      assert.equal(
+        422,
+        (send("POST", "/api/organization/users", { name = "Acme" }, { key = "key-00001" }))
+      )
     end)
 
     it("keeps the keys of different credentials apart", function()
@@ -355,7 +407,10 @@ describe("the sandbox", function()
         local status, body = send("POST", "/api/organizations", { name = "Acme" }, { key = key })
         assert.equal("400 invalid_idempotency_key", status .. " " .. body.key)
       end
-      assert.equal(200, (send("POST", "/api/organizations", { name = "Acme" }, { key = ("x"):rep(255) })))
+      assert.equal(
+        200,
+        (send("POST", "/api/organizations", { name = "Acme" }, { key = ("x"):rep(255) }))
+      )
     end)
 
     it("honours a key on PUT and ignores it on GET and DELETE", function()
@@ -439,10 +494,14 @@ describe("starting the sandbox", function()
       .. 'package.preload["http.server"] = function() error("none", 0) end require("polytomic.sandbox").run()'
     local lowest = 0
     while arg[lowest - 1] do lowest = lowest - 1 end
-    local output = assert(io.popen(arg[lowest] .. " -e '" .. program .. "' 2>&1 >/dev/null; echo $?"))
+    local output =
+      assert(io.popen(arg[lowest] .. " -e '" .. program .. "' 2>&1 >/dev/null; echo $?"))
     local line, status = output:read("*l", "*l")
     output:close()
-    assert.matches("^polytomic sandbox: the sandbox needs lua%-http: .*Debian package lua%-http.*rock http", line)
+    assert.matches(
+      "^polytomic sandbox: the sandbox needs lua%-http: .*Debian package lua%-http.*rock http",
+      line
+    )
     assert.equal("1", status)
   end)
 

@@ -39,7 +39,8 @@ local function strings_of(value, found, seen)
   return found
 end
 
--- Raises where a secret, or base64 of it for an organization, stands in anything that can be reached from the values.
+-- Raises where a secret, or base64 of it for an organization, stands in anything that can be
+-- reached from the values.
 local function assert_silent(values, secrets)
   local strings = strings_of(values)
   assert(#strings > 0)
@@ -58,8 +59,8 @@ local function all_keys(more)
   return options
 end
 
--- A server that sends back, in its answer's headers and body, all it could have been sent, `authorization` among it; lua-cjson
--- writes a slash as servers do that have HTML in mind.
+-- A server that sends back, in its answer's headers and body, all it could have been sent,
+-- `authorization` among it; lua-cjson writes a slash as servers do that have HTML in mind.
 local function echo(status, authorization, options)
   local body = cjson.encode {
     key = canary.partner_key, message = "bad key " .. canary.partner_key .. ", also " .. canary.api_key .. " and " .. canary.deployment_key,
@@ -121,7 +122,8 @@ describe("M: a secret", function()
     end
   end)
 
-  -- What JSON may write for a secret: characters as escapes, and all of it once more as a string in JSON.
+  -- What JSON may write for a secret: characters as escapes, and all of it once more as a string in
+  -- JSON.
   it("is hidden in whichever way JSON writes it", function()
     local function escaped(text, pattern)
       return (text:gsub(pattern, function(char) return ("\\u%04x"):format(char:byte()) end))
@@ -135,10 +137,15 @@ describe("M: a secret", function()
       ["beyond ASCII as escapes"] = function(text) return (plainly(text):gsub("Ü", "\\u00dc"):gsub("😀", "\\ud83d\\ude00")) end,
       ["JSON in JSON"] = function(text) return plainly(cjson.encode(text)) end,
       ["escapes in JSON in JSON"] = function(text) return plainly(escaped(plainly(text), "[&<]"):gsub("Ü", "\\u00dc"):gsub("😀", "\\ud83d\\ude00")) end,
-      ["JSON in JSON in JSON"] = function(text) return plainly(cjson.encode(cjson.encode(text))) end,
+      ["JSON in JSON in JSON"] = function(text)       return plainly(cjson.encode(cjson.encode(text)))
+end,
     }
     for name, form in pairs(forms) do
-      local body = ('{"message":"bad %s and %s","metadata":{"sent":"{\\"k\\":\\"%s\\"}"}}'):format(form(key), form(secret), form(key))
+      local body = ('{"message":"bad %s and %s","metadata":{"sent":"{\\"k\\":\\"%s\\"}"}}'):format(
+        form(key),
+        form(secret),
+        form(key)
+      )
       local client = clients.answered({ { 422, body } }, { partner_key = key })
       local _, message, err = client:create_org { name = "Acme", client_secret = secret }
       assert.equal("unprocessable", err.kind, name)
@@ -154,7 +161,8 @@ describe("M: a secret", function()
   it("that a server echoes is hidden in a bad response, JSON or not", function()
     for _, body in ipairs { '{"data":"' .. canary.partner_key .. '"}', "<p>" .. canary.partner_key .. " " .. canary.client_secret .. "</p>", '"' .. canary.partner_key .. '"' } do
       local client = clients.answered({ { 200, body } }, all_keys())
-      local _, message, err = client:create_org { name = "Acme", client_secret = canary.client_secret }
+      local _, message, err =
+        client:create_org { name = "Acme", client_secret = canary.client_secret }
       assert.equal("bad_response", err.kind)
       assert_silent { message, err }
     end
@@ -181,9 +189,13 @@ describe("M: a secret", function()
   end)
 
   it("among the options is in no error about them", function()
-    local function told(options) return clients.raised(function() local _ = polytomic.new(options) end) end
+    local function told(options)
+      return clients.raised(function() local _ = polytomic.new(options) end)
+    end
     for _, name in ipairs { "api_key", "partner_key", "deployment_key" } do
-      for _, wrong in ipairs { "\n", "\0", "\255", " ", "\239\187\191" } do assert_silent({ told { [name] = canary.api_key .. wrong .. canary.api_key } }) end
+      for _, wrong in ipairs { "\n", "\0", "\255", " ", "\239\187\191" } do
+        assert_silent({ told { [name] = canary.api_key .. wrong .. canary.api_key } })
+      end
     end
     assert_silent { told { proxy = "ftp://u:" .. canary.proxy_password .. "@x" }, told { proxy = "http://u:" .. canary.proxy_password .. " @x" }, told { base_url = "https://u:" .. canary.proxy_password .. "@x" },
       told { canary.api_key }, told(canary.api_key), told { user_agent = canary.api_key .. "\n" }, told { version = canary.api_key .. " " }, told { organization = canary.api_key } }
@@ -192,7 +204,10 @@ describe("M: a secret", function()
   it("is in no traceback", function()
     local client = clients.sandbox(all_keys { on_event = function() error "thrown" end })
     local trace
-    xpcall(function() client:create_org { name = "Acme", client_secret = canary.client_secret } end, function(message) trace = debug.traceback(message) end)
+    xpcall(
+      function() client:create_org { name = "Acme", client_secret = canary.client_secret } end,
+      function(message) trace = debug.traceback(message) end
+    )
     assert.is_truthy(trace:find("thrown", 1, true))
     assert_silent { trace }
   end)
@@ -227,14 +242,26 @@ describe("M: a secret", function()
 
   it("of the proxy is in no error about the proxy, and the proxy sees no key", function()
     local proxy = require("spec.support.proxy").start "refuse_407"
-    local client = clients.sandbox(all_keys { base_url = "https://polytomic.example", proxy = "http://user:" .. canary.proxy_password .. "@127.0.0.1:" .. proxy.port, retries = 0 })
+    local client = clients.sandbox(
+      all_keys {
+        base_url = "https://polytomic.example",
+        proxy = "http://user:" .. canary.proxy_password .. "@127.0.0.1:" .. proxy.port,
+        retries = 0,
+      }
+    )
     local _, message, err = client:list_orgs()
     assert.equal("proxy", err.kind, message)
     assert_silent { message, err, client }
     assert.is_false(proxy:saw(canary.partner_key))
     proxy:stop()
     local refused = raw_server.refused()
-    client = clients.sandbox(all_keys { base_url = "https://polytomic.example", proxy = "http://user:" .. canary.proxy_password .. "@127.0.0.1:" .. refused.port, retries = 0 })
+    client = clients.sandbox(
+      all_keys {
+        base_url = "https://polytomic.example",
+        proxy = "http://user:" .. canary.proxy_password .. "@127.0.0.1:" .. refused.port,
+        retries = 0,
+      }
+    )
     _, message, err = client:list_orgs()
     assert.is_not_nil(err.kind)
     assert_silent { message, err, client }
@@ -247,7 +274,17 @@ describe("M: a secret", function()
     local jane = assert(client:create_user { org_id = org.id, email = "jane@acme.com" })
     local key, _, response = client:create_user_api_key { org_id = org.id, id = jane.id }
     assert.is_true(#key.value > 10)
-    assert_silent({ response.headers, response.timeline, response.request_id, response:curl(), tostring(response), client }, { minted = key.value })
+    assert_silent(
+      {
+        response.headers,
+        response.timeline,
+        response.request_id,
+        response:curl(),
+        tostring(response),
+        client,
+      },
+      { minted = key.value }
+    )
   end)
 
   it("is not on the command line of the process, and goes into no file", function()
@@ -258,7 +295,12 @@ describe("M: a secret", function()
       io.write(file:read("*a"), tostring(polytomic.client()), tostring(org and org.id), tostring(message))
     ]]
     local directory = process.temporary_file()
-    local env = process.environment { POLYTOMIC_PARTNER_KEY = canary.partner_key, POLYTOMIC_DEPLOYMENT_URL = sandbox.url, HOME = directory, TMPDIR = directory }
+    local env = process.environment {
+      POLYTOMIC_PARTNER_KEY = canary.partner_key,
+      POLYTOMIC_DEPLOYMENT_URL = sandbox.url,
+      HOME = directory,
+      TMPDIR = directory,
+    }
     assert.equal(0, (process.run({ "mkdir", directory })))
     local status, out, err = process.run({ process.interpreter(), script }, { env = env })
     assert.equal(0, status, err)
@@ -271,8 +313,14 @@ end)
 
 describe("M: a short text that is part of many others", function()
   it("is not hidden: an error stays readable", function()
-    local client = clients.answered({ { 422, '{"message":"name is taken"}' } }, { partner_key = "is" })
-    assert.equal("create_org: 422 unprocessable: name is taken", select(2, client:create_org { name = "x", client_secret = "name" }))
+    local client = clients.answered(
+      { { 422, '{"message":"name is taken"}' } },
+      { partner_key = "is" }
+    )
+    assert.equal(
+      "create_org: 422 unprocessable: name is taken",
+      select(2, client:create_org { name = "x", client_secret = "name" })
+    )
   end)
 end)
 
@@ -294,9 +342,26 @@ end)
 
 describe("M: a secret in a request outside the catalogue", function()
   it("is known by its name", function()
-    local body = { name = "Acme", client_secret = canary.client_secret, nested = { api_token = canary.api_key } }
-    local client = clients.answered({ { 422, cjson.encode { message = "bad " .. canary.client_secret .. " and " .. canary.api_key } } }, { partner_key = canary.partner_key })
-    local data, message, err = client:request { method = "POST", path = "/api/organizations", query = { token = canary.deployment_key }, body = body }
+    local body = {
+      name = "Acme",
+      client_secret = canary.client_secret,
+      nested = { api_token = canary.api_key },
+    }
+    local client = clients.answered(
+      {
+        {
+          422,
+          cjson.encode { message = "bad " .. canary.client_secret .. " and " .. canary.api_key },
+        },
+      },
+      { partner_key = canary.partner_key }
+    )
+    local data, message, err = client:request {
+      method = "POST",
+      path = "/api/organizations",
+      query = { token = canary.deployment_key },
+      body = body,
+    }
     assert.is_nil(data)
     assert_silent { message, err }
     assert.is_truthy(err:curl():find('"name":"Acme"', 1, true))
@@ -305,11 +370,15 @@ describe("M: a secret in a request outside the catalogue", function()
   it("is known by its name in every form of a query, as it was sent and as it was meant", function()
     local secret = "query canary/9f+2"
     for _, query in ipairs { { token = secret }, { token = { "plain", secret } }, { token = { inner = secret } }, { filter = { api_key = secret } } } do
-      local client = clients.answered { { 422, cjson.encode { message = "bad " .. secret .. " sent as query%20canary%2F9f%2B2" } } }
+      local client = clients.answered {
+        { 422, cjson.encode { message = "bad " .. secret .. " sent as query%20canary%2F9f%2B2" } },
+      }
       local data, message, err = client:request { method = "GET", path = "/api/me", query = query }
       assert.is_nil(data)
       assert.matches("^request: 422 unprocessable: bad %*+ sent as %*+$", message)
-      for _, text in ipairs(strings_of { message, err }) do assert.is_nil(text:find("canary", 1, true), text) end
+      for _, text in ipairs(strings_of { message, err }) do
+        assert.is_nil(text:find("canary", 1, true), text)
+      end
       assert.truthy(err:curl():find("=***", 1, true), err:curl())
     end
   end)

@@ -15,7 +15,10 @@ describe("A key", function()
   for title, text in pairs {
     ["a trailing newline"] = "abcdefgh90ab\n", ["CR LF"] = "abcdefgh90ab\r\n", ["spaces"] = "  abcdefgh90ab  ", ["tabs, vertical tabs and form feeds"] = "\t\v\fabcdefgh90ab\f\v\t",
   } do
-    it("K: is trimmed of " .. title, function() assert.equal("Authorization: Bearer abcdefgh90ab", core.authorization(text)) end)
+    it(
+      "K: is trimmed of " .. title,
+      function() assert.equal("Authorization: Bearer abcdefgh90ab", core.authorization(text)) end
+    )
   end
 
   it("K: may hold any printable character, quotes too", function()
@@ -26,7 +29,10 @@ describe("A key", function()
 
   it("may have 4096 bytes", function()
     assert.equal("Authorization: Bearer " .. ("k"):rep(4096), core.authorization(("k"):rep(4096)))
-    assert.equal("Authorization: Bearer " .. ("k"):rep(4096), core.authorization((" "):rep(5000) .. ("k"):rep(4096)))
+    assert.equal(
+      "Authorization: Bearer " .. ("k"):rep(4096),
+      core.authorization((" "):rep(5000) .. ("k"):rep(4096))
+    )
   end)
 
   for title, text in pairs { ["empty"] = "", ["white space"] = " \r\n\t" } do

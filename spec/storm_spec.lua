@@ -1,5 +1,5 @@
--- A storm of create_user calls under faults: afterwards the sandbox's own list shows each user once, and every call has told the truth.
--- PT_SHOW_STORM prints the table.
+-- A storm of create_user calls under faults: afterwards the sandbox's own list shows each user
+-- once, and every call has told the truth. PT_SHOW_STORM prints the table.
 
 local core = require "polytomic.core"
 local sandbox = require "spec.support.sandbox"
@@ -39,7 +39,12 @@ describe("a storm of faults", function()
 
   it("over 300 blocking calls leaves each user there once", function()
     local faults = storm.faults(390, SEED + 1, 0.1)
-    local sum, struck = weather("blocking", faults, 300, function(organization) return storm.blocking(organization, 300) end)
+    local sum, struck = weather(
+      "blocking",
+      faults,
+      300,
+      function(organization) return storm.blocking(organization, 300) end
+    )
     assert.equal(300, sum.data)
     assert.is_true(sum.retries > 30, sum.retries .. " retries")
     assert.is_true(struck > 0.8 * #faults, struck .. " of " .. #faults .. " faults struck")
@@ -50,7 +55,8 @@ describe("a storm of faults", function()
     local sum = weather("retries = 0", faults, 600, function(organization)
       return storm.started(organization, 600, 32, { client = { retries = 0 } })
     end)
-    assert.is_true(sum.attempts <= 600, sum.attempts .. " requests") -- fewer where a call timed out before its request was sent
+    -- Fewer where a call timed out before its request was sent
+    assert.is_true(sum.attempts <= 600, sum.attempts .. " requests")
     assert.is_true(sum.data > 300 and sum.unknown > 50 and sum.refused > 0)
   end)
 

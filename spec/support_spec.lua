@@ -46,7 +46,8 @@ describe("a child process", function()
   end)
 
   it("is killed when it ignores SIGTERM", function()
-    local child = process.start { "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done" }
+    local child =
+      process.start { "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done" }
     assert.equal(128 + 9, child:stop())
     assert.is_false(runs(child.pid))
   end)
@@ -88,14 +89,24 @@ describe("a child process", function()
     assert.is_true(file_exists(directory))
     parent:signal("KILL")
     parent:stop()
-    assert.equal(0, (process.run({ "tail", "--pid=" .. pid, "-s", "0.02", "-f", "/dev/null" }, { timeout = 5 })))
-    assert.equal(0, (process.run({ "sh", "-c", 'while [ -e "$0" ]; do :; done', directory }, { timeout = 5 })))
+    assert.equal(
+      0,
+      (process.run({ "tail", "--pid=" .. pid, "-s", "0.02", "-f", "/dev/null" }, { timeout = 5 }))
+    )
+    assert.equal(
+      0,
+      (process.run({ "sh", "-c", 'while [ -e "$0" ]; do :; done', directory }, { timeout = 5 }))
+    )
   end)
 
   it("gets its environment without showing it on a command line", function()
-    local child = process.start({ "sh", "-c", 'echo "$SECRET"; sleep 60; :' }, { env = { SECRET = "it's a canary" } })
+    local child = process.start(
+      { "sh", "-c", 'echo "$SECRET"; sleep 60; :' },
+      { env = { SECRET = "it's a canary" } }
+    )
     assert.equal("it's a canary", child.first_line)
-    local _, lines = process.run { "sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\000' ' '" }
+    local _, lines =
+      process.run { "sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\000' ' '" }
     assert.truthy(lines:find('echo "$SECRET"', 1, true))
     assert.is_nil(lines:find("a canary", 1, true))
     child:stop()
@@ -111,8 +122,12 @@ describe("a child process", function()
   end)
 
   it("is the same interpreter with the same modules where it is Lua", function()
-    local program = "print(_VERSION, package.path == os.getenv 'LUA_PATH', (pcall(require, 'spec.support.http')))"
-    local status, out = process.run({ process.interpreter(), "-e", program }, { env = process.environment() })
+    local program =
+      "print(_VERSION, package.path == os.getenv 'LUA_PATH', (pcall(require, 'spec.support.http')))"
+    local status, out = process.run(
+      { process.interpreter(), "-e", program },
+      { env = process.environment() }
+    )
     assert.equal(0, status)
     assert.equal(_VERSION .. "\ttrue\ttrue\n", out)
   end)
@@ -139,7 +154,13 @@ describe("the certificates", function()
   end)
 
   it("come with a hashed directory of the authority", function()
-    local status = process.run { "openssl", "verify", "-CApath", certificates.ca_directory, certificates.good.certificate }
+    local status = process.run {
+      "openssl",
+      "verify",
+      "-CApath",
+      certificates.ca_directory,
+      certificates.good.certificate,
+    }
     assert.equal(0, status)
   end)
 end)
@@ -166,7 +187,9 @@ describe("the raw server", function()
 
   it("records what arrives byte for byte", function()
     local body = "a\0b\r\n\r\n\255" .. ("x"):rep(200000)
-    local head = "POST /a?b=c HTTP/1.1\r\nX-One: 1\r\nx-one:2\r\nContent-Length: " .. #body .. "\r\n\r\n"
+    local head = "POST /a?b=c HTTP/1.1\r\nX-One: 1\r\nx-one:2\r\nContent-Length: "
+      .. #body
+      .. "\r\n\r\n"
     local connection = connected(server, head .. body)
     assert.equal("HTTP/1.1 200 OK", connection:receive("*l"))
     local request = server:requests()[1]
@@ -174,13 +197,17 @@ describe("the raw server", function()
     assert.is_true(request.raw == head .. body)
     assert.is_true(request.body == body)
     assert.is_true(request.complete)
-    assert.same({ "POST", "/a?b=c", "HTTP/1.1" }, { request.method, request.target, request.version })
+    assert.same(
+      { "POST", "/a?b=c", "HTTP/1.1" },
+      { request.method, request.target, request.version }
+    )
     assert.equal("1, 2", request.headers["x-one"])
     connection:close()
   end)
 
   it("reads chunked bodies and keeps them as sent, too", function()
-    local head, chunks = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    local head, chunks =
+      "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
     local connection = connected(server, head .. chunks)
     assert.equal("HTTP/1.1 200 OK", connection:receive("*l"))
     local request = server:requests()[1]
@@ -206,7 +233,10 @@ describe("the raw server", function()
     local second = connected(server, GET)
     assert.is_true(server:await("requests", 3))
     local requests = server:requests()
-    assert.same({ 1, 1, 2 }, { requests[1].connection, requests[2].connection, requests[3].connection })
+    assert.same(
+      { 1, 1, 2 },
+      { requests[1].connection, requests[2].connection, requests[3].connection }
+    )
     assert.equal(2, server:connections())
     connection:close()
     second:close()
@@ -228,7 +258,12 @@ describe("the raw server", function()
 
   it("resets with RST and closes with FIN", function()
     local reply = "HTTP/1.1 200 OK\r\n\r\nab"
-    server:reset { { "read", { send = reply }, "rst" }, { "read", { send = reply }, "fin" }, { "read", "rst" }, { "read", "fin" } }
+    server:reset {
+      { "read", { send = reply }, "rst" },
+      { "read", { send = reply }, "fin" },
+      { "read", "rst" },
+      { "read", "fin" },
+    }
     local status, _, err = curl(server.url)
     assert.equal(56, status)
     assert.truthy(err:find("Connection reset by peer", 1, true))
@@ -239,7 +274,8 @@ describe("the raw server", function()
 
   it("resets in the middle of a body and records the part that was read", function()
     server:reset { { { read = 5 }, "rst" } }
-    local _, why = http.exchange(server.url, "POST / HTTP/1.1\r\nContent-Length: 20\r\n\r\n0123456789")
+    local _, why =
+      http.exchange(server.url, "POST / HTTP/1.1\r\nContent-Length: 20\r\n\r\n0123456789")
     assert.equal("Connection reset by peer", why)
     local request = server:requests()[1]
     assert.equal("01234", request.body)
@@ -266,7 +302,10 @@ describe("the raw server", function()
   end)
 
   it("drips, and sends more than fits a message", function()
-    server:reset { { "read", { drip = "abcdef", size = 2, interval = 0.01 } }, { "read", { send = "0123456789", times = 300000 } } }
+    server:reset {
+      { "read", { drip = "abcdef", size = 2, interval = 0.01 } },
+      { "read", { send = "0123456789", times = 300000 } },
+    }
     assert.equal("abcdef", (http.exchange(server.url, GET)))
     assert.equal(3000000, #http.exchange(server.url, GET))
   end)
@@ -331,7 +370,11 @@ describe("the raw server", function()
     local options = { ca_file = certificates.ca }
     assert.equal(200, (http.request("GET", secure.url, options)))
     assert.equal(0x0304, secure:connection_records()[1].tls)
-    secure:reset { { "read", "rst" }, { "read", { send = "x" }, "fin" }, { "read", { send = "y" }, "close" } }
+    secure:reset {
+      { "read", "rst" },
+      { "read", { send = "x" }, "fin" },
+      { "read", { send = "y" }, "close" },
+    }
     assert.same({ "", "Connection reset by peer" }, { http.exchange(secure.url, GET, options) })
     assert.same({ "x" }, { http.exchange(secure.url, GET, options) })
     assert.same({ "y" }, { http.exchange(secure.url, GET, options) })
@@ -353,9 +396,13 @@ describe("the raw server", function()
 
   it("asks for a client certificate", function()
     local good = certificates.good
-    local strict = raw_server.start { tls = { certificate = good.certificate, key = good.key, client_ca = certificates.ca } }
+    local strict = raw_server.start {
+      tls = { certificate = good.certificate, key = good.key, client_ca = certificates.ca },
+    }
     local function status(files, ...)
-      return (curl("--cacert", certificates.ca, "--cert", files.certificate, "--key", files.key, ...))
+      return (
+        curl("--cacert", certificates.ca, "--cert", files.certificate, "--key", files.key, ...)
+      )
     end
     assert.equal(0, status(certificates.client, strict.url, strict.url))
     assert.is_true(status(certificates.stranger, strict.url) > 0)
@@ -391,7 +438,8 @@ describe("the replies", function()
   end)
 
   it("can be chunked", function()
-    local server = raw_server.start { script = { per = "request", raw_server.chunked_reply(200, "0123456789") } }
+    local server =
+      raw_server.start { script = { per = "request", raw_server.chunked_reply(200, "0123456789") } }
     assert.same({ 0, "0123456789" }, { curl(server.url), (select(2, curl(server.url))) })
     server:stop()
   end)
@@ -410,7 +458,10 @@ end)
 describe("the resolvers", function()
   local function resolve(behaviour)
     local one = dns.resolver(behaviour)
-    local status = one:run({ "curl", "-sS", "--max-time", "0.3", "http://name.example/" }, { timeout = 10 })
+    local status = one:run(
+      { "curl", "-sS", "--max-time", "0.3", "http://name.example/" },
+      { timeout = 10 }
+    )
     local queries = one:queries()
     one:stop()
     return status, queries
@@ -505,7 +556,9 @@ describe("the sandbox for specs", function()
   end)
 
   it("refuses a fault it does not know", function()
-    assert.has_error(function() sandbox:faults { { operation = "create_org", fault = "earthquake" } } end)
+    assert.has_error(
+      function() sandbox:faults { { operation = "create_org", fault = "earthquake" } } end
+    )
   end)
 
   it("is one for the whole process, and another with TLS", function()
@@ -524,7 +577,10 @@ describe("limits on what is measured", function()
     local count = 0
     local ok, message = pcall(measured.keeps, function()
       count = count + 1
-      return { { "seconds", values[count], at_most = 2 }, { "a second", 1 / values[count], at_least = 0.25 } }
+      return {
+        { "seconds", values[count], at_most = 2 },
+        { "a second", 1 / values[count], at_least = 0.25 },
+      }
     end)
     return count, ok, message
   end
@@ -537,6 +593,13 @@ describe("limits on what is measured", function()
   it("are not kept where all three fail, which says by how much", function()
     local count, ok, message = keep { 9, 9, 3 }
     assert.same({ 3, false }, { count, ok })
-    assert.truthy(message:find("a limit is not kept: seconds 3 (at most 2), a second 0.3333 (at least 0.25)", 1, true), message)
+    assert.truthy(
+      message:find(
+        "a limit is not kept: seconds 3 (at most 2), a second 0.3333 (at least 0.25)",
+        1,
+        true
+      ),
+      message
+    )
   end)
 end)

@@ -43,7 +43,16 @@ describe("A base URL", function()
 
   it("knows its parts", function()
     local url = accepts("http://LocalHost:8080/api-gateway/", "http://localhost:8080/api-gateway")
-    assert.same({ origin = "http://localhost:8080", prefix = "/api-gateway", host = "localhost", https = false, loopback = true }, url)
+    assert.same(
+      {
+        origin = "http://localhost:8080",
+        prefix = "/api-gateway",
+        host = "localhost",
+        https = false,
+        loopback = true,
+      },
+      url
+    )
   end)
 
   for _, host in ipairs { "localhost", "api.localhost", "127.0.0.1", "127.255.3.4", "[::1]", "[0:0:0:0:0:0:0:1]" } do
@@ -163,7 +172,8 @@ describe("A base URL", function()
       core.memory_fail_at(n)
       local url, message = core.url_parse("https://host/prefix")
       core.memory_fail_at(0)
-      if url then assert.equal("/prefix", url.prefix) else assert.equal("out of memory", message); tried = tried + 1 end
+      if url then assert.equal("/prefix", url.prefix) else assert.equal("out of memory", message)
+tried = tried + 1 end
     end
     assert.equal(2, tried)
   end)
@@ -186,10 +196,16 @@ describe("A path segment", function()
     ["\255"] = "%FF",
     ['"<>[]^`{|}'] = "%22%3C%3E%5B%5D%5E%60%7B%7C%7D",
   } do
-    it("is percent-encoded: " .. text, function() assert.equal(expected, core.url_segment(text)) end)
+    it(
+      "is percent-encoded: " .. text,
+      function() assert.equal(expected, core.url_segment(text)) end
+    )
   end
 
-  it("may have 1024 bytes", function() assert.equal(("a"):rep(1024), core.url_segment(("a"):rep(1024))) end)
+  it(
+    "may have 1024 bytes",
+    function() assert.equal(("a"):rep(1024), core.url_segment(("a"):rep(1024))) end
+  )
 
   local dots = "must not be '.' or '..'"
   local slash = "must not contain a slash or backslash"
@@ -237,13 +253,19 @@ end)
 
 describe("A query", function()
   it("starts with a question mark and goes on with ampersands", function()
-    assert.equal("?limit=10&page_token=abc", core.url_pairs { { "limit", "10" }, { "page_token", "abc" } })
+    assert.equal(
+      "?limit=10&page_token=abc",
+      core.url_pairs { { "limit", "10" }, { "page_token", "abc" } }
+    )
   end)
 
   it("is empty without pairs", function() assert.equal("", core.url_pairs {}) end)
 
   it("K: keeps every byte of a value inside that value", function()
-    assert.equal("?q=a%26b%3Dc%23d%3Fe%2Ff%20g%2Bh%25%0D%0A%00%C3%B6", core.url_pairs { { "q", "a&b=c#d?e/f g+h%\r\n\0\195\182" } })
+    assert.equal(
+      "?q=a%26b%3Dc%23d%3Fe%2Ff%20g%2Bh%25%0D%0A%00%C3%B6",
+      core.url_pairs { { "q", "a&b=c#d?e/f g+h%\r\n\0\195\182" } }
+    )
     assert.equal("?a%26b%3D=", core.url_pairs { { "a&b=", "" } })
   end)
 
@@ -306,6 +328,8 @@ describe("A next link", function()
     assert.is_false(core.same_origin("http://127.0.0.1:8080/prefix", "http://127.0.0.1/api"))
     assert.is_false(core.same_origin("http://127.0.0.1:443", "https://127.0.0.1/api"))
     assert.is_true(core.same_origin("https://[2001:db8::1]:8443", "https://[2001:DB8::1]:8443/api"))
-    assert.is_false(core.same_origin("https://[2001:db8::1]:8443", "https://[2001:db8::2]:8443/api"))
+    assert.is_false(
+      core.same_origin("https://[2001:db8::1]:8443", "https://[2001:db8::2]:8443/api")
+    )
   end)
 end)

@@ -1,9 +1,15 @@
--- Lists in a window of time, whatever the server means by its bounds and in whichever order it answers.
+-- Lists in a window of time, whatever the server means by its bounds and in whichever order it
+-- answers.
 
 local date_time = require "polytomic.date_time"
 local window = require "polytomic.window"
 
-local PAGES = { token_field = "starting_after", window_end_field = "ending_before", limit_field = "limit", limit_max = 100 }
+local PAGES = {
+  token_field = "starting_after",
+  window_end_field = "ending_before",
+  limit_field = "limit",
+  limit_max = 100,
+}
 local START = "2025-12-31T23:59:58Z"
 
 local function exactly(text) return (date_time.parse(text)) end
@@ -13,7 +19,8 @@ local function in_milliseconds(at) return date_time.text(at, 3) end
 local function in_microseconds(at) return date_time.text(at, 6) end
 local function without_zeros(at) return (date_time.text(at, 6):gsub("0+Z$", "Z"):gsub("%.Z$", "Z")) end
 
--- Servers by what their clock counts (in microseconds), how they show a time, and how they read a bound.
+-- Servers by what their clock counts (in microseconds), how they show a time, and how they read a
+-- bound.
 local servers = {
   { "seconds", 1000000, in_seconds, exactly },
   { "milliseconds", 1000, in_milliseconds, exactly },
@@ -32,7 +39,8 @@ local function server_of(events, read, back, inclusive)
     local picked = {}
     for i = 1, #events do
       local event = events[back and #events + 1 - i or i]
-      local within = inclusive and event.at >= from and event.at <= to or event.at > from and event.at < to
+      local within = inclusive and event.at >= from and event.at <= to
+        or event.at > from and event.at < to
       if within and #picked < arguments.limit then picked[#picked + 1] = event end
     end
     return picked
@@ -52,7 +60,8 @@ local function walk(page, limit)
   return times, "it does not end"
 end
 
--- Events at moments that are now and then the same, now a unit apart, now many; the same on every Lua.
+-- Events at moments that are now and then the same, now a unit apart, now many; the same on every
+-- Lua.
 local function events_of(count, seed, unit, show)
   local list, at, state = {}, exactly(START), seed
   for i = 1, count do
@@ -79,8 +88,13 @@ describe("a walk through a window of time", function()
                 assert.is_true((times[event.id] or 0) <= 1, event.id .. " came twice")
                 if not times[event.id] then missing = missing + 1 end
               end
-              assert.is_true(missing == 0 or problem ~= nil, ("%d events are lost with a limit of %d"):format(missing, limit))
-              if problem then assert.truthy(problem:find("so the window cannot move", 1, true), problem) end
+              assert.is_true(
+                missing == 0 or problem ~= nil,
+                ("%d events are lost with a limit of %d"):format(missing, limit)
+              )
+              if problem then
+                assert.truthy(problem:find("so the window cannot move", 1, true), problem)
+              end
               if limit > 40 then assert.is_nil(problem) end
             end
           end
@@ -104,7 +118,10 @@ describe("a date-time", function()
     for _, text in ipairs { "1970-01-01T00:00:00.000000Z", "2000-02-29T23:59:59.999999Z", "2026-11-22T10:49:44.000001Z" } do
       assert.equal(text, date_time.text(date_time.parse(text), 6))
     end
-    assert.equal("2026-11-22T10:49:44.123Z", date_time.text((date_time.parse "2026-11-22T10:49:44.1239Z")))
+    assert.equal(
+      "2026-11-22T10:49:44.123Z",
+      date_time.text((date_time.parse "2026-11-22T10:49:44.1239Z"))
+    )
   end)
 
   it("is nothing else", function()

@@ -46,7 +46,10 @@ for _, mode in ipairs(modes) do
       local replies = {}
       for index, word in ipairs(words) do replies[index] = status(word) end
       local client, server = answered(replies)
-      assert.equal("completed", wait_for(client, "get_sync_execution", { sync_id = ID, id = ID }, { interval = 0.001 }).status)
+      assert.equal(
+        "completed",
+        wait_for(client, "get_sync_execution", { sync_id = ID, id = ID }, { interval = 0.001 }).status
+      )
       assert.equal(#words, #server:requests())
     end)
 
@@ -55,46 +58,84 @@ for _, mode in ipairs(modes) do
         local client = answered { status(word, ',"error":"division by zero"') }
         local data, message, err = wait_for(client, "get_job", JOB)
         assert.is_nil(data)
-        assert.equal(("get_job: 200 failed: the work ended as '%s': division by zero"):format(word), message)
-        assert.same({ "failed", "rejected", 200, "division by zero", message }, { err.kind, err.outcome, err.status, err.message, tostring(err) })
+        assert.equal(
+          ("get_job: 200 failed: the work ended as '%s': division by zero"):format(word),
+          message
+        )
+        assert.same(
+          { "failed", "rejected", 200, "division by zero", message },
+          { err.kind, err.outcome, err.status, err.message, tostring(err) }
+        )
         assert.equal(word, err.body.data.status)
       end)
     end
 
     it("waits for the status that is asked for, or for one of a list", function()
       local client = answered { status "created", status "running", status "done" }
-      assert.equal("running", wait_for(client, "get_job", JOB, { until_status = "running", interval = 0.001 }).status)
+      assert.equal(
+        "running",
+        wait_for(client, "get_job", JOB, { until_status = "running", interval = 0.001 }).status
+      )
       client = answered { status "running", status "canceled" }
-      assert.equal("canceled", wait_for(client, "get_job", JOB, { until_status = { "done", "canceled" }, interval = 0.001 }).status)
+      assert.equal(
+        "canceled",
+        wait_for(
+          client,
+          "get_job",
+          JOB,
+          { until_status = { "done", "canceled" }, interval = 0.001 }
+        ).status
+      )
     end)
 
     it("does not wait on where the work ended otherwise than asked for", function()
       local client, server = answered { status "running", status "completed" }
-      local _, message = wait_for(client, "get_job", JOB, { until_status = "canceled", interval = 0.001 })
+      local _, message =
+        wait_for(client, "get_job", JOB, { until_status = "canceled", interval = 0.001 })
       assert.equal("get_job: 200 failed: the work ended as 'completed'", message)
       assert.equal(2, #server:requests())
     end)
 
     it("waits for schemas to be fresh, or for what a function says of them", function()
       local function schemas(word, finished)
-        return { 200, ('{"data":{"cache_status":"%s","last_refresh_finished":"%s"}}'):format(word, finished) }
+        return {
+          200,
+          ('{"data":{"cache_status":"%s","last_refresh_finished":"%s"}}'):format(word, finished),
+        }
       end
-      local client = answered { schemas("refreshing", "2025-01-01"), schemas("fresh", "2025-01-02") }
-      assert.equal("fresh", wait_for(client, "get_schemas_status", { id = ID }, { interval = 0.001 }).cache_status)
+      local client =
+        answered { schemas("refreshing", "2025-01-01"), schemas("fresh", "2025-01-02") }
+      assert.equal(
+        "fresh",
+        wait_for(client, "get_schemas_status", { id = ID }, { interval = 0.001 }).cache_status
+      )
       local seen = {}
       local function refreshed(data, word)
         seen[#seen + 1] = word
         return data.last_refresh_finished > "2025-01-01"
       end
-      client = answered { schemas("stale", "2025-01-01"), schemas("refreshing", "2025-01-01"), schemas("fresh", "2025-01-02") }
-      assert.equal("2025-01-02", wait_for(client, "get_schemas_status", { id = ID }, { until_status = refreshed, interval = 0.001 }).last_refresh_finished)
+      client = answered {
+        schemas("stale", "2025-01-01"),
+        schemas("refreshing", "2025-01-01"),
+        schemas("fresh", "2025-01-02"),
+      }
+      assert.equal(
+        "2025-01-02",
+        wait_for(
+          client,
+          "get_schemas_status",
+          { id = ID },
+          { until_status = refreshed, interval = 0.001 }
+        ).last_refresh_finished
+      )
       assert.same({ "stale", "refreshing", "fresh" }, seen)
     end)
 
     it("gives up when the time is over, naming the last status", function()
       local client, server = answered { status "running" }
       local started = core.now()
-      local data, message, err = wait_for(client, "get_job", JOB, { timeout = 0.2, interval = 0.01 })
+      local data, message, err =
+        wait_for(client, "get_job", JOB, { timeout = 0.2, interval = 0.01 })
       assert.is_nil(data)
       assert.equal("get_job: timeout: the status is still 'running' after 0.2 s", message)
       assert.same({ "timeout", "unknown", message }, { err.kind, err.outcome, tostring(err) })
@@ -107,7 +148,8 @@ for _, mode in ipairs(modes) do
       local client, server = answered { status "running" }
       wait_for(client, "get_job", JOB, { timeout = 0.5, interval = 0.02 })
       local count = #server:requests()
-      assert.is_true(count >= 3 and count <= 9, "asked " .. count .. " times") -- 25 times without growing pauses
+      -- 25 times without growing pauses
+      assert.is_true(count >= 3 and count <= 9, "asked " .. count .. " times")
     end)
 
     it("bounds each look by the time that is left", function()
@@ -135,8 +177,17 @@ for _, mode in ipairs(modes) do
 
     it("passes options to every look", function()
       local client, server = answered { status "running", status "done" }
-      assert.truthy(wait_for(client, "get_job", JOB, { interval = 0.001, options = { headers = { ["X-Of-Mine"] = "1" } } }))
-      for _, request in ipairs(server:requests()) do assert.equal("1", request.headers["x-of-mine"]) end
+      assert.truthy(
+        wait_for(
+          client,
+          "get_job",
+          JOB,
+          { interval = 0.001, options = { headers = { ["X-Of-Mine"] = "1" } } }
+        )
+      )
+      for _, request in ipairs(server:requests()) do
+        assert.equal("1", request.headers["x-of-mine"])
+      end
     end)
 
     it("says so where there is no status", function()
@@ -161,7 +212,8 @@ for _, mode in ipairs(modes) do
         return false
       end
       client = answered { status "running" }
-      local data, _, err = wait_for(client, "get_job", JOB, { interval = 5, until_status = closing })
+      local data, _, err =
+        wait_for(client, "get_job", JOB, { interval = 5, until_status = closing })
       assert.is_nil(data)
       assert.equal("closed", err.kind)
     end)
@@ -170,13 +222,23 @@ for _, mode in ipairs(modes) do
       local QUERY = { connection_id = ID, query = "select 1" }
 
       local function results(rows, next_link, word)
-        return { 200, ('{"data":{"id":"%s","status":"%s","fields":["n"],"results":%s},"links":{%s}}'):format(ID, word or "done", rows, next_link or "") }
+        return {
+          200,
+          ('{"data":{"id":"%s","status":"%s","fields":["n"],"results":%s},"links":{%s}}'):format(
+            ID,
+            word or "done",
+            rows,
+            next_link or ""
+          ),
+        }
       end
 
       local function rows_of(client, settings)
         local rows = {}
         local ok, message = mode.attempt(function()
-          for row, page in client:query_rows(QUERY, settings) do rows[#rows + 1] = page.body.data.fields[1] .. math.floor(row.n) end
+          for row, page in client:query_rows(QUERY, settings) do
+            rows[#rows + 1] = page.body.data.fields[1] .. math.floor(row.n)
+          end
         end)
         return rows, not ok and message or nil
       end
@@ -189,9 +251,19 @@ for _, mode in ipairs(modes) do
         assert.is_nil(message)
         assert.same({ "n1", "n2", "n3" }, rows)
         local lines = {}
-        for index, request in ipairs(server:requests()) do lines[index] = request.method .. " " .. request.target end
+        for index, request in ipairs(server:requests()) do
+          lines[index] = request.method .. " " .. request.target
+        end
         local path = "/api/queries/" .. ID
-        assert.same({ ("POST /api/connections/%s/query?query=select%%201"):format(ID), "GET " .. path, "GET " .. path, "GET " .. path .. "?page=p2" }, lines)
+        assert.same(
+          {
+            ("POST /api/connections/%s/query?query=select%%201"):format(ID),
+            "GET " .. path,
+            "GET " .. path,
+            "GET " .. path .. "?page=p2",
+          },
+          lines
+        )
       end)
 
       it("raise what the server says of a query that failed", function()
@@ -212,13 +284,19 @@ for _, mode in ipairs(modes) do
         local rows
         rows, message = rows_of(client)
         assert.same({ "n1" }, rows)
-        assert.truthy(message:find('404 not_found: scripted (resume with page = "p2")', 1, true), message)
+        assert.truthy(
+          message:find('404 not_found: scripted (resume with page = "p2")', 1, true),
+          message
+        )
       end)
 
       it("raise where the reply names no query", function()
         local client = answered { { 200, '{"data":{}}' } }
         local _, message = rows_of(client)
-        assert.truthy(message:find("run_query: 200 bad_response: the reply holds no id", 1, true), message)
+        assert.truthy(
+          message:find("run_query: 200 bad_response: the reply holds no id", 1, true),
+          message
+        )
       end)
     end)
   end)
@@ -236,7 +314,9 @@ describe("a client with a wait", function()
         coroutine.yield(one)
       end,
     })
-    local waiter = coroutine.create(function() return client:wait_for("get_job", JOB, { interval = 0.1 }) end)
+    local waiter = coroutine.create(
+      function() return client:wait_for("get_job", JOB, { interval = 0.1 }) end
+    )
     local ok, data = coroutine.resume(waiter)
     while coroutine.status(waiter) ~= "dead" do
       ticks = ticks + 1
@@ -245,7 +325,8 @@ describe("a client with a wait", function()
     end
     assert.is_true(ok, data)
     assert.equal("done", data.status)
-    assert.is_true(ticks >= 5 and waits >= 5, ("%d ticks, %d waits"):format(ticks, waits)) -- 0.1 s of pause, at most 5 ms blocked at once
+    -- 0.1 s of pause, at most 5 ms blocked at once
+    assert.is_true(ticks >= 5 and waits >= 5, ("%d ticks, %d waits"):format(ticks, waits))
   end)
 end)
 
@@ -291,20 +372,62 @@ describe("bad usage of waiting", function()
 
   it("raises where the methods are called", function()
     local raised, client = clients.raised, clients.answered { 200 }
-    assert.equal("wait_for: use a colon: client:wait_for(…)", raised(function() client.wait_for("get_job", JOB) end))
-    assert.equal("wait_for: the first argument must be an operation's name, got table", raised(function() client:wait_for(JOB) end))
-    assert.equal("unknown operation 'get_jbo', did you mean 'get_job'?", raised(function() client:wait_for("get_jbo", JOB) end))
-    assert.equal("wait_for: start_sync does not only read", raised(function() client:wait_for("start_sync", { id = ID }) end))
-    assert.equal("wait_for: settings must be a table, got number", raised(function() client:wait_for("get_job", JOB, 5) end))
-    assert.equal("wait_for: unknown option 'untl_status'", raised(function() client:wait_for("get_job", JOB, { untl_status = "done" }) end))
-    assert.equal("wait_for: until_status must be a status, a list of them, or a function", raised(function() client:wait_for("get_job", JOB, { until_status = 5 }) end))
-    assert.equal("wait_for: until_status must be a status, a list of them, or a function", raised(function() client:wait_for("get_job", JOB, { until_status = {} }) end))
+    assert.equal(
+      "wait_for: use a colon: client:wait_for(…)",
+      raised(function() client.wait_for("get_job", JOB) end)
+    )
+    assert.equal(
+      "wait_for: the first argument must be an operation's name, got table",
+      raised(function() client:wait_for(JOB) end)
+    )
+    assert.equal(
+      "unknown operation 'get_jbo', did you mean 'get_job'?",
+      raised(function() client:wait_for("get_jbo", JOB) end)
+    )
+    assert.equal(
+      "wait_for: start_sync does not only read",
+      raised(function() client:wait_for("start_sync", { id = ID }) end)
+    )
+    assert.equal(
+      "wait_for: settings must be a table, got number",
+      raised(function() client:wait_for("get_job", JOB, 5) end)
+    )
+    assert.equal(
+      "wait_for: unknown option 'untl_status'",
+      raised(function() client:wait_for("get_job", JOB, { untl_status = "done" }) end)
+    )
+    assert.equal(
+      "wait_for: until_status must be a status, a list of them, or a function",
+      raised(function() client:wait_for("get_job", JOB, { until_status = 5 }) end)
+    )
+    assert.equal(
+      "wait_for: until_status must be a status, a list of them, or a function",
+      raised(function() client:wait_for("get_job", JOB, { until_status = {} }) end)
+    )
     for _, value in ipairs { 0, -1, math.huge, 0 / 0 } do
-      assert.equal("wait_for: timeout must be finite and positive", raised(function() client:wait_for("get_job", JOB, { timeout = value }) end))
+      assert.equal(
+        "wait_for: timeout must be finite and positive",
+        raised(function() client:wait_for("get_job", JOB, { timeout = value }) end)
+      )
     end
-    assert.equal("query_rows: interval must be a number, got string", raised(function() client:query_rows({ connection_id = ID }, { interval = "1" }) end))
-    assert.equal("query_rows: unknown option 'until_status'", raised(function() client:query_rows({ connection_id = ID }, { until_status = "done" }) end))
-    assert.equal("query_rows: use a colon: client:query_rows{…}", raised(function() client.query_rows { connection_id = ID } end))
-    assert.truthy(raised(function() client:wait_for("get_job", JOB, { options = { tiemout = 1 } }) end):find("unknown option 'tiemout'", 1, true))
+    assert.equal(
+      "query_rows: interval must be a number, got string",
+      raised(function() client:query_rows({ connection_id = ID }, { interval = "1" }) end)
+    )
+    assert.equal(
+      "query_rows: unknown option 'until_status'",
+      raised(function() client:query_rows({ connection_id = ID }, { until_status = "done" }) end)
+    )
+    assert.equal(
+      "query_rows: use a colon: client:query_rows{…}",
+      raised(function() client.query_rows { connection_id = ID } end)
+    )
+    assert.truthy(
+      raised(function() client:wait_for("get_job", JOB, { options = { tiemout = 1 } }) end):find(
+        "unknown option 'tiemout'",
+        1,
+        true
+      )
+    )
   end)
 end)

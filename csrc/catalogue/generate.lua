@@ -3,9 +3,9 @@
 --
 --   lua5.4 csrc/catalogue/generate.lua [--check] [--only NAME,NAME...] [OUTDIR]
 --
--- Without OUTDIR the committed files are written; with it the same files go flat into that existing directory.
--- --check writes nothing and exits 1 naming every file that is stale. --only keeps just the named operations and needs
--- OUTDIR.
+-- Without OUTDIR the committed files are written; with it the same files go flat into that existing
+-- directory. --check writes nothing and exits 1 naming every file that is stale. --only keeps just
+-- the named operations and needs OUTDIR.
 local here = (arg and arg[0] or "csrc/catalogue/generate.lua"):match "^(.*)/[^/]*$" or "."
 
 local function sibling(name) return dofile(here .. "/" .. name .. ".lua") end
@@ -21,7 +21,11 @@ local OUTPUTS = {
 }
 
 local function usage(message)
-  io.stderr:write("generate.lua: ", message, "\nusage: generate.lua [--check] [--only NAME,NAME...] [OUTDIR]\n")
+  io.stderr:write(
+    "generate.lua: ",
+    message,
+    "\nusage: generate.lua [--check] [--only NAME,NAME...] [OUTDIR]\n"
+  )
   os.exit(2)
 end
 
@@ -47,7 +51,9 @@ local function parse_arguments(arguments)
     end
     i = i + 1
   end
-  if options.only and not options.directory then usage "--only needs OUTDIR, so that the committed files stay whole" end
+  if options.only and not options.directory then
+    usage "--only needs OUTDIR, so that the committed files stay whole"
+  end
   return options
 end
 

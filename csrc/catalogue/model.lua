@@ -1,4 +1,5 @@
--- Reads the facts of the API (operations.json, schemas.json, overlay.json) and resolves them into one model.
+-- Reads the facts of the API (operations.json, schemas.json, overlay.json) and resolves them into
+-- one model.
 local cjson = require "cjson"
 
 local M = {}
@@ -34,8 +35,9 @@ end
 
 local function by_name(a, b) return a.name < b.name end
 
--- A type as a tree: { kind=, format=, name=, element=, schema=, values= }. `kind` is a scalar, "array", "map",
--- "object" or "union"; for the last two `schema` is the schema's entry, so that recursive schemas stay finite.
+-- A type as a tree: { kind=, format=, name=, element=, schema=, values= }. `kind` is a scalar,
+-- "array", "map", "object" or "union"; for the last two `schema` is the schema's entry, so that
+-- recursive schemas stay finite.
 local function parse_type(model, text, format)
   local wrapper, inner = text:match "^(%a+)<(.+)>$"
   if wrapper == "array" or wrapper == "map" then
@@ -55,7 +57,8 @@ local function parse_type(model, text, format)
   return { kind = "object", name = text, schema = schema }
 end
 
--- Marks an overlay entry ("operation.field" or "Schema.field") as used; what is never used is stale.
+-- Marks an overlay entry ("operation.field" or "Schema.field") as used; what is never used is
+-- stale.
 local function overlay_entry(model, list, owner, field)
   local key = owner .. "." .. field
   local value = model.overlay[list][key]
@@ -83,10 +86,11 @@ local function find_field(fields, name)
   end
 end
 
--- Pagination that the API describes in prose only: no page declares its parameters, so they become optional query
--- fields here.
+-- Pagination that the API describes in prose only: no page declares its parameters, so they become
+-- optional query fields here.
 local function add_prose_fields(model, op, raw)
-  local extras = { { name = raw.token_param, type = "string" }, { name = raw.limit_param, type = "integer" } }
+  local extras =
+    { { name = raw.token_param, type = "string" }, { name = raw.limit_param, type = "integer" } }
   for _, extra in ipairs(extras) do
     if not find_field(op.fields, extra.name) then
       op.fields[#op.fields + 1] = resolve_field(model, op.name, extra, "query")
@@ -110,24 +114,27 @@ local function resolve_pagination(op, raw)
   }
 end
 
--- Whether `data` is an array. Where the answer's schema is not known, a name that begins with list_ or a page token
--- says so.
+-- Whether `data` is an array. Where the answer's schema is not known, a name that begins with list_
+-- or a page token says so.
 local function gives_list(model, op)
   local schema = op.response_type and assert(model.schemas_by_name[op.response_type])
   if not schema then return false end
-  if schema.kind == "unresolved" then return op.name:find "^list_" ~= nil or op.pagination.kind == "token" end
+  if schema.kind == "unresolved" then
+    return op.name:find "^list_" ~= nil or op.pagination.kind == "token"
+  end
   local data = op.envelope and find_field(schema.raw_fields, "data")
   return data ~= nil and data ~= false and parse_type(model, data.type).kind == "array"
 end
 
--- What a call returns: the type of `data` where there is an envelope, of the whole body where there is none, nil for
--- no body.
+-- What a call returns: the type of `data` where there is an envelope, of the whole body where there
+-- is none, nil for no body.
 local function returned_type(model, op)
   if not op.response_type then return nil end
   local schema = model.schemas_by_name[op.response_type]
   if schema.kind == "unresolved" then return { kind = "any" } end
   if not op.envelope then return parse_type(model, op.response_type) end
-  local data = assert(find_field(schema.raw_fields, "data"), op.name .. ": the envelope has no data")
+  local data =
+    assert(find_field(schema.raw_fields, "data"), op.name .. ": the envelope has no data")
   return parse_type(model, data.type, data.format)
 end
 
@@ -140,7 +147,9 @@ local function resolve_operation(model, raw)
     fields = {},
   }
   local function add(list, location)
-    for _, field in ipairs(list or {}) do op.fields[#op.fields + 1] = resolve_field(model, op.name, field, location) end
+    for _, field in ipairs(list or {}) do
+      op.fields[#op.fields + 1] = resolve_field(model, op.name, field, location)
+    end
   end
   add(raw.path_params, "path")
   add(raw.query_params, "query")
@@ -152,7 +161,10 @@ local function resolve_operation(model, raw)
   op.pagination = resolve_pagination(op, raw.pagination)
   op.is_list = gives_list(model, op)
   op.pagination.items_field = model.overlay.items[op.name] or (op.is_list and "data") or nil
-  assert(op.pagination.kind == "none" or op.pagination.items_field, op.name .. ": where the items are is not known")
+  assert(
+    op.pagination.kind == "none" or op.pagination.items_field,
+    op.name .. ": where the items are is not known"
+  )
   op.returns = returned_type(model, op)
   local kind = op.envelope and op.returns and op.returns.kind
   op.secret_reply = model.overlay.secret_replies[op.name] or false
@@ -165,10 +177,16 @@ local function check_path(op)
   for name in op.path:gmatch "{([^}]+)}" do
     index = index + 1
     local field = op.fields[index]
-    assert(field and field.location == "path" and field.name == name, op.name .. ": path and fields differ at " .. name)
+    assert(
+      field and field.location == "path" and field.name == name,
+      op.name .. ": path and fields differ at " .. name
+    )
   end
   local after = op.fields[index + 1]
-  assert(not after or after.location ~= "path", op.name .. ": a path field that the path does not hold")
+  assert(
+    not after or after.location ~= "path",
+    op.name .. ": a path field that the path does not hold"
+  )
 end
 
 local function check_unique(op)
@@ -185,12 +203,18 @@ end
 local function check_overlay(model)
   for _, list in ipairs { "secret", "not_empty", "excludes" } do
     for key in pairs(model.overlay[list]) do
-      assert(model.overlay_used[list .. " " .. key], "overlay.json: " .. list .. " names an unknown field " .. key)
+      assert(
+        model.overlay_used[list .. " " .. key],
+        "overlay.json: " .. list .. " names an unknown field " .. key
+      )
     end
   end
   for _, list in ipairs { "items", "body_fields", "secret_replies" } do
     for name in pairs(model.overlay[list]) do
-      assert(model.operations_by_name[name], "overlay.json: " .. list .. " names an unknown operation " .. name)
+      assert(
+        model.operations_by_name[name],
+        "overlay.json: " .. list .. " names an unknown operation " .. name
+      )
     end
   end
 end
@@ -222,14 +246,18 @@ local function load_schemas(model, raw)
     model.schemas_by_name[name] = schema
   end
   for name in pairs(open) do
-    assert(model.schemas_by_name[name], "overlay.json: open_schemas names an unknown schema " .. name)
+    assert(
+      model.schemas_by_name[name],
+      "overlay.json: open_schemas names an unknown schema " .. name
+    )
   end
   for _, schema in ipairs(model.schemas) do resolve_schema(model, schema) end
 end
 
--- The model of the facts in `directory`: { operations =, schemas =, operations_by_name =, schemas_by_name = }, the
--- first two sorted by name.
--- `only`, when given, is a list of operation names to keep. Raises when the facts contradict each other.
+-- The model of the facts in `directory`: { operations =, schemas =, operations_by_name =,
+-- schemas_by_name = }, the first two sorted by name.
+-- `only`, when given, is a list of operation names to keep. Raises when the facts contradict each
+-- other.
 function M.load(directory, only)
   local overlay = read_json(directory .. "/overlay.json")
   overlay.secret, overlay.not_empty = set(overlay.secret), set(overlay.not_empty)
@@ -248,7 +276,8 @@ function M.load(directory, only)
   if only then
     model.operations = {}
     for _, name in ipairs(only) do
-      model.operations[#model.operations + 1] = assert(model.operations_by_name[name], "unknown operation " .. name)
+      model.operations[#model.operations + 1] =
+        assert(model.operations_by_name[name], "unknown operation " .. name)
     end
   end
   table.sort(model.operations, by_name)

@@ -1,4 +1,5 @@
--- Writes lua/polytomic/cli/arrays.lua: the members that are arrays wherever the API's schemas have them.
+-- Writes lua/polytomic/cli/arrays.lua: the members that are arrays wherever the API's schemas have
+-- them.
 local M = {}
 
 local function gather(model)

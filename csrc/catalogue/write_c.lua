@@ -1,4 +1,5 @@
--- Writes the model as csrc/api/operations_data.c: one static table of operations, sharing identical types.
+-- Writes the model as csrc/api/operations_data.c: one static table of operations, sharing identical
+-- types.
 local M = {}
 
 local HEADER = [[
@@ -28,7 +29,8 @@ local function enum(prefix, value)
   return prefix .. value:upper():gsub("-", "_")
 end
 
--- A `{.a = 1, .b = 2}` initialiser from { member, value } pairs; a nil or false in the place of a pair is left out.
+-- A `{.a = 1, .b = 2}` initialiser from { member, value } pairs; a nil or false in the place of a
+-- pair is left out.
 local function initialiser(...)
   local parts = {}
   for i = 1, select("#", ...) do
@@ -85,8 +87,14 @@ local function type_definition(name, kind)
     extra = { { "fields", "members_" .. name }, { "field_count", #kind.schema.members } }
   elseif kind.kind == "union" then
     local variants = {}
-    for i, variant in ipairs(kind.schema.variants) do variants[i] = "&type_" .. type_name(variant) end
-    before = "static const pt_type *const variants_" .. name .. "[] = {" .. table.concat(variants, ", ") .. "};\n"
+    for i, variant in ipairs(kind.schema.variants) do
+      variants[i] = "&type_" .. type_name(variant)
+    end
+    before = "static const pt_type *const variants_"
+      .. name
+      .. "[] = {"
+      .. table.concat(variants, ", ")
+      .. "};\n"
     extra = { { "members", "variants_" .. name }, { "member_count", #variants } }
   end
   return before .. "static const pt_type type_" .. name .. " = " .. initialiser(
@@ -154,7 +162,8 @@ function M.render(model, sorted_keys)
   end
   out[#out + 1] = "\nconst pt_operation pt_operations[] = {\n"
   for _, op in ipairs(model.operations) do out[#out + 1] = operation_entry(op) end
-  out[#out + 1] = "};\n\nconst size_t pt_operation_count = sizeof pt_operations / sizeof pt_operations[0];\n"
+  out[#out + 1] =
+    "};\n\nconst size_t pt_operation_count = sizeof pt_operations / sizeof pt_operations[0];\n"
   return table.concat(out)
 end
 

@@ -1,4 +1,5 @@
--- Writes the model as docs/operations.md: the reference of every operation by family, and of the types they use.
+-- Writes the model as docs/operations.md: the reference of every operation by family, and of the
+-- types they use.
 local M = {}
 
 local INTRODUCTION = [[
@@ -81,7 +82,9 @@ local function pagination_text(pages)
   else
     text = ("Pages: `%s` from the body's `%s`"):format(pages.token_field, pages.response_field)
   end
-  if pages.limit_field then text = text .. ("; at most %d a page (`%s`)"):format(pages.limit_max, pages.limit_field) end
+  if pages.limit_field then
+    text = text .. ("; at most %d a page (`%s`)"):format(pages.limit_max, pages.limit_field)
+  end
   return text .. "; items in `" .. pages.items_field .. "`."
 end
 
@@ -94,7 +97,9 @@ end
 
 local function headers_text(op)
   if #op.extra_headers == 0 then return nil end
-  return "Headers it understands (`options.headers`): `" .. table.concat(op.extra_headers, "`, `") .. "`."
+  return "Headers it understands (`options.headers`): `"
+    .. table.concat(op.extra_headers, "`, `")
+    .. "`."
 end
 
 local function capitalised(text) return text:sub(1, 1):upper() .. text:sub(2) end
@@ -155,7 +160,11 @@ end
 local function members_table(members)
   local lines = { "| member | type | |\n|---|---|---|\n" }
   for _, field in ipairs(members) do
-    lines[#lines + 1] = ("| %s | %s | %s |\n"):format(name_cell(field), type_text(field.type), remarks(field))
+    lines[#lines + 1] = ("| %s | %s | %s |\n"):format(
+      name_cell(field),
+      type_text(field.type),
+      remarks(field)
+    )
   end
   return table.concat(lines)
 end
@@ -169,7 +178,8 @@ local function type_section(name, kind)
     for i, variant in ipairs(kind.schema.variants) do variants[i] = type_text(variant) end
     text = "One of: " .. table.concat(variants, ", ") .. ".\n"
   elseif kind.schema.members then
-    text = members_table(kind.schema.members) .. (kind.schema.open and "\nOther members are passed on.\n" or "")
+    text = members_table(kind.schema.members)
+      .. (kind.schema.open and "\nOther members are passed on.\n" or "")
   else
     text = "Its members are not documented; any value is passed on.\n"
   end

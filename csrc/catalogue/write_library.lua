@@ -1,4 +1,5 @@
--- Writes the model as library/polytomic.lua: the hand-written part, then the types of every schema and operation.
+-- Writes the model as library/polytomic.lua: the hand-written part, then the types of every schema
+-- and operation.
 local M = {}
 
 local KEYS = {
@@ -38,19 +39,25 @@ local function field_comment(field)
   return #words > 0 and " " .. table.concat(words, ", ") or ""
 end
 
-local RESERVED = { ["function"] = true, ["else"] = true, ["if"] = true, ["then"] = true, ["not"] = true }
+local RESERVED =
+  { ["function"] = true, ["else"] = true, ["if"] = true, ["then"] = true, ["not"] = true }
 
 local function field_key(name, optional)
   if RESERVED[name] or not name:find "^[%a_][%w_]*$" then name = '["' .. name .. '"]' end
   return name .. (optional and "?" or "")
 end
 
--- `null`: whether the line is of an arguments class, where optional body fields take polytomic.null.
+-- `null`: whether the line is of an arguments class, where optional body fields take
+-- polytomic.null.
 local function field_line(field, null)
   local text = type_text(field.type)
   local nullable = null and field.location == "body" and (field.nullable or not field.required)
   if nullable and text ~= "any" then text = text .. "|polytomic.Null" end
-  return ("---@field %s %s%s\n"):format(field_key(field.name, not field.required), text, field_comment(field))
+  return ("---@field %s %s%s\n"):format(
+    field_key(field.name, not field.required),
+    text,
+    field_comment(field)
+  )
 end
 
 -- An enumeration is open, so plain strings are members of it too.
@@ -63,7 +70,9 @@ end
 
 local function union_text(name, variants)
   local lines = { "---@alias " .. name .. "\n" }
-  for _, variant in ipairs(variants) do lines[#lines + 1] = "---| " .. type_text(variant) .. "\n" end
+  for _, variant in ipairs(variants) do
+    lines[#lines + 1] = "---| " .. type_text(variant) .. "\n"
+  end
   return table.concat(lines)
 end
 
@@ -71,7 +80,9 @@ local function schema_text(schema)
   local name = class_name(schema.name)
   if schema.kind == "enum" then return enum_text(name, schema.values) end
   if schema.kind == "union" then return union_text(name, schema.variants) end
-  if schema.kind == "alias" then return "---@alias " .. name .. " " .. type_text(schema.target) .. "\n" end
+  if schema.kind == "alias" then
+    return "---@alias " .. name .. " " .. type_text(schema.target) .. "\n"
+  end
   local lines = { "---@class " .. name .. "\n" }
   for _, field in ipairs(schema.members or {}) do lines[#lines + 1] = field_line(field) end
   if not schema.members or schema.open then lines[#lines + 1] = "---@field [string] any\n" end
@@ -129,7 +140,9 @@ local function check_names(template, model)
   for name in template:gmatch "%-%-%-@class (polytomic%.%w+)" do taken[name] = true end
   for name in template:gmatch "%-%-%-@alias (polytomic%.%w+)" do taken[name] = true end
   for name in template:gmatch "\nfunction %w+[.:]([%w_]+)%(" do taken[name] = true end
-  for _, schema in ipairs(model.schemas) do assert(not taken[class_name(schema.name)], schema.name .. " is taken") end
+  for _, schema in ipairs(model.schemas) do
+    assert(not taken[class_name(schema.name)], schema.name .. " is taken")
+  end
   for _, op in ipairs(model.operations) do assert(not taken[op.name], op.name .. " is taken") end
 end
 

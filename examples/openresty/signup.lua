@@ -5,7 +5,8 @@ local polytomic = require "polytomic"
 
 local M = {}
 
--- The environment has the key and the address. Calls suspend the request they belong to and leave the worker free for others.
+-- The environment has the key and the address. Calls suspend the request they belong to and leave
+-- the worker free for others.
 local client = polytomic.new { wait = require "polytomic.wait.openresty", timeout = 20 }
 
 -- What the customer did wrong is told to the customer, everything else to the log.
@@ -20,7 +21,10 @@ end
 local function refuse(message, err)
   local status = STATUS[err.kind]
   if not status then ngx.log(ngx.ERR, message) end
-  answer(status or 502, { error = status and err.message or "signing up does not work at the moment" })
+  answer(
+    status or 502,
+    { error = status and err.message or "signing up does not work at the moment" }
+  )
 end
 
 -- Creates all three, or nothing: returns them, or nil, message, err.

@@ -1,4 +1,5 @@
--- client:batch: one operation for many arguments, several calls at once, slower while the server asks for it.
+-- client:batch: one operation for many arguments, several calls at once, slower while the server
+-- asks for it.
 
 local core = require "polytomic.core"
 local driver = require "polytomic.driver"
@@ -80,8 +81,8 @@ end
 
 -- ---- results ----
 
--- Additive increase, multiplicative decrease: one more at once for each round of successes, half as many for replies with status 429, whoever
--- of the client's calls got them, once for each round.
+-- Additive increase, multiplicative decrease: one more at once for each round of successes, half as
+-- many for replies with status 429, whoever of the client's calls got them, once for each round.
 function batch:adapt(succeeded)
   local slow_downs = core.slow_downs(self.client)
   self.round = self.round + 1
@@ -104,8 +105,8 @@ function batch:keep(index, data, message, err)
   end
 end
 
--- The result of a call. An error of `on_event` comes out of it once and hides the result: it is kept until the calls under way
--- have told theirs, and no other is begun.
+-- The result of a call. An error of `on_event` comes out of it once and hides the result: it is
+-- kept until the calls under way have told theirs, and no other is begun.
 function batch:result_of(call)
   local ok, data, message, err = pcall(call.result, call)
   if ok then return data, message, err end
@@ -154,7 +155,8 @@ function batch:run()
   self:give_up_rest()
 end
 
--- An error leaves no call behind, but on Lua 5.1 under a `wait`, where nothing could be caught: there the calls under way go on to their end.
+-- An error leaves no call behind, but on Lua 5.1 under a `wait`, where nothing could be caught:
+-- there the calls under way go on to their end.
 function batch:guarded()
   local ok, message = true, nil
   if self.protected then ok, message = pcall(self.run, self) else self:run() end
@@ -196,22 +198,27 @@ local function wrong_options(options)
   if type(options) ~= "table" then return wrong_kind("options", options, "table") end
   for name, value in pairs(options) do
     if not KINDS[name] then
-      return ("unknown option '%s', known are concurrency, control, on_result, options and progress"):format(tostring(name))
+      return ("unknown option '%s', known are concurrency, control, on_result, options and progress"):format(
+        tostring(name)
+      )
     end
     local problem = wrong_kind(name, value, unpack(KINDS[name]))
     if problem then return problem end
   end
   local concurrency = options.concurrency or 1
-  if concurrency < 1 or concurrency % 1 ~= 0 then return "concurrency must be a whole number, 1 or more" end
+  if concurrency < 1 or concurrency % 1 ~= 0 then
+    return "concurrency must be a whole number, 1 or more"
+  end
   if options.options and type(options.options.idempotency_key) == "string" then
     return "an idempotency_key would be the same for every call: each makes its own"
   end
 end
 
--- client:batch(operation, list_of_arguments, options): results, failures. The list may be a function that returns the arguments number i, nil at
--- the end. Options: `concurrency` (calls at once, default 16), `options` (of each call), `on_result(i, data, message, err)` as each item ends
--- (results[i] is then true in place of data, so that memory stays flat), `progress` (true, or a function), and `control`, a table that gets
--- a function `cancel`.
+-- client:batch(operation, list_of_arguments, options): results, failures. The list may be a
+-- function that returns the arguments number i, nil at the end. Options: `concurrency` (calls at
+-- once, default 16), `options` (of each call), `on_result(i, data, message, err)` as each item ends
+-- (results[i] is then true in place of data, so that memory stays flat), `progress` (true, or a
+-- function), and `control`, a table that gets a function `cancel`.
 function M.batch(client, operation, list, options)
   if type(client) ~= "userdata" then error("batch: use a colon: client:batch(…)", 2) end
   options = options or {}

@@ -1,4 +1,5 @@
--- The command `polytomic`: runs one operation, or one of the commands around them, and ends the process with a status that tells what happened.
+-- The command `polytomic`: runs one operation, or one of the commands around them, and ends the
+-- process with a status that tells what happened.
 
 local arguments = require "polytomic.cli.arguments"
 local describe = require "polytomic.cli.describe"
@@ -26,11 +27,14 @@ end
 
 local STDOUT = 1 -- its descriptor
 
--- Writes to standard output, or says that it could not: a result may be a key that is shown only once.
+-- Writes to standard output, or says that it could not: a result may be a key that is shown only
+-- once.
 local function put(text)
   local ok, message = io.stdout:write(text)
   if ok then ok, message = io.stdout:flush() end
-  if not ok then return report.problem(report.FAILURE, "cannot write the result: " .. tostring(message)) end
+  if not ok then
+    return report.problem(report.FAILURE, "cannot write the result: " .. tostring(message))
+  end
   return report.OK
 end
 
@@ -44,7 +48,8 @@ local function client_options(given)
   end
   options.base_url = given.base_url or options.base_url
   options.organization, options.ca_file = given.organization, given.ca_file
-  options.timeout, options.retries, options.version = given.timeout, given.retries, given.api_version
+  options.timeout, options.retries, options.version =
+    given.timeout, given.retries, given.api_version
   return options
 end
 
@@ -68,7 +73,8 @@ local function call(polytomic, name, words, given)
   if not values then return usage(problem, "polytomic help " .. name .. " lists its arguments") end
   local options, message, advice = client_options(given)
   if not options then return usage(message, advice) end
-  local ok, data, text, response = pcall(run_operation, polytomic, name, options, values, given.idempotency_key)
+  local ok, data, text, response =
+    pcall(run_operation, polytomic, name, options, values, given.idempotency_key)
   if not ok then return usage(report.without_position(data)) end
   if data == nil then return report.failed_call(operation, text, response, given.curl) end
   return print_result(operation, data, given.raw)
@@ -108,7 +114,11 @@ local function run_sandbox(argparse, words)
   for i = 2, #words do rest[i - 1] = words[i] end
   local ok, options = parsers.sandbox(argparse):pparse(rest)
   if not ok then return usage(options, "polytomic sandbox --help says how it is used") end
-  require("polytomic.sandbox").run { port = options.port, host = options.host, tls = options.tls or false }
+  require("polytomic.sandbox").run {
+    port = options.port,
+    host = options.host,
+    tls = options.tls or false,
+  }
   return report.OK
 end
 
@@ -124,7 +134,10 @@ end
 function M.run(words)
   local found, argparse = pcall(require, "argparse")
   if not found then
-    return usage("the command needs argparse", "install the Debian package lua-argparse or the rock argparse")
+    return usage(
+      "the command needs argparse",
+      "install the Debian package lua-argparse or the rock argparse"
+    )
   end
   local key = key_among(words)
   if key then

@@ -1,4 +1,5 @@
--- Date-times of the API (RFC 3339) as microseconds since 1970: whole numbers that a double holds exactly until the year 2255.
+-- Date-times of the API (RFC 3339) as microseconds since 1970: whole numbers that a double holds
+-- exactly until the year 2255.
 
 local M = {}
 
@@ -17,7 +18,8 @@ local function offset_of(zone)
   return (tonumber(hours) * 60 + tonumber(minutes)) * (sign == "+" and 60 or -60)
 end
 
--- The microseconds of a text, and how many of them its last digit stands for (1 at least); nil where it is no date-time.
+-- The microseconds of a text, and how many of them its last digit stands for (1 at least); nil
+-- where it is no date-time.
 function M.parse(text)
   local year, month, day, hour, minute, second, fraction, zone =
     text:match "^(%d%d%d%d)%-(%d%d)%-(%d%d)[Tt ](%d%d):(%d%d):(%d%d)%.?(%d*)(.*)$"

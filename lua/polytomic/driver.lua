@@ -1,5 +1,5 @@
--- Tells whoever waits for a call that it is done, and keeps one driver for all calls that share connections: what the wait
--- adapters and batches are made of.
+-- Tells whoever waits for a call that it is done, and keeps one driver for all calls that share
+-- connections: what the wait adapters and batches are made of.
 
 local core = require "polytomic.core"
 
@@ -8,7 +8,8 @@ local M = {}
 -- What to do when a call is done, by call.
 local wakes = setmetatable({}, { __mode = "k" })
 
--- Runs `wake()` once when the call is done, at once when it is already. A batch gives itself in place of a call.
+-- Runs `wake()` once when the call is done, at once when it is already. A batch gives itself in
+-- place of a call.
 function M.watch(client, call, wake)
   if type(call) == "table" then return call:watch(wake) end
   if call:done() then return wake() end
@@ -17,7 +18,8 @@ function M.watch(client, call, wake)
   core.watch(client, call)
 end
 
--- Wakes those whose calls are done since, of any client that shares the connections; says whether there were any.
+-- Wakes those whose calls are done since, of any client that shares the connections; says whether
+-- there were any.
 function M.wake(client)
   local call = core.next_done(client)
   local any = call ~= nil
@@ -57,9 +59,10 @@ driver.__index = driver
 -- Drivers by loop, then by connections.
 local loops = setmetatable({}, { __mode = "k" })
 
--- Makes sure that a driver runs in this loop (any value that stands for it) for the client's connections, while calls are active.
--- `start(driver)` begins a thread, timer or handle of the loop that calls `driver:turn()`. Returns the driver, whose `turns` count; or nil and
--- what `start` said where it cannot.
+-- Makes sure that a driver runs in this loop (any value that stands for it) for the client's
+-- connections, while calls are active. `start(driver)` begins a thread, timer or handle of the loop
+-- that calls `driver:turn()`. Returns the driver, whose `turns` count; or nil and what `start` said
+-- where it cannot.
 function M.drive(client, loop, start)
   local running = loops[loop]
   if not running then
@@ -68,8 +71,12 @@ function M.drive(client, loop, start)
   end
   local connections = core.connections(client)
   if running[connections] then return running[connections] end
-  -- A client of its own: the caller's may be closed while others that share the connections wait on.
-  local self = setmetatable({ client = core.companion(client), running = running, connections = connections, turns = 0 }, driver)
+  -- A client of its own: the caller's may be closed while others that share the connections wait
+  -- on.
+  local self = setmetatable(
+    { client = core.companion(client), running = running, connections = connections, turns = 0 },
+    driver
+  )
   running[connections] = self
   local started, message = start(self)
   if started then return self end
@@ -77,7 +84,8 @@ function M.drive(client, loop, start)
   return nil, message
 end
 
--- Does what can be done now and wakes whoever it concerns; false when no call is left: the driver should stop.
+-- Does what can be done now and wakes whoever it concerns; false when no call is left: the driver
+-- should stop.
 function driver:turn()
   local active, woke
   self.turns = self.turns + 1

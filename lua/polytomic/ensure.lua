@@ -1,4 +1,5 @@
--- Making an organization or a user be there and be as described, however often it is run and whoever else runs it.
+-- Making an organization or a user be there and be as described, however often it is run and
+-- whoever else runs it.
 
 local core = require "polytomic.core"
 local find = require "polytomic.find"
@@ -81,7 +82,13 @@ function user.fits(found, arguments)
 end
 
 function user.update(client, found, arguments, options)
-  local wanted = { org_id = arguments.org_id, id = found.id, email = found.email, role = arguments.role, role_ids = arguments.role_ids }
+  local wanted = {
+    org_id = arguments.org_id,
+    id = found.id,
+    email = found.email,
+    role = arguments.role,
+    role_ids = arguments.role_ids,
+  }
   return waiting.run(client, "update_user", wanted, options, 1)
 end
 
@@ -95,8 +102,9 @@ local function settle(kind, client, found, arguments, options, response)
   return data, "updated", detail
 end
 
--- Whether it may be there although creating it failed: carried out with its reply lost, or somebody else was faster. For a
--- second user of one address the API lists no 409, so a 422 is looked into as well.
+-- Whether it may be there although creating it failed: carried out with its reply lost, or somebody
+-- else was faster. For a second user of one address the API lists no 409, so a 422 is looked into
+-- as well.
 local function may_exist(err)
   return err.outcome == "unknown" or err.kind == "conflict" or err.kind == "unprocessable"
 end
@@ -113,20 +121,24 @@ local function ensure(kind, client, arguments, options)
   local there, _, list = kind.find(client, arguments, others)
   if not there then return nil, why, err end
   local settled, word, detail = settle(kind, client, there, arguments, others, list)
-  if word == "unchanged" and err.outcome == "unknown" then word = "created" end -- it was not there before
+  -- It was not there before
+  if word == "unchanged" and err.outcome == "unknown" then word = "created" end
   return settled, word, detail
 end
 
--- client:ensure_org{ name=, …, drop_oidc= }: org, "created" | "updated" | "unchanged", response or nil, message, err.
+-- client:ensure_org{ name=, …, drop_oidc= }: org, "created" | "updated" | "unchanged", response or
+-- nil, message, err.
 local function ensure_org(client, arguments, options)
   find.check_usage("ensure_org", client, arguments)
-  local _, message, err = core.check(client, "create_org", patch.without_drop(arguments), options, 2)
+  local _, message, err =
+    core.check(client, "create_org", patch.without_drop(arguments), options, 2)
   if not message then _, message, err = patch.check_drop("ensure_org", arguments) end
   if message then return nil, message, err end
   return ensure(org, client, arguments, options)
 end
 
--- client:ensure_user{ org_id=, email=, role_ids= }: user, "created" | "updated" | "unchanged", response or nil, message, err.
+-- client:ensure_user{ org_id=, email=, role_ids= }: user, "created" | "updated" | "unchanged",
+-- response or nil, message, err.
 local function ensure_user(client, arguments, options)
   find.check_usage("ensure_user", client, arguments)
   local _, message, err = core.check(client, "create_user", arguments, options, 2)

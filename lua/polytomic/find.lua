@@ -1,11 +1,13 @@
--- Finding an organization by its name and a user by e-mail address: the API has no such search, so lists are read.
+-- Finding an organization by its name and a user by e-mail address: the API has no such search, so
+-- lists are read.
 
 local core = require "polytomic.core"
 local pages = require "polytomic.pages"
 
 local M = {}
 
--- The first item of a list that fits, nil, response; nil alone when there is none; nil, message, err.
+-- The first item of a list that fits, nil, response; nil alone when there is none; nil, message,
+-- err.
 local function scan(client, operation, arguments, options, fits)
   local walk = pages.open(operation, client, operation, arguments, options)
   while true do
@@ -29,10 +31,15 @@ function M.user(client, org_id, email, options)
   end)
 end
 
--- Raises, at the line that called the caller, where a method was not called with a colon and a table.
+-- Raises, at the line that called the caller, where a method was not called with a colon and a
+-- table.
 function M.check_usage(method, client, arguments)
-  if not core.is_client(client) then error(("%s: use a colon: client:%s{…}"):format(method, method), 3) end
-  if type(arguments) ~= "table" then error(("%s: arguments must be a table, got %s"):format(method, type(arguments)), 3) end
+  if not core.is_client(client) then
+    error(("%s: use a colon: client:%s{…}"):format(method, method), 3)
+  end
+  if type(arguments) ~= "table" then
+    error(("%s: arguments must be a table, got %s"):format(method, type(arguments)), 3)
+  end
 end
 
 local function invalid(method, field, problem)
@@ -41,11 +48,15 @@ end
 
 local function unknown(method, name, known)
   local nearest = type(name) == "string" and core.nearest(name, known)
-  local problem = ("unknown field '%s'%s"):format(tostring(name), nearest and ", did you mean '" .. nearest .. "'?" or "")
+  local problem = ("unknown field '%s'%s"):format(
+    tostring(name),
+    nearest and ", did you mean '" .. nearest .. "'?" or ""
+  )
   return invalid(method, tostring(name), problem)
 end
 
--- Nothing, or nil, message, err where an argument has another name than those known, or the last of these is missing or empty.
+-- Nothing, or nil, message, err where an argument has another name than those known, or the last of
+-- these is missing or empty.
 local function check(method, arguments, known)
   local text, is_known = known[#known], {}
   for _, name in ipairs(known) do is_known[name] = true end
@@ -54,11 +65,14 @@ local function check(method, arguments, known)
   end
   local value = arguments[text]
   if value == nil then return invalid(method, text, text .. " is required") end
-  if type(value) ~= "string" then return invalid(method, text, ("%s must be a string, got %s"):format(text, type(value))) end
+  if type(value) ~= "string" then
+    return invalid(method, text, ("%s must be a string, got %s"):format(text, type(value)))
+  end
   if value == "" then return invalid(method, text, text .. " must not be empty") end
 end
 
--- client:find_org{ name= }: the organization, nil, response; nil alone when there is none; nil, message, err.
+-- client:find_org{ name= }: the organization, nil, response; nil alone when there is none; nil,
+-- message, err.
 local function find_org(client, arguments, options)
   M.check_usage("find_org", client, arguments)
   core.check(client, "list_orgs", {}, options, 2)

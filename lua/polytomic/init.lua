@@ -10,8 +10,9 @@ local M = {
   client = core.client,
 }
 
--- Module functions run on the default client. They are the core's own, unless that client has a `wait`: then they are
--- Lua functions, through which a coroutine can yield on every Lua. Each is looked up once.
+-- Module functions run on the default client. They are the core's own, unless that client has a
+-- `wait`: then they are Lua functions, through which a coroutine can yield on every Lua. Each is
+-- looked up once.
 local functions
 local looked_up = {}
 

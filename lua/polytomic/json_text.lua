@@ -1,7 +1,8 @@
--- JSON text for the command line and the sandbox: reads with a private lua-cjson, and writes strings and numbers.
+-- JSON text for the command line and the sandbox: reads with a private lua-cjson, and writes
+-- strings and numbers.
 --
--- Debian's lua-cjson 2.1.0 keeps 14 digits, cannot write an empty array and has process-wide settings: it only reads here,
--- and what becomes of tables is for the callers to say.
+-- Debian's lua-cjson 2.1.0 keeps 14 digits, cannot write an empty array and has process-wide
+-- settings: it only reads here, and what becomes of tables is for the callers to say.
 
 local cjson = require "cjson.safe"
 
@@ -31,7 +32,15 @@ function M.decode(text)
   return value, message
 end
 
-local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
+local escapes = {
+  ['"'] = '\\"',
+  ["\\"] = "\\\\",
+  ["\b"] = "\\b",
+  ["\f"] = "\\f",
+  ["\n"] = "\\n",
+  ["\r"] = "\\r",
+  ["\t"] = "\\t",
+}
 
 local function escape(char)
   return escapes[char] or string.format("\\u%04x", char:byte())

@@ -1,14 +1,16 @@
 -- The pages of every list operation: one at a time, or item by item.
 --
--- Plain functions and closures that yield nothing of their own, so they work under any `wait` on any Lua. Only where a
--- coroutine cannot be suspended inside the iterator of a `for` (PUC Lua 5.1) do items block while a further page comes.
+-- Plain functions and closures that yield nothing of their own, so they work under any `wait` on
+-- any Lua. Only where a coroutine cannot be suspended inside the iterator of a `for` (PUC Lua 5.1)
+-- do items block while a further page comes.
 
 local core = require "polytomic.core"
 local waiting = require "polytomic.waiting"
 local window = require "polytomic.window"
 
 local M = {
-  most_pages = 10000,    -- of one walk; past them the error has a cursor, for a list that really is that long
+  -- Of one walk; past them the error has a cursor, for a list that really is that long
+  most_pages = 10000,
   most_empty_pages = 100, -- in a row
 }
 
@@ -35,33 +37,48 @@ end
 
 -- A token as it may stand in a message: in quotes, on one line.
 local function shown(token)
-  return '"' .. token:gsub('[%c"\\]', function(byte) return ("\\%03d"):format(byte:byte()) end) .. '"'
+  return '"'
+    .. token:gsub('[%c"\\]', function(byte) return ("\\%03d"):format(byte:byte()) end)
+    .. '"'
 end
 
 local function new_token(walk, token, source)
-  if type(token) ~= "string" then return nil, ("%s is a %s instead of a string"):format(source, type(token)) end
-  if token == "" then return nil, source .. " is an empty string, so what follows cannot be asked for" end
+  if type(token) ~= "string" then
+    return nil, ("%s is a %s instead of a string"):format(source, type(token))
+  end
+  if token == "" then
+    return nil, source .. " is an empty string, so what follows cannot be asked for"
+  end
   if walk.seen[token] then return nil, ("%s repeats the token %s"):format(source, shown(token)) end
   walk.seen[token] = true
   return token
 end
 
 local function unescaped(text)
-  return (text:gsub("+", " "):gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
+  return (
+    text
+      :gsub("+", " ")
+      :gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
+  )
 end
 
--- Why a link is refused. Of the link only the host is told: what is before and after it may hold a secret.
+-- Why a link is refused. Of the link only the host is told: what is before and after it may hold a
+-- secret.
 local function refusal(client, link)
   local scheme, authority = link:match "^(%a[%w+.-]*)://([^/\\?#]+)"
   authority = authority or link:match "^//([^/\\?#]+)"
   if not authority then return "is no link to this server, and is refused" end
   local ours = core.same_origin(client, "//" .. authority)
-  if ours then return ("has another scheme than this client's server, %s, and is refused"):format(shown(scheme)) end
+  if ours then
+    return ("has another scheme than this client's server, %s, and is refused"):format(
+      shown(scheme)
+    )
+  end
   return ("leads to another host, %s, and is refused"):format(shown(authority:match "[^@]*$"))
 end
 
--- For each kind of pagination, how a list goes on after a reply: the items to give out, then the next token and the
--- argument it belongs to, or nil at the end, or nil and a problem.
+-- For each kind of pagination, how a list goes on after a reply: the items to give out, then the
+-- next token and the argument it belongs to, or nil at the end, or nil and a problem.
 local follow = {}
 
 function follow.page_token(walk, items, response)
@@ -74,17 +91,22 @@ end
 
 follow.cursor = follow.page_token
 
--- The link is never followed: only the token is taken from it, and only where it leads to the client's own server.
+-- The link is never followed: only the token is taken from it, and only where it leads to the
+-- client's own server.
 function follow.links(walk, items, response)
   local pages = walk.operation.pages
   local link = member(response.body, pages.response_field)
   if link == nil or link == "" then return items end
-  if type(link) ~= "string" then return items, nil, ("%s is a %s instead of a string"):format(pages.response_field, type(link)) end
+  if type(link) ~= "string" then
+    return items, nil, ("%s is a %s instead of a string"):format(pages.response_field, type(link))
+  end
   if not core.same_origin(walk.client, link) then
     return items, nil, pages.response_field .. " " .. refusal(walk.client, link)
   end
   local token = link:gsub("#.*", ""):match("[?&]" .. pages.token_field .. "=([^&]*)")
-  if not token then return items, nil, ("%s holds no %s"):format(pages.response_field, pages.token_field) end
+  if not token then
+    return items, nil, ("%s holds no %s"):format(pages.response_field, pages.token_field)
+  end
   local fresh, problem = new_token(walk, unescaped(token), pages.response_field)
   return items, fresh, problem or pages.token_field
 end
@@ -108,13 +130,21 @@ end
 
 -- A walk over the pages of an operation. Bad usage is told at the line that called the caller.
 function M.open(method, client, name, arguments, options)
-  if not core.is_client(client) then error(("%s: use a colon: client:%s(…)"):format(method, method), 3) end
-  if type(name) ~= "string" then
-    error(("%s: the first argument must be an operation's name, got %s"):format(method, type(name)), 3)
+  if not core.is_client(client) then
+    error(("%s: use a colon: client:%s(…)"):format(method, method), 3)
   end
-  core.check(client, name, arguments, options, 3) -- raises for bad usage; bad data is told by the first page
+  if type(name) ~= "string" then
+    error(
+      ("%s: the first argument must be an operation's name, got %s"):format(method, type(name)),
+      3
+    )
+  end
+  -- Raises for bad usage; bad data is told by the first page
+  core.check(client, name, arguments, options, 3)
   local operation = core.describe(name)
-  if not operation or not operation.pages then error(("%s: %s gives no list"):format(method, name), 3) end
+  if not operation or not operation.pages then
+    error(("%s: %s gives no list"):format(method, name), 3)
+  end
   local kind = operation.pages.kind
   local walk = {
     client = client, operation = operation, arguments = copied(arguments), options = copied(options),
@@ -155,7 +185,9 @@ local function too_many(walk, items)
   if walk.empty >= M.most_empty_pages then
     return ("%d pages in a row were empty and each told of another one"):format(walk.empty)
   end
-  if walk.count >= M.most_pages then return ("%d pages were read and there is still another one"):format(walk.count) end
+  if walk.count >= M.most_pages then
+    return ("%d pages were read and there is still another one"):format(walk.count)
+  end
 end
 
 -- What stands where a list should: nothing for a list, else its kind.
@@ -172,7 +204,12 @@ local function take(walk, response)
   local wrong = not_list(items)
   if wrong then
     local article = wrong == "object" and "an" or "a"
-    return core.make_error(response, "bad_response", "unknown", ("%s is %s %s instead of a list"):format(field, article, wrong))
+    return core.make_error(
+      response,
+      "bad_response",
+      "unknown",
+      ("%s is %s %s instead of a list"):format(field, article, wrong)
+    )
   end
   local token, argument
   items, token, argument = walk.follow(walk, items, response)
@@ -190,7 +227,8 @@ local function take(walk, response)
   return items, nil, response
 end
 
--- The next page: items, nil, response; nil, message, err; nil alone at the end. `wait` takes the place of the client's own.
+-- The next page: items, nil, response; nil, message, err; nil alone at the end. `wait` takes the
+-- place of the client's own.
 function M.next(walk, wait)
   if walk.err then return nil, walk.message, walk.err end
   if walk.over then return nil end
@@ -198,14 +236,15 @@ function M.next(walk, wait)
   walk.first = nil
   if not response then
     local data, message
-    data, message, response = waiting.run(walk.client, walk.operation.name, walk.arguments, walk.options, 1, wait)
+    data, message, response =
+      waiting.run(walk.client, walk.operation.name, walk.arguments, walk.options, 1, wait)
     if data == nil then return nil, with_cursor(walk, message, response) end
   end
   return take(walk, response)
 end
 
--- An iterator over the items of a walk; it raises the message of an error. The first page is asked for at once, where
--- every Lua can suspend the coroutine.
+-- An iterator over the items of a walk; it raises the message of an error. The first page is asked
+-- for at once, where every Lua can suspend the coroutine.
 function M.items(walk)
   local items, count, index, page = {}, 0, 0, nil
   local wait = not suspends_in_for and core.wait_of(walk.client) and block or nil
@@ -225,7 +264,8 @@ end
 
 -- ---- methods ----
 
--- for item, page in client:each(operation, arguments, options) do: every item over all pages; `page` is its response.
+-- for item, page in client:each(operation, arguments, options) do: every item over all pages;
+-- `page` is its response.
 local function each(client, name, arguments, options)
   local walk = M.open("each", client, name, arguments, options)
   return M.items(walk)

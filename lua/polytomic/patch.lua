@@ -1,4 +1,5 @@
--- Changing some settings of an organization: update_org replaces them all, so the others are read and sent along.
+-- Changing some settings of an organization: update_org replaces them all, so the others are read
+-- and sent along.
 
 local core = require "polytomic.core"
 local find = require "polytomic.find"
@@ -15,7 +16,8 @@ local function copied(original)
   return copy
 end
 
--- Options for the calls that only read or replace: an idempotency key given by the caller is for one request.
+-- Options for the calls that only read or replace: an idempotency key given by the caller is for
+-- one request.
 function M.without_key(options)
   local copy = copied(options)
   copy.idempotency_key = nil
@@ -48,21 +50,30 @@ end
 -- Nothing, or nil, message, err where replacing would end the organization's sign-in unasked.
 local function guard(method, org, arguments)
   if not org.issuer or org.issuer == "" or arguments.client_secret ~= nil or arguments.drop_oidc then return nil end
-  local hint = "give client_secret (and client_id) to keep the sign-in, or drop_oidc = true to give up issuer, client_id and client_secret"
+  local hint =
+    "give client_secret (and client_id) to keep the sign-in, or drop_oidc = true to give up issuer, client_id and client_secret"
   local problem = ("the organization signs in through the issuer %s, its settings are replaced in full, and %s would be lost, "
     .. "since the API never tells what they are: %s"):format(org.issuer, lost_by(arguments), hint)
-  return core.make_error(method, "invalid", "unsent", problem, { field = "client_secret", hint = hint })
+  return core.make_error(
+    method,
+    "invalid",
+    "unsent",
+    problem,
+    { field = "client_secret", hint = hint }
+  )
 end
 
--- Replaces the settings of an organization as it was read by those given; the others stay. Data, nil, response or nil,
--- message, err.
+-- Replaces the settings of an organization as it was read by those given; the others stay. Data,
+-- nil, response or nil, message, err.
 function M.replace(method, client, org, arguments, options)
   local _, message, err = guard(method, org, arguments)
   if message then return nil, message, err end
   local body = M.without_drop(arguments)
   body.id = org.id
   for _, name in ipairs(M.readable) do
-    if body[name] == nil and not (name == "issuer" and arguments.drop_oidc) then body[name] = org[name] end
+    if body[name] == nil and not (name == "issuer" and arguments.drop_oidc) then
+      body[name] = org[name]
+    end
   end
   return waiting.run(client, "update_org", body, options, 1)
 end
@@ -76,7 +87,8 @@ local function patch_org(client, arguments, options)
   if not message then _, message, err = M.check_drop("patch_org", arguments) end
   if message then return nil, message, err end
   local org, response
-  org, message, response = waiting.run(client, "get_org", { id = arguments.id }, M.without_key(options), 1)
+  org, message, response =
+    waiting.run(client, "get_org", { id = arguments.id }, M.without_key(options), 1)
   if not org then return nil, message, response end
   return M.replace("patch_org", client, org, arguments, options)
 end

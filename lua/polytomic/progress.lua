@@ -16,7 +16,8 @@ end
 
 -- The line for a state: count, rate, failures, and the time left where the total is known.
 function M.text(state)
-  local parts = { ("%s: %d%s"):format(state.operation, state.done, state.total and "/" .. state.total or "") }
+  local parts =
+    { ("%s: %d%s"):format(state.operation, state.done, state.total and "/" .. state.total or "") }
   parts[2] = ("%.1f/s"):format(state.rate)
   parts[3] = ("%d failed"):format(state.failures)
   if state.eta then parts[4] = seconds_text(state.eta) .. " left" end
@@ -28,7 +29,14 @@ function meter:state()
   local rate = elapsed > 0 and self.done / elapsed or 0
   local eta
   if self.total and rate > 0 then eta = (self.total - self.done) / rate end
-  return { operation = self.operation, done = self.done, total = self.total, failures = self.failures, rate = rate, eta = eta }
+  return {
+    operation = self.operation,
+    done = self.done,
+    total = self.total,
+    failures = self.failures,
+    rate = rate,
+    eta = eta,
+  }
 end
 
 function meter:report()
@@ -48,11 +56,19 @@ function meter:stop()
   if self.finish then self.finish() end
 end
 
--- A meter for `total` items (nil: nobody knows). `how` is a function that gets a state now and then, or true for a line on standard error,
--- where that is a terminal; nil when there is nothing to report to.
+-- A meter for `total` items (nil: nobody knows). `how` is a function that gets a state now and
+-- then, or true for a line on standard error, where that is a terminal; nil when there is nothing
+-- to report to.
 function M.new(operation, total, how)
   if not how then return nil end
-  local self = { operation = operation, total = total, done = 0, failures = 0, began = core.now(), reported = core.now() }
+  local self = {
+    operation = operation,
+    total = total,
+    done = 0,
+    failures = 0,
+    began = core.now(),
+    reported = core.now(),
+  }
   if type(how) == "function" then
     self.show = how
   elseif core.is_terminal(2) then

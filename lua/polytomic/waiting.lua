@@ -1,5 +1,5 @@
--- The plain methods of a client that has `wait`: they suspend the caller's coroutine instead of the thread.
--- Written in Lua, since Lua 5.1 and LuaJIT cannot yield across a C function.
+-- The plain methods of a client that has `wait`: they suspend the caller's coroutine instead of the
+-- thread. Written in Lua, since Lua 5.1 and LuaJIT cannot yield across a C function.
 
 local core = require "polytomic.core"
 
@@ -13,14 +13,15 @@ local function await(client, call, wait)
   return call:result()
 end
 
--- Runs a call to its end and returns data, nil, response or nil, message, err: the way of every method written in Lua.
--- Errors of usage are told as `error` tells them at that level: 1 is the function that calls `run`. `wait` takes the place
--- of the client's own.
+-- Runs a call to its end and returns data, nil, response or nil, message, err: the way of every
+-- method written in Lua. Errors of usage are told as `error` tells them at that level: 1 is the
+-- function that calls `run`. `wait` takes the place of the client's own.
 function M.run(client, name, arguments, options, level, wait)
   wait = wait or core.wait_of(client)
   local data, message, response
   if wait then
-    data, message, response = await(client, core.begin(client, name, arguments, options, level + 1), wait)
+    data, message, response =
+      await(client, core.begin(client, name, arguments, options, level + 1), wait)
   else
     data, message, response = core.run(client, name, arguments, options, level + 1)
   end
@@ -29,17 +30,21 @@ end
 
 local run = M.run
 
--- Lets `seconds` pass as the client waits for calls; returns true, or nil, message, err when it is closed meanwhile.
+-- Lets `seconds` pass as the client waits for calls; returns true, or nil, message, err when it is
+-- closed meanwhile.
 function M.pause(client, seconds)
   local call = core.pause(client, seconds)
-  local data, message, response = await(client, call, core.wait_of(client) or function() client:step(seconds) end)
+  local data, message, response =
+    await(client, call, core.wait_of(client) or function() client:step(seconds) end)
   return data, message, response
 end
 
 -- The three results by name: a tail call would lose the level that errors are told at.
 local function method(name)
   return function(client, arguments, options)
-    if not core.is_client(client) then error(name .. ": use a colon: client:" .. name .. "{…}", 2) end
+    if not core.is_client(client) then
+      error(name .. ": use a colon: client:" .. name .. "{…}", 2)
+    end
     local data, message, response = run(client, name, arguments, options, 2)
     return data, message, response
   end

@@ -1,7 +1,8 @@
 -- How a list goes on that has no page token, only a window of time (list_events).
 --
--- The API says neither in which order such a list comes nor whether the bounds belong to the window. So the order is
--- read from the first page, the bound moves just past the outermost item, and items seen there are left out.
+-- The API says neither in which order such a list comes nor whether the bounds belong to the
+-- window. So the order is read from the first page, the bound moves just past the outermost item,
+-- and items seen there are left out.
 
 local date_time = require "polytomic.date_time"
 
@@ -9,8 +10,9 @@ local M = {}
 
 local STAMP, ID = "created_at", "id" -- members of every item
 
--- When each item was, in microseconds; nil and what is wrong where one does not tell, or cannot be told from others. Notes the
--- finest unit that any item of the walk has shown: some servers leave out zeros at the end.
+-- When each item was, in microseconds; nil and what is wrong where one does not tell, or cannot be
+-- told from others. Notes the finest unit that any item of the walk has shown: some servers leave
+-- out zeros at the end.
 local function instants_of(window, items)
   local instants = {}
   for i, item in ipairs(items) do
@@ -46,12 +48,15 @@ local function fresh_items(window, items, instants)
   return fresh
 end
 
--- The bound that leaves out nothing of the outermost item's moment, whether it belongs to the window itself or not: a whole
--- unit past it, since a stamp may hide what its server knows, and a server what it is asked.
+-- The bound that leaves out nothing of the outermost item's moment, whether it belongs to the
+-- window itself or not: a whole unit past it, since a stamp may hide what its server knows, and a
+-- server what it is asked.
 local function bound_at(instants, unit, back)
   local outermost = instants[1]
   for i = 2, #instants do
-    if instants[i] ~= outermost and (instants[i] < outermost) == back then outermost = instants[i] end
+    if instants[i] ~= outermost and (instants[i] < outermost) == back then
+      outermost = instants[i]
+    end
   end
   return back and outermost + unit or outermost - unit
 end
@@ -70,22 +75,32 @@ local function move(window, items, instants)
   window.stamp = date_time.text(window.bound, 6)
 end
 
--- The state of a walk through `pages` (of polytomic.operations) with these arguments. They get a page size where they
--- have none: without a token, only a page that is not full tells that nothing is missing.
+-- The state of a walk through `pages` (of polytomic.operations) with these arguments. They get a
+-- page size where they have none: without a token, only a page that is not full tells that nothing
+-- is missing.
 function M.open(pages, arguments)
   arguments[pages.limit_field] = arguments[pages.limit_field] or pages.limit_max
-  return { given = {}, size = arguments[pages.limit_field], back_field = pages.window_end_field, on_field = pages.token_field }
+  return {
+    given = {},
+    size = arguments[pages.limit_field],
+    back_field = pages.window_end_field,
+    on_field = pages.token_field,
+  }
 end
 
--- Takes the items of a page; returns those to give out, then the next bound and its argument's name, or nil at the end,
--- or nil and a problem.
+-- Takes the items of a page; returns those to give out, then the next bound and its argument's
+-- name, or nil at the end, or nil and a problem.
 function M.take(window, items)
   if #items == 0 then return items end
   local full = #items >= window.size
   local instants, lacking = instants_of(window, items)
-  if not instants then return items, nil, full and ("an item has no %s to go on from"):format(lacking) or nil end
+  if not instants then
+    return items, nil, full and ("an item has no %s to go on from"):format(lacking) or nil
+  end
   local fresh = fresh_items(window, items, instants)
-  if not fresh then return {}, nil, "the server gave items outside the window that ends at " .. window.stamp end
+  if not fresh then
+    return {}, nil, "the server gave items outside the window that ends at " .. window.stamp
+  end
   if window.back == nil then window.back = goes_back(instants) end
   if full and (window.back == nil or #fresh == 0) then
     return fresh, nil, ("the %d items of the page are of one moment, %s, or came before, so the window cannot move: "

@@ -1,4 +1,5 @@
--- Waiting for work that goes on after its call was answered: jobs, queries, executions, refreshes of schemas.
+-- Waiting for work that goes on after its call was answered: jobs, queries, executions, refreshes
+-- of schemas.
 
 local core = require "polytomic.core"
 local pages = require "polytomic.pages"
@@ -7,8 +8,10 @@ local waiting = require "polytomic.waiting"
 local M = {}
 
 local TIMEOUT, INTERVAL = 600, 1              -- seconds, where the caller gives none
-local GROWTH, LONGEST_INTERVAL = 1.5, 30      -- each pause is longer than the one before, up to so many seconds
-local LAST_LOOK, LAST_SHARE = 1, 0.1          -- seconds kept for the last look, or this share of a short time
+-- Each pause is longer than the one before, up to so many seconds
+local GROWTH, LONGEST_INTERVAL = 1.5, 30
+-- Seconds kept for the last look, or this share of a short time
+local LAST_LOOK, LAST_SHARE = 1, 0.1
 
 -- How work ends, as the API's statuses say it. Every other status is of work that goes on.
 local succeeded = { done = true, completed = true, fresh = true }
@@ -19,8 +22,12 @@ for status in pairs(succeeded) do ended[status] = true end
 
 local function check_seconds(method, name, value, level)
   if value == nil then return end
-  if type(value) ~= "number" then error(("%s: %s must be a number, got %s"):format(method, name, type(value)), level + 1) end
-  if not (value > 0 and value < math.huge) then error(("%s: %s must be finite and positive"):format(method, name), level + 1) end
+  if type(value) ~= "number" then
+    error(("%s: %s must be a number, got %s"):format(method, name, type(value)), level + 1)
+  end
+  if not (value > 0 and value < math.huge) then
+    error(("%s: %s must be finite and positive"):format(method, name), level + 1)
+  end
 end
 
 -- Whether a reply is the one waited for: a function of its data and its status.
@@ -38,9 +45,13 @@ end
 
 local function check_settings(method, settings, known, level)
   if settings == nil then return {} end
-  if type(settings) ~= "table" then error(("%s: settings must be a table, got %s"):format(method, type(settings)), level + 1) end
+  if type(settings) ~= "table" then
+    error(("%s: settings must be a table, got %s"):format(method, type(settings)), level + 1)
+  end
   for name in pairs(settings) do
-    if not known[name] then error(("%s: unknown option '%s'"):format(method, tostring(name)), level + 1) end
+    if not known[name] then
+      error(("%s: unknown option '%s'"):format(method, tostring(name)), level + 1)
+    end
   end
   check_seconds(method, "timeout", settings.timeout, level + 1)
   check_seconds(method, "interval", settings.interval, level + 1)
@@ -64,12 +75,23 @@ local function judge(data, response, reached)
   local status = status_of(data)
   if reached(data, status) then return true end
   if type(status) ~= "string" then
-    return core.make_error(response, "bad_response", "unknown", "the reply holds no status to wait for")
+    return core.make_error(
+      response,
+      "bad_response",
+      "unknown",
+      "the reply holds no status to wait for"
+    )
   end
   if not ended[status] then return false end
   local reason = reason_of(data)
   local problem = ("the work ended as '%s'%s"):format(status, reason and ": " .. reason or "")
-  return core.make_error(response, "failed", "rejected", problem, { message = reason, body = response.body })
+  return core.make_error(
+    response,
+    "failed",
+    "rejected",
+    problem,
+    { message = reason, body = response.body }
+  )
 end
 
 local function out_of_time(name, data, response, seconds)
@@ -81,18 +103,21 @@ end
 local function look_options(client, options, deadline)
   local copy = {}
   for name, value in pairs(options or {}) do copy[name] = value end
-  copy.timeout = math.min(copy.timeout or core.timeout_of(client), math.max(deadline - core.now(), 0.001))
+  copy.timeout =
+    math.min(copy.timeout or core.timeout_of(client), math.max(deadline - core.now(), 0.001))
   return copy
 end
 
--- Calls a reading operation until `reached(data, status)`. Data, nil, response or nil, message, err.
+-- Calls a reading operation until `reached(data, status)`. Data, nil, response or nil, message,
+-- err.
 local function await(client, name, arguments, settings, reached)
   local timeout, interval = settings.timeout or TIMEOUT, settings.interval or INTERVAL
   local longest = math.max(interval, LONGEST_INTERVAL)
   local deadline, last_look = core.now() + timeout, math.min(LAST_LOOK, timeout * LAST_SHARE)
   local seen, reply -- by the look before
   while true do
-    local data, message, response = waiting.run(client, name, arguments, look_options(client, settings.options, deadline), 1)
+    local data, message, response =
+      waiting.run(client, name, arguments, look_options(client, settings.options, deadline), 1)
     if data == nil then
       local late = seen ~= nil and response.kind == "timeout" and core.now() >= deadline
       if late then return out_of_time(name, seen, reply, timeout) end
@@ -111,17 +136,27 @@ local function await(client, name, arguments, settings, reached)
 end
 
 -- client:wait_for(operation, arguments, { until_status =, timeout =, interval =, options = })
--- until_status: a status, a list of them, or a function of data and status that says whether the work is over. Without it,
--- work is over when it is done, completed or fresh. Work that ended otherwise is an error of kind "failed".
+-- until_status: a status, a list of them, or a function of data and status that says whether the
+-- work is over. Without it, work is over when it is done, completed or fresh. Work that ended
+-- otherwise is an error of kind "failed".
 local function wait_for(client, name, arguments, settings)
   if not core.is_client(client) then error("wait_for: use a colon: client:wait_for(…)", 2) end
-  if type(name) ~= "string" then error("wait_for: the first argument must be an operation's name, got " .. type(name), 2) end
-  settings = check_settings("wait_for", settings, { until_status = true, timeout = true, interval = true, options = true }, 2)
+  if type(name) ~= "string" then
+    error("wait_for: the first argument must be an operation's name, got " .. type(name), 2)
+  end
+  settings = check_settings(
+    "wait_for",
+    settings,
+    { until_status = true, timeout = true, interval = true, options = true },
+    2
+  )
   local reached = goal_of(settings.until_status, 2)
   local _, message, err = core.check(client, name, arguments, settings.options, 2)
   if message then return nil, message, err end
   local operation = core.describe(name)
-  if not operation or operation.method ~= "GET" then error("wait_for: " .. name .. " does not only read", 2) end
+  if not operation or operation.method ~= "GET" then
+    error("wait_for: " .. name .. " does not only read", 2)
+  end
   return await(client, name, arguments, settings, reached)
 end
 
@@ -131,16 +166,27 @@ local function raise(data, message)
   if data == nil then error(message, 0) end
 end
 
--- for row, page in client:query_rows({ connection_id =, query = }, { timeout =, interval =, options = }) do: runs a query to
--- its end, then gives every row of its result; `page` is its response. Raises the message on failure.
+-- for row, page in client:query_rows({ connection_id =, query = }, { timeout =, interval =, options
+-- = }) do: runs a query to its end, then gives every row of its result; `page` is its response.
+-- Raises the message on failure.
 local function query_rows(client, arguments, settings)
   if not core.is_client(client) then error("query_rows: use a colon: client:query_rows{…}", 2) end
-  settings = check_settings("query_rows", settings, { timeout = true, interval = true, options = true }, 2)
+  settings =
+    check_settings("query_rows", settings, { timeout = true, interval = true, options = true }, 2)
   core.check(client, "run_query", arguments, settings.options, 2) -- raises for bad usage
   local query, message, response = waiting.run(client, "run_query", arguments, settings.options, 1)
   raise(query, message)
   local id = query.id
-  if type(id) ~= "string" then raise(core.make_error(response, "bad_response", "unknown", "the reply holds no id to ask for results with")) end
+  if type(id) ~= "string" then
+    raise(
+      core.make_error(
+        response,
+        "bad_response",
+        "unknown",
+        "the reply holds no id to ask for results with"
+      )
+    )
+  end
   query, message, response = await(client, "get_query", { id = id }, settings, goal_of(nil, 1))
   raise(query, message)
   local walk = pages.open("query_rows", client, "get_query", { id = id }, settings.options)

@@ -72,7 +72,8 @@ describe("a compressed body", function()
     refused(encoded("gzip, gzip, gzip, gzip, gzip, gzip", packed), { kind = "protocol" }, LIST)
   end)
 
-  -- The highest resident size of a child that gets a bomb of 100 MB: its growth is that of the limit, not of the bomb.
+  -- The highest resident size of a child that gets a bomb of 100 MB: its growth is that of the
+  -- limit, not of the bomb.
   it("E1 that is a bomb leaves memory flat", function()
     local script = process.temporary_file [[
       local url = ...
@@ -189,7 +190,8 @@ describe("a large body", function()
 
   it("E6 with a million members is read, and one member twice is its last", function()
     local members = {}
-    for index = 1, 1000000 do members[index] = ('"%x":1'):format(index) end  -- short: LuaJIT hashes only some bytes of a long string
+    -- Short: LuaJIT hashes only some bytes of a long string
+    for index = 1, 1000000 do members[index] = ('"%x":1'):format(index) end
     local data = data_of("{" .. table.concat(members, ",") .. "}")
     local count = 0
     for _, value in pairs(data) do count = count + value end
@@ -286,7 +288,8 @@ end)
 
 describe("a number", function()
   it("E7 that Lua can hold is kept to the last digit", function()
-    local data = data_of '{"a":9007199254740993,"b":9223372036854775807,"c":-9223372036854775808,"d":0.1,"e":1e3,"f":-7}'
+    local data =
+      data_of '{"a":9007199254740993,"b":9223372036854775807,"c":-9223372036854775808,"d":0.1,"e":1e3,"f":-7}'
     assert.equal(0.1, data.d)
     assert.equal(1000, data.e)
     assert.equal(-7, data.f)
@@ -306,7 +309,9 @@ describe("a number", function()
     assert.equal(18446744073709551616, data_of('{"a":18446744073709551616}').a)
     assert.equal(-math.huge, 1 / data_of('{"a":-0.0}').a)
     local result = answered(reply(200, '{"data":{"a":1e400}}'))
-    assert.is_true(result.data == nil and result.err.kind == "bad_response" or result.data.a == math.huge)
+    assert.is_true(
+      result.data == nil and result.err.kind == "bad_response" or result.data.a == math.huge
+    )
   end)
 
   it("E7 that JSON does not know is no JSON", function()
@@ -343,9 +348,19 @@ describe("a request", function()
     cycle.cycle = cycle
     local server = raw_server.start()
     local client = wire.client(server.url)
-    local bad = { cycle, { print }, { [1] = "a", [3] = "b" }, { 0 / 0 }, { math.huge }, { "\255" }, { a = coroutine.create(function() end) }, { [true] = 1 } }
+    local bad = {
+      cycle,
+      { print },
+      { [1] = "a", [3] = "b" },
+      { 0 / 0 },
+      { math.huge },
+      { "\255" },
+      { a = coroutine.create(function() end) },
+      { [true] = 1 },
+    }
     for index, value in ipairs(bad) do
-      local data, _, err = client:create_connection { name = "Acme", type = "csv", configuration = { inner = value } }
+      local data, _, err =
+        client:create_connection { name = "Acme", type = "csv", configuration = { inner = value } }
       assert.is_nil(data, index)
       assert.equal("invalid", err.kind, index)
       assert.equal("unsent", err.outcome, index)

@@ -14,13 +14,14 @@ local function row(title, body)
   wire.each_mode(it, title, body)
 end
 
--- What is unsent does not depend on the method. So where calls block one after another, only the kind that would be the last to be
--- sent again is; in coroutines all kinds wait at once.
+-- What is unsent does not depend on the method. So where calls block one after another, only the
+-- kind that would be the last to be sent again is; in coroutines all kinds wait at once.
 local function kinds_that_wait(mode)
   return mode == "blocking" and { wire.kind["POST without a key"] } or wire.kinds
 end
 
--- Calls every kind on clients of `url` (with retries as above) and asserts the error. Returns the number of calls.
+-- Calls every kind on clients of `url` (with retries as above) and asserts the error. Returns the
+-- number of calls.
 local function all_fail(mode, url, expected, options)
   local jobs = {}
   local waits = options.call.retries > 0 and expected.retryable ~= false
@@ -29,7 +30,11 @@ local function all_fail(mode, url, expected, options)
     jobs[index] = {
       client = client,
       run = function()
-        wire.assert_error(wire.merged(UNSENT, expected), wire.call(client, kind, options.call), kind.name)
+      wire.assert_error(
+        wire.merged(UNSENT, expected),
+        wire.call(client, kind, options.call),
+        kind.name
+      )
         client:close()
       end,
     }
@@ -52,11 +57,22 @@ local RESOLVING = { connect_timeout = 60, attempt_timeout = 60, timeout = 90 }
 describe("a name", function()
   row("A1 that does not exist is asked for once more, whatever the method", function(mode)
     local url = "https://" .. dns.missing
-    all_fail(mode, url, { kind = "dns", attempts = 1, retryable = true }, { client = RESOLVING, call = { retries = 0 } })
-    all_fail(mode, url, { kind = "dns", attempts = 2 }, { client = RESOLVING, call = { retries = 4 } })
+    all_fail(
+      mode,
+      url,
+      { kind = "dns", attempts = 1, retryable = true },
+      { client = RESOLVING, call = { retries = 0 } }
+    )
+    all_fail(
+      mode,
+      url,
+      { kind = "dns", attempts = 2 },
+      { client = RESOLVING, call = { retries = 4 } }
+    )
   end)
 
-  -- The calls of a child whose resolver is out of order: kind, outcome, attempts and seconds of each, in a line.
+  -- The calls of a child whose resolver is out of order: kind, outcome, attempts and seconds of
+  -- each, in a line.
   local function calls_of_child(resolver, options)
     local script = ([[
       local client = require("polytomic").new { base_url = "https://resolved.example", partner_key = "key-of-a-child", env = false, proxy = "",
@@ -68,7 +84,10 @@ describe("a name", function()
       end
       print(require("cqueues").monotime() - started)
     ]]):format(options.connect_timeout, options.retries)
-    local status, out, err = resolver:run({ process.interpreter(), "-e", script }, { env = process.environment(), timeout = 30 })
+    local status, out, err = resolver:run(
+      { process.interpreter(), "-e", script },
+      { env = process.environment(), timeout = 30 }
+    )
     assert.equal(0, status, err)
     return out
   end
@@ -94,8 +113,18 @@ end)
 describe("a connection", function()
   row("A3 refused is tried again, and nothing was sent", function(mode)
     local refused = raw_server.refused()
-    all_fail(mode, refused.url, { kind = "connect", attempts = 1, retryable = true }, { call = { retries = 0 } })
-    all_fail(mode, refused.url, { kind = "connect", attempts = 2, retryable = true }, { call = { retries = 1 } })
+    all_fail(
+      mode,
+      refused.url,
+      { kind = "connect", attempts = 1, retryable = true },
+      { call = { retries = 0 } }
+    )
+    all_fail(
+      mode,
+      refused.url,
+      { kind = "connect", attempts = 2, retryable = true },
+      { call = { retries = 1 } }
+    )
     refused.stop()
   end)
 
@@ -119,9 +148,19 @@ describe("a connection", function()
     local hole = raw_server.blackhole()
     local options = { connect_timeout = 0.15 }
     local started = os.time()
-    all_fail(mode, hole.url, { kind = "timeout", attempts = 1, retryable = true }, { client = options, call = { retries = 0 } })
+    all_fail(
+      mode,
+      hole.url,
+      { kind = "timeout", attempts = 1, retryable = true },
+      { client = options, call = { retries = 0 } }
+    )
     assert.is_true(os.time() - started <= 3)
-    all_fail(mode, hole.url, { kind = "timeout", attempts = 2, retryable = true }, { client = options, call = { retries = 1 } })
+    all_fail(
+      mode,
+      hole.url,
+      { kind = "timeout", attempts = 2, retryable = true },
+      { client = options, call = { retries = 1 } }
+    )
     hole.stop()
   end)
 
@@ -139,7 +178,8 @@ describe("a connection", function()
     wire.lost_in_sandbox(mode, { fault = "reset_after_commit" }, true, { kind = "network" })
   end)
 
-  -- Whether the request left before the reset was seen is up to the kernel; what was not sent may go out again.
+  -- Whether the request left before the reset was seen is up to the kernel; what was not sent may
+  -- go out again.
   row("A5 reset as soon as it is accepted is a network error, or was never a connection", function(mode)
     local results = wire.play({ { "rst" } }, { mode = mode, call = { retries = 0 } })
     for _, kind in ipairs(wire.kinds) do
@@ -154,9 +194,14 @@ describe("a connection", function()
   row("A5 ended in the middle of the TLS handshake is tried again, and nothing was sent", function(mode)
     for _, ending in ipairs { "fin", "rst" } do
       local script = { { "plain", { bytes = 50 }, ending }, OK }
-      local options = { mode = mode, tls = certificates.good, client = { ca_file = certificates.ca } }
+      local options =
+        { mode = mode, tls = certificates.good, client = { ca_file = certificates.ca } }
       for name, result in pairs(wire.play(script, wire.merged(options, { call = { retries = 0 } }))) do
-        wire.assert_error({ kind = "network", outcome = "unsent", attempts = 1, retryable = true }, result, name)
+        wire.assert_error(
+          { kind = "network", outcome = "unsent", attempts = 1, retryable = true },
+          result,
+          name
+        )
       end
       options.kinds = kinds_that_wait(mode)
       for name, result in pairs(wire.play(script, wire.merged(options, { call = { retries = 1 } }))) do
@@ -174,10 +219,16 @@ describe("TLS", function()
   setup(function() server = raw_server.start { tls = certificates.good, script = { OK } } end)
   teardown(function() server:stop() end)
 
-  -- Plays steps to every kind; the error has this kind, nothing is retried and the server sees one connection and no request each.
+  -- Plays steps to every kind; the error has this kind, nothing is retried and the server sees one
+  -- connection and no request each.
   local function never_trusted(mode, steps, options, text)
     server:reset { steps }
-    all_fail(mode, server.url, { kind = "tls", attempts = 1, retryable = false }, { client = options, call = { retries = 3 } })
+    all_fail(
+      mode,
+      server.url,
+      { kind = "tls", attempts = 1, retryable = false },
+      { client = options, call = { retries = 3 } }
+    )
     assert.equal(#wire.kinds, server:connections())
     for _, request in ipairs(server:requests()) do assert.equal("", request.head) end
     local result = one(server.url, options, { retries = 3 })
@@ -207,9 +258,19 @@ describe("TLS", function()
   row("A7 that stalls in the handshake times out at connect_timeout and is tried again", function(mode)
     server:reset { { "plain", "stall" } }
     local options = { ca_file = certificates.ca, connect_timeout = 0.15 }
-    local calls = all_fail(mode, server.url, { kind = "timeout", attempts = 2, retryable = true }, { client = options, call = { retries = 1 } })
+    local calls = all_fail(
+      mode,
+      server.url,
+      { kind = "timeout", attempts = 2, retryable = true },
+      { client = options, call = { retries = 1 } }
+    )
     assert.equal(2 * calls, server:connections())
-    all_fail(mode, server.url, { kind = "timeout", attempts = 1, retryable = true }, { client = options, call = { retries = 0 } })
+    all_fail(
+      mode,
+      server.url,
+      { kind = "timeout", attempts = 1, retryable = true },
+      { client = options, call = { retries = 0 } }
+    )
     assert.equal(2 * calls + #wire.kinds, server:connections())
   end)
 
@@ -242,18 +303,33 @@ describe("TLS", function()
 
     it("A8 whose files are missing is refused by polytomic.new", function()
       local missing = process.directory() .. "/missing.pem"
-      assert.error_matches(function() wire.client(asking.url, options(missing, certificates.client.key)) end, "client_cert")
-      assert.error_matches(function() wire.client(asking.url, options(certificates.client.certificate, missing)) end, "client_key")
+      assert.error_matches(
+        function() wire.client(asking.url, options(missing, certificates.client.key)) end,
+        "client_cert"
+      )
+      assert.error_matches(
+        function() wire.client(asking.url, options(certificates.client.certificate, missing)) end,
+        "client_key"
+      )
       assert.error_matches(function() wire.client(asking.url, { ca_file = missing }) end, "ca_file")
     end)
 
     it("A8 with another's key is a TLS failure before anything is sent", function()
-      local result = one(asking.url, options(certificates.client.certificate, certificates.stranger.key), { retries = 3 })
-      wire.assert_error({ kind = "tls", outcome = "unsent", attempts = 1, retryable = false }, result, "POST")
+      local result = one(
+        asking.url,
+        options(certificates.client.certificate, certificates.stranger.key),
+        { retries = 3 }
+      )
+      wire.assert_error(
+        { kind = "tls", outcome = "unsent", attempts = 1, retryable = false },
+        result,
+        "POST"
+      )
       assert.equal(0, #asking:requests())
     end)
 
-    -- Under TLS 1.3 the server refuses after the handshake: the client learns of it by an alert, or only that the connection is gone.
+    -- Under TLS 1.3 the server refuses after the handshake: the client learns of it by an alert, or
+    -- only that the connection is gone.
     it("A8 missing, or of an unknown authority, is an error, and no request arrives", function()
       local stranger = certificates.stranger
       for _, given in ipairs { options(), options(stranger.certificate, stranger.key) } do
@@ -286,10 +362,14 @@ describe("a proxy", function()
 
   it("A9 tunnels and never sees Authorization, a body or the path", function()
     proxy:behave "tunnel"
-    for _, kind in ipairs(wire.kinds) do assert.is_truthy(one(server.url, through(), nil, kind).data) end
+    for _, kind in ipairs(wire.kinds) do
+      assert.is_truthy(one(server.url, through(), nil, kind).data)
+    end
     assert.equal(#wire.kinds, #server:requests())
     assert.is_truthy(server:requests()[1].headers.authorization)
-    for _, secret in ipairs { "wire-partner-key", "Authorization", "Acme", "/api/" } do assert.is_false(proxy:saw(secret)) end
+    for _, secret in ipairs { "wire-partner-key", "Authorization", "Acme", "/api/" } do
+      assert.is_false(proxy:saw(secret))
+    end
   end)
 
   it("A9 tunnels plain HTTP too, so it does not see that either", function()
@@ -313,10 +393,16 @@ describe("a proxy", function()
       proxy:behave(case[2])
       local expected = wire.merged({ kind = "proxy" }, case[3])
       local client = through(nil, case[2] == "stall" and 0.4 or nil)
-      local calls = all_fail(mode, server.url, expected, { client = client, call = { retries = 1 } })
+      local calls =
+        all_fail(mode, server.url, expected, { client = client, call = { retries = 1 } })
       assert.equal(case[4] * calls, #proxy:requests())
       proxy:behave(case[2])
-      all_fail(mode, server.url, wire.merged(expected, { attempts = 1 }), { client = client, call = { retries = 0 } })
+      all_fail(
+        mode,
+        server.url,
+        wire.merged(expected, { attempts = 1 }),
+        { client = client, call = { retries = 0 } }
+      )
       assert.equal(#wire.kinds, #proxy:requests())
       assert.is_false(proxy:saw "Authorization")
       assert.equal(0, server:connections())
@@ -359,7 +445,11 @@ describe("a proxy", function()
   it("A9 that tunnels to a server nobody should trust is not what failed", function()
     server:reset { { { tls = certificates.unknown_ca }, OK[1], OK[2] } }
     proxy:behave "tunnel"
-    wire.assert_error({ kind = "tls", outcome = "unsent", attempts = 1 }, one(server.url, through(), { retries = 1 }), "POST")
+    wire.assert_error(
+      { kind = "tls", outcome = "unsent", attempts = 1 },
+      one(server.url, through(), { retries = 1 }),
+      "POST"
+    )
   end)
 end)
 

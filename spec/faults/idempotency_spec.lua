@@ -154,7 +154,9 @@ describe("H: the idempotency key", function()
 
   it("cannot be given through the headers", function()
     for _, name in ipairs { "Idempotency-Key", "idempotency-key", "IDEMPOTENCY-KEY" } do
-      assert.has_error(function() client:create_org({ name = "Acme" }, { headers = { [name] = "a-key-of-mine" } }) end)
+      assert.has_error(
+        function() client:create_org({ name = "Acme" }, { headers = { [name] = "a-key-of-mine" } }) end
+      )
     end
     assert.equal(0, #server:requests())
   end)
@@ -165,7 +167,8 @@ describe("H: two calls with one key", function()
 
   before_each(function()
     sandbox:reset()
-    client = polytomic.new { base_url = sandbox.url, partner_key = sandbox.partner_key, env = false }
+    client =
+      polytomic.new { base_url = sandbox.url, partner_key = sandbox.partner_key, env = false }
   end)
 
   after_each(function()
@@ -176,7 +179,10 @@ describe("H: two calls with one key", function()
   it("at once commit once, and the second is told of the conflict", function()
     sandbox:faults { { operation = "create_org", fault = "latency", seconds = 0.3 } }
     local options = { idempotency_key = "one-key-for-two" }
-    local calls = { client:start("create_org", { name = "Acme" }, options), client:start("create_org", { name = "Acme" }, options) }
+    local calls = {
+      client:start("create_org", { name = "Acme" }, options),
+      client:start("create_org", { name = "Acme" }, options),
+    }
     repeat until client:step(1) == 0
     local created, refused = 0, nil
     for _, call in ipairs(calls) do
@@ -184,13 +190,17 @@ describe("H: two calls with one key", function()
       if org then created = created + 1 else refused = err end
     end
     assert.equal(1, created)
-    assert.same({ "conflict", "rejected", 1, "one-key-for-two" }, { refused.kind, refused.outcome, refused.attempts, refused.idempotency_key })
+    assert.same(
+      { "conflict", "rejected", 1, "one-key-for-two" },
+      { refused.kind, refused.outcome, refused.attempts, refused.idempotency_key }
+    )
     assert.equal(1, sandbox:committed("create_org"))
   end)
 
   it("one after the other commit once and return the same", function()
     local options = { idempotency_key = "one-key-for-two" }
-    local first, second = client:create_org({ name = "Acme" }, options), client:create_org({ name = "Acme" }, options)
+    local first, second =
+      client:create_org({ name = "Acme" }, options), client:create_org({ name = "Acme" }, options)
     assert.same(first, second)
     assert.equal(1, sandbox:committed("create_org"))
   end)

@@ -1,5 +1,5 @@
--- K on the wire: what could smuggle something into a request is refused and sends nothing; what is taken arrives as it was given.
--- Arguments and path segments have specs of their own.
+-- K on the wire: what could smuggle something into a request is refused and sends nothing; what is
+-- taken arrives as it was given. Arguments and path segments have specs of their own.
 
 local polytomic = require "polytomic"
 local process = require "spec.support.process"
@@ -28,7 +28,8 @@ describe("K: nothing but the request goes out:", function()
     return polytomic.new(all)
   end
 
-  -- Raises at this file's line with a message that holds `pattern` and no control character, and nothing connects.
+  -- Raises at this file's line with a message that holds `pattern` and no control character, and
+  -- nothing connects.
   local function assert_refused(pattern, make)
     local ok, message = pcall(make)
     assert.is_false(ok)
@@ -72,7 +73,10 @@ describe("K: nothing but the request goes out:", function()
     end)
 
     it(title .. " in a header's value is refused", function()
-      assert_refused("headers", function() call_with { headers = { ["X-A"] = "b" .. bytes .. "c" } } end)
+      assert_refused(
+        "headers",
+        function() call_with { headers = { ["X-A"] = "b" .. bytes .. "c" } } end
+      )
       assert_refused("headers", function() call_with { headers = { ["X-A"] = bytes } } end)
     end)
 
@@ -81,7 +85,10 @@ describe("K: nothing but the request goes out:", function()
     end)
 
     it(title .. " in the idempotency key is refused", function()
-      assert_refused("idempotency_key", function() call_with { idempotency_key = "key-00001" .. bytes } end)
+      assert_refused(
+        "idempotency_key",
+        function() call_with { idempotency_key = "key-00001" .. bytes } end
+      )
     end)
 
     it(title .. " in the version is refused", function()
@@ -91,14 +98,26 @@ describe("K: nothing but the request goes out:", function()
 
     it(title .. " in the organization is refused", function()
       assert_refused("organization", function() new { organization = ORGANIZATION .. bytes } end)
-      assert_refused("organization", function() new { organization = ORGANIZATION:sub(1, 36 - #bytes) .. bytes } end)
-      assert_refused("organization", function() call_with { organization = ORGANIZATION .. bytes } end)
+      assert_refused(
+        "organization",
+        function() new { organization = ORGANIZATION:sub(1, 36 - #bytes) .. bytes } end
+      )
+      assert_refused(
+        "organization",
+        function() call_with { organization = ORGANIZATION .. bytes } end
+      )
       assert_refused("as_org", function() new():as_org(ORGANIZATION .. bytes) end)
     end)
 
     it(title .. " in the base URL is refused", function()
-      assert_refused("base_url", function() new { base_url = server.url .. "/a" .. bytes .. "b" } end)
-      assert_refused("base_url", function() new { base_url = "http://127.0.0.1" .. bytes .. ":80" } end)
+      assert_refused(
+        "base_url",
+        function() new { base_url = server.url .. "/a" .. bytes .. "b" } end
+      )
+      assert_refused(
+        "base_url",
+        function() new { base_url = "http://127.0.0.1" .. bytes .. ":80" } end
+      )
     end)
 
     it(title .. " inside a key is refused, and the key is not shown", function()
@@ -118,7 +137,10 @@ describe("K: nothing but the request goes out:", function()
       "Proxy-Authorization", "Proxy-Connection", "Keep-Alive", "Cookie", "Content-Type", "Accept", "Accept-Encoding", "Idempotency-Key", "X-Polytomic-Version",
     } do
       for _, spelled in ipairs { name, name:lower(), name:upper() } do
-        assert_refused("headers must not contain '" .. spelled:gsub("%-", "%%-") .. "'", function() call_with { headers = { [spelled] = "x" } } end)
+        assert_refused(
+          "headers must not contain '" .. spelled:gsub("%-", "%%-") .. "'",
+          function() call_with { headers = { [spelled] = "x" } } end
+        )
       end
     end
   end)
@@ -142,7 +164,13 @@ describe("K: nothing but the request goes out:", function()
   end)
 
   it("a header that is taken arrives once, as it was given", function()
-    local values = { ["X-Plain"] = "a b", ["X-Signs"] = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", ["X-Empty"] = "", ["X-Colon"] = ": X-Other: y", ["!#$%&'*+-.^_`|~"] = "v" }
+    local values = {
+      ["X-Plain"] = "a b",
+      ["X-Signs"] = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
+      ["X-Empty"] = "",
+      ["X-Colon"] = ": X-Other: y",
+      ["!#$%&'*+-.^_`|~"] = "v",
+    }
     local request = sent(nil, { headers = values })
     for name, value in pairs(values) do
       assert.equal(1, lines_of(request, name), name)
@@ -156,7 +184,9 @@ describe("K: nothing but the request goes out:", function()
     for _, name in ipairs { "Host", "User-Agent", "Accept", "Content-Type", "X-Polytomic-Version", "Idempotency-Key", "Authorization", "Content-Length", "X-A" } do
       assert.equal(1, lines_of(request, name), name)
     end
-    for _, name in ipairs { "Expect", "Transfer-Encoding", "Cookie", "Proxy-Connection" } do assert.equal(0, lines_of(request, name), name) end
+    for _, name in ipairs { "Expect", "Transfer-Encoding", "Cookie", "Proxy-Connection" } do
+      assert.equal(0, lines_of(request, name), name)
+    end
     assert.matches(" app/1%.0 %(test%)$", request.headers["user-agent"])
     assert.equal("Bearer " .. KEY, request.headers.authorization)
   end)
@@ -206,7 +236,10 @@ describe("K: nothing but the request goes out:", function()
   it("a host, a port and a scheme are what Host says", function()
     assert.equal("127.0.0.1:" .. server.port, sent().headers.host)
     server:reset { per = "request", 200 }
-    assert.equal("localhost:" .. server.port, sent({ base_url = "HTTP://LOCALHOST:" .. server.port }).headers.host:lower())
+    assert.equal(
+      "localhost:" .. server.port,
+      sent({ base_url = "HTTP://LOCALHOST:" .. server.port }).headers.host:lower()
+    )
   end)
 
   it("a key is trimmed, and otherwise sent as it is", function()
@@ -224,7 +257,10 @@ describe("K: nothing but the request goes out:", function()
       local ok, message = pcall(function() return require("polytomic").new {} end)
       io.write(tostring(ok), " ", message)
     ]]
-    local _, out = process.run({ process.interpreter(), script }, { env = process.environment { POLYTOMIC_PARTNER_KEY = "\239\187\191" .. KEY } })
+    local _, out = process.run(
+      { process.interpreter(), script },
+      { env = process.environment { POLYTOMIC_PARTNER_KEY = "\239\187\191" .. KEY } }
+    )
     assert.matches("^false .*POLYTOMIC_PARTNER_KEY", out)
     assert.is_nil(out:find(KEY, 1, true))
   end)
@@ -241,7 +277,10 @@ describe("K: nothing but the request goes out:", function()
   end)
 
   it("keys and organizations together make one Basic line without a newline in it", function()
-    local request = sent({ partner_key = ("k"):rep(500), organization = ORGANIZATION }, { headers = { ["X-A"] = "b" } })
+    local request = sent(
+      { partner_key = ("k"):rep(500), organization = ORGANIZATION },
+      { headers = { ["X-A"] = "b" } }
+    )
     assert.equal(1, lines_of(request, "Authorization"))
     local org = new { partner_key = ("k"):rep(500), organization = ORGANIZATION }
     server:reset { per = "request", 200 }

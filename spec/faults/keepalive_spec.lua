@@ -101,7 +101,11 @@ describe("a request", function()
     local fault = { { read = 1000 }, "rst" }
     local options = { mode = mode, kinds = writers, call = { retries = 0 } }
     for name, result in pairs(wire.play({ fault }, options)) do
-      wire.assert_error({ kind = "network", outcome = "unknown", attempts = 1, retryable = wire.kind[name].repeats }, result, name)
+      wire.assert_error(
+        { kind = "network", outcome = "unknown", attempts = 1, retryable = wire.kind[name].repeats },
+        result,
+        name
+      )
       assert.equal(1, #result.requests, name)
     end
     options.call = { retries = 1 }
@@ -125,7 +129,10 @@ describe("a reply that comes late", function()
   teardown(function() server:stop() end)
 
   before_each(function()
-    server:reset { { "read", { wait = "late" }, { send = marked "late" }, "stall" }, { "read", { send = marked "fresh" }, "again" } }
+    server:reset {
+      { "read", { wait = "late" }, { send = marked "late" }, "stall" },
+      { "read", { send = marked "fresh" }, "again" },
+    }
   end)
 
   -- Calls again, before and after the late reply has arrived: neither call gets it.
@@ -183,7 +190,8 @@ describe("two organizations on one client", function()
     assert.equal(12, #requests)
     for _, request in ipairs(requests) do
       local organization = request.body:match "%x+%-%x+%-%x+%-%x+%-%x+"
-      local expected = request.target:find "users" and "Basic " .. BASIC[organization] or "Bearer wire-partner-key"
+      local expected = request.target:find "users" and "Basic " .. BASIC[organization]
+        or "Bearer wire-partner-key"
       assert.equal(expected, request.headers.authorization)
     end
     client:close()
@@ -196,7 +204,12 @@ describe("HTTP/2", function()
   local frame = require("spec.support.raw_http2").frame
 
   local STATUS_200 = "\136"  -- RFC 7541, appendix A, index 8
-  local answered = { "h2_head", "h2_body", { send = frame(HEADERS, 4, 1, STATUS_200) .. frame(DATA, 1, 1, '{"data":{}}') }, "stall" }
+  local answered = {
+    "h2_head",
+    "h2_body",
+    { send = frame(HEADERS, 4, 1, STATUS_200) .. frame(DATA, 1, 1, '{"data":{}}') },
+    "stall",
+  }
   local refusals = {
     ["RST_STREAM with REFUSED_STREAM"] = { "h2_head", { send = frame(RST_STREAM, 0, 1, "\0\0\0\7") }, "stall" },
     ["GOAWAY that leaves it out"] = { "h2_head", { send = frame(GOAWAY, 0, 0, "\0\0\0\0\0\0\0\0") }, "fin" },
@@ -205,14 +218,25 @@ describe("HTTP/2", function()
 
   setup(function()
     local files = certificates.good
-    server = raw_server.start { tls = { certificate = files.certificate, key = files.key, alpn = "h2" }, script = { answered } }
+    server = raw_server.start {
+      tls = { certificate = files.certificate, key = files.key, alpn = "h2" },
+      script = { answered },
+    }
   end)
   teardown(function() server:stop() end)
 
   local function call(mode, kind, retries)
     local client = wire.client(server.url, { ca_file = certificates.ca, http_version = "2" }, mode)
     local result
-    wire.run(mode, { { client = client, run = function() result = wire.call(client, kind, { retries = retries }) end } })
+    wire.run(
+      mode,
+      {
+        {
+          client = client,
+          run = function() result = wire.call(client, kind, { retries = retries }) end,
+        },
+      }
+    )
     client:close()
     return result
   end
@@ -221,7 +245,11 @@ describe("HTTP/2", function()
     row("B7 refused by " .. what .. " was not sent, and is sent again", function(mode)
       for _, kind in ipairs(wire.kinds) do
         server:reset { refused }
-        wire.assert_error({ kind = "network", outcome = "unsent", attempts = 1, retryable = true }, call(mode, kind, 0), kind.name)
+        wire.assert_error(
+          { kind = "network", outcome = "unsent", attempts = 1, retryable = true },
+          call(mode, kind, 0),
+          kind.name
+        )
         assert.equal(1, #server:requests(), kind.name)
       end
       for _, name in ipairs { "GET", "POST with a key", "POST without a key" } do
@@ -243,12 +271,20 @@ describe("HTTP/2", function()
     row("B7 ended by " .. what .. " is a lost reply", function(mode)
       for _, kind in ipairs(wire.kinds) do
         server:reset { lost }
-        wire.assert_error({ kind = "network", outcome = "unknown", attempts = 1, retryable = kind.repeats }, call(mode, kind, 0), kind.name)
+        wire.assert_error(
+          { kind = "network", outcome = "unknown", attempts = 1, retryable = kind.repeats },
+          call(mode, kind, 0),
+          kind.name
+        )
         assert.equal(1, #server:requests(), kind.name)
       end
       server:reset { lost, answered }
       local final = call(mode, wire.kind["POST without a key"], 3)
-      wire.assert_error({ kind = "network", outcome = "unknown", attempts = 1 }, final, "POST without a key")
+      wire.assert_error(
+        { kind = "network", outcome = "unknown", attempts = 1 },
+        final,
+        "POST without a key"
+      )
       assert.equal(1, #server:requests())
     end)
   end
@@ -259,7 +295,8 @@ describe("retries = 0", function()
     return { "read", { send = "HTTP/1.1 200 OK\r\n" .. lines .. "\r\n" .. body }, "fin" }
   end
 
-  -- Every way a request can go wrong once it is on the wire; `warm` on a connection that was used before.
+  -- Every way a request can go wrong once it is on the wire; `warm` on a connection that was used
+  -- before.
   local faults = {
     ["FIN"] = { "read", "fin" },
     ["RST"] = { "read", "rst" },
@@ -285,7 +322,8 @@ describe("retries = 0", function()
     ["kept alive, then closed"] = { "read", { send = raw_server.reply(503, "", { Connection = "close" }) }, "fin" },
   }
   for _, status in ipairs { 401, 407, 408, 409, 421, 425, 429, 500, 502, 503, 504 } do
-    faults["status " .. status] = { "read", { send = raw_server.reply(status, "{}", { ["Retry-After"] = 0 }) }, "again" }
+    faults["status " .. status] =
+      { "read", { send = raw_server.reply(status, "{}", { ["Retry-After"] = 0 }) }, "again" }
   end
 
   for what, fault in pairs(faults) do
@@ -297,7 +335,14 @@ describe("retries = 0", function()
       end
       local script = { steps, ANSWER }
       steps.warm = nil
-      local results = wire.play(script, { mode = mode, before = fault.warm and 1 or 0, call = { retries = 0, attempt_timeout = 0.4 } })
+      local results = wire.play(
+        script,
+        {
+          mode = mode,
+          before = fault.warm and 1 or 0,
+          call = { retries = 0, attempt_timeout = 0.4 },
+        }
+      )
       for _, kind in ipairs(wire.kinds) do
         local result = results[kind.name]
         assert.is_nil(result.data, kind.name)

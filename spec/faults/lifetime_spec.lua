@@ -1,4 +1,5 @@
--- L: clients, calls, coroutines and processes that end, or go on, when nobody expects it. What could bring the process down runs in a child.
+-- L: clients, calls, coroutines and processes that end, or go on, when nobody expects it. What
+-- could bring the process down runs in a child.
 
 local polytomic = require "polytomic"
 local process = require "spec.support.process"
@@ -24,11 +25,14 @@ end
 local function leave() os.exit(_VERSION == "Lua 5.1" and not jit and 0 or true, true) end
 ]]
 
--- Runs a script in a Lua of its own; returns its exit status, output and errors. `limits` is shell that goes before the command.
+-- Runs a script in a Lua of its own; returns its exit status, output and errors. `limits` is shell
+-- that goes before the command.
 local function script(text, url, key, limits)
   local path = process.temporary_file(PRELUDE .. text)
   local words = {}
-  for index, word in ipairs { process.interpreter(), path, url, key or PARTNER_KEY } do words[index] = process.quote(word) end
+  for index, word in ipairs { process.interpreter(), path, url, key or PARTNER_KEY } do
+    words[index] = process.quote(word)
+  end
   local command = { "sh", "-c", (limits or "") .. "exec " .. table.concat(words, " ") }
   return process.run(command, { env = process.environment(), timeout = LONG and 600 or 60 })
 end
@@ -49,7 +53,13 @@ local function finish(client, seconds)
 end
 
 local function sandbox_client(options)
-  local all = { base_url = sandbox.url, partner_key = sandbox.partner_key, env = false, proxy = "", timeout = 30 }
+  local all = {
+    base_url = sandbox.url,
+    partner_key = sandbox.partner_key,
+    env = false,
+    proxy = "",
+    timeout = 30,
+  }
   for name, value in pairs(options or {}) do all[name] = value end
   return polytomic.new(all)
 end
@@ -77,7 +87,9 @@ describe("L: coroutines", function()
     until active == 0 and next(threads) == nil
     for index = 1, 1000 do assert.equal("Acme " .. index, names[index]) end
     local connections = {}
-    for _, request in ipairs(sandbox:requests("create_org")) do connections[request.connection] = true end
+    for _, request in ipairs(sandbox:requests("create_org")) do
+      connections[request.connection] = true
+    end
     local count = 0
     for _ in pairs(connections) do count = count + 1 end
     assert.is_true(count <= 8, count .. " connections")
@@ -165,7 +177,10 @@ describe("L: an error thrown", function()
   end)
 
   it("in a wait that was called in the middle of a transfer leaves the transfer to the next", function()
-    server:reset { per = "request", { { wait = "release" }, { send = raw_server.reply(200, { data = {} }) } } }
+    server:reset {
+      per = "request",
+      { { wait = "release" }, { send = raw_server.reply(200, { data = {} }) } },
+    }
     local angry = true
     local client = wire.client(server.url, { wait = function(one)
       one:step(angry and 0.05 or 1)
@@ -334,7 +349,10 @@ describe("L: the collector", function()
     ["that never runs"] = "collectgarbage 'stop'",
   } do
     it(title .. " changes nothing", function()
-      server:reset { per = "request", raw_server.reply(200, { data = { id = "x", list = { 1, 2, { a = "b" } } } }) }
+      server:reset {
+        per = "request",
+        raw_server.reply(200, { data = { id = "x", list = { 1, 2, { a = "b" } } } }),
+      }
       assert_script("ok", TORTURE .. collector .. ' work() io.write "ok"', server.url)
     end)
   end
@@ -385,7 +403,11 @@ describe("L: the end of a Lua state", function()
         for _ = 1, 10 do assert(client:create_org { name = "Acme" }) end
       end
     ]]):format(server.url))
-    assert_script("true", ("io.write(tostring(assert(require('polytomic.testing').run_states(%q, 8))))"):format(work), server.url)
+    assert_script(
+      "true",
+      ("io.write(tostring(assert(require('polytomic.testing').run_states(%q, 8))))"):format(work),
+      server.url
+    )
     assert.is_true(#server:requests() >= 8 * 100)
   end)
 end)
@@ -442,7 +464,12 @@ describe("L: fork", function()
   it("over TLS says no good-bye on the parent's connections", function()
     local secure = sandbox.tls()
     secure:reset()
-    assert_script("child 0", FORK:format(("{ ca_file = %q }"):format(secure.ca_file), 2), secure.url, secure.partner_key)
+    assert_script(
+      "child 0",
+      FORK:format(("{ ca_file = %q }"):format(secure.ca_file), 2),
+      secure.url,
+      secure.partner_key
+    )
     assert.equal(107, secure:committed("create_org"))
   end)
 end)
@@ -487,7 +514,8 @@ describe("L: many calls", function()
       end
       local function resident() return tonumber(contents("/proc/self/status"):match("VmRSS:%s*(%d+)")) end
       local list = os.tmpname()
-      local function descriptors() -- through a file: the ends of a pipe would count among them, or not
+      -- Through a file: the ends of a pipe would count among them, or not
+      local function descriptors()
         os.execute("ls /proc/$PPID/fd | wc -l >" .. list)
         return tonumber(contents(list))
       end

@@ -1,4 +1,5 @@
--- L: memory runs out at every point, in the core (libcurl included) and in Lua. Every run ends in a result or a clean error, and leaves nothing behind.
+-- L: memory runs out at every point, in the core (libcurl included) and in Lua. Every run ends in a
+-- result or a clean error, and leaves nothing behind.
 
 local process = require "spec.support.process"
 local raw_server = require "spec.support.raw_server"
@@ -22,7 +23,16 @@ describe("L: out of memory", function()
   setup(function()
     server = raw_server.start { script = { per = "request", raw_server.reply(200, { data = { id = "x", list = { 1, 2, { a = "b" } } } }, {
       ["X-Request-Id"] = "request-1", Deprecation = "true" }) } }
-    busy = raw_server.start { script = { per = "request", raw_server.reply(503, { message = "busy", key = "k", metadata = { a = 1 } }, { ["Retry-After"] = 0 }) } }
+    busy = raw_server.start {
+      script = {
+        per = "request",
+        raw_server.reply(
+          503,
+          { message = "busy", key = "k", metadata = { a = 1 } },
+          { ["Retry-After"] = 0 }
+        ),
+      },
+    }
   end)
 
   teardown(function()
@@ -33,7 +43,8 @@ describe("L: out of memory", function()
   local function run(how, scenario)
     local environment = process.environment()
     environment.LUA_CPATH = testing_core() .. ";" .. environment.LUA_CPATH
-    local command = { process.interpreter(), "spec/support/memory_run.lua", how, scenario, server.url, busy.url }
+    local command =
+      { process.interpreter(), "spec/support/memory_run.lua", how, scenario, server.url, busy.url }
     local status, out, err = process.run(command, { env = environment, timeout = 120 })
     assert.equal(0, status, err)
     local runs, returned, raised = out:match("^(%d+) runs, (%d+) returned, (%d+) raised")
@@ -47,7 +58,10 @@ describe("L: out of memory", function()
     for scenario, what in pairs {
       plain = "a plain call", started = "calls at once", retried = "a call that is retried", waiting = "a call that waits through Lua", refused = "calls that are refused",
     } do
-      it(("%s ends %s with a result or a clean error"):format(title, what), function() run(how, scenario) end)
+      it(
+        ("%s ends %s with a result or a clean error"):format(title, what),
+        function() run(how, scenario) end
+      )
     end
   end
 end)

@@ -28,7 +28,8 @@ describe("F: a redirect", function()
     { "to another host", function() return "http://localhost:" .. second.port .. "/api/organizations" end },
     { "without a scheme", function() return "//127.0.0.1:" .. second.port .. "/api/organizations" end },
     { "to plain http", function() return second.url .. "/" end, secure = true },
-    { "with the first host as user-info", function(origin) return "http://" .. origin.authority .. "@127.0.0.1:" .. second.port .. "/" end },
+    { "with the first host as user-info", function(origin)     return "http://" .. origin.authority .. "@127.0.0.1:" .. second.port .. "/"
+end },
     { "to a relative path", function() return "elsewhere" end },
     { "without a Location", function() return false end },
     { "to itself", function(origin) return origin.url .. "/api/organizations" end },
@@ -40,7 +41,8 @@ describe("F: a redirect", function()
   -- Plays one reply to one call of a kind at `origin`: data, message, err.
   local function call(mode, origin, kind, reply)
     origin:reset { per = "request", reply }
-    local client = wire.client(origin.url, { ca_file = origin == secure and certificates.ca or nil }, mode)
+    local client =
+      wire.client(origin.url, { ca_file = origin == secure and certificates.ca or nil }, mode)
     local result
     wire.run(mode, { { client = client, run = function() result = wire.call(client, kind) end } })
     client:close()
@@ -50,7 +52,11 @@ describe("F: a redirect", function()
   local function check(mode, origin, kind, status, location)
     local what = kind.name .. ", " .. mode .. ", " .. status
     local result = call(mode, origin, kind, raw_server.reply(status, "", { Location = location }))
-    wire.assert_error({ kind = "redirect", status = status, outcome = "rejected", attempts = 1, retryable = false }, result, what)
+    wire.assert_error(
+      { kind = "redirect", status = status, outcome = "rejected", attempts = 1, retryable = false },
+      result,
+      what
+    )
     assert.equal(1, #origin:requests(), what)
     assert.equal(0, second:connections(), what)
   end
@@ -87,6 +93,9 @@ describe("F: a redirect", function()
   end)
 
   for _, status in ipairs { 300, 304, 305, 399 } do
-    it(status .. " ends the call in the same way", function() check_all(first, status, second.url) end)
+    it(
+      status .. " ends the call in the same way",
+      function() check_all(first, status, second.url) end
+    )
   end
 end)

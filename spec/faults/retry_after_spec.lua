@@ -1,4 +1,5 @@
--- I: Retry-After through a server: what it says, what the client does. Its grammar is in spec/retry_after_spec.lua.
+-- I: Retry-After through a server: what it says, what the client does. Its grammar is in
+-- spec/retry_after_spec.lua.
 
 local raw_server = require "spec.support.raw_server"
 local wire = require "spec.support.wire"
@@ -27,7 +28,8 @@ describe("I: Retry-After", function()
     server:stop()
   end)
 
-  -- The call's data, message, err when the first reply has this status and header, and the second is 200.
+  -- The call's data, message, err when the first reply has this status and header, and the second
+  -- is 200.
   local function play(status, value)
     server:reset(raw_server.sequence { { status, "", { ["Retry-After"] = value } }, 200 })
     return client:create_org { name = "Acme" }
@@ -51,8 +53,14 @@ describe("I: Retry-After", function()
     for _, status in ipairs { 429, 503 } do
       local data, _, err = play(status, value)
       assert.is_nil(data)
-      assert.same({ status, 1, true, status == 429 and "rejected" or "unknown" }, { err.status, err.attempts, err.retryable, err.outcome })
-      assert.is_true(err.retry_after >= least and err.retry_after <= (most or least), "retry_after " .. err.retry_after)
+      assert.same(
+        { status, 1, true, status == 429 and "rejected" or "unknown" },
+        { err.status, err.attempts, err.retryable, err.outcome }
+      )
+      assert.is_true(
+        err.retry_after >= least and err.retry_after <= (most or least),
+        "retry_after " .. err.retry_after
+      )
       assert.is_true(err.retry_after < math.huge)
       assert.is_true(err.elapsed < TIMEOUT / 3)
       assert.equal(1, #server:requests())
@@ -60,13 +68,22 @@ describe("I: Retry-After", function()
   end
 
   for _, value in ipairs { "20", "60", "61", "120", "99999", "9007199254740992", "99999999999999999999", "86400.5" } do
-    it(value .. " passes the deadline: the call fails at once and says so", function() assert_fails(value, math.min(tonumber(value), 9007199254740992)) end)
+    it(
+      value .. " passes the deadline: the call fails at once and says so",
+      function() assert_fails(value, math.min(tonumber(value), 9007199254740992)) end
+    )
   end
 
-  it("just past the deadline fails at once", function() assert_fails(tostring(TIMEOUT), TIMEOUT) end)
+  it(
+    "just past the deadline fails at once",
+    function() assert_fails(tostring(TIMEOUT), TIMEOUT) end
+  )
 
   for _, case in ipairs { { "0", 0 }, { "0.2", 0.2 }, { " 0.1 ", 0.1 }, { "\t0", 0 }, { "0.0", 0 }, { "000", 0 } } do
-    it(("%q is waited for, and not longer"):format(case[1]), function() assert_waits(case[1], case[2], case[2]) end)
+    it(
+      ("%q is waited for, and not longer"):format(case[1]),
+      function() assert_waits(case[1], case[2], case[2]) end
+    )
   end
 
   -- All at once, since each waits: a server and a client for every value.
@@ -76,8 +93,14 @@ describe("I: Retry-After", function()
       "-10", "-0", "1e9", "1e400", "inf", "-inf", "Infinity", "nan", "", " ", "soon", "5, 10", "5;10", "0x5", "+5",
       "\"5\"", "Wed, 99 Oct 2035 07:28:00 GMT", "Wed, 21 Oct 100000 07:28:00 GMT", "Wed, 21 Foo 2035 07:28:00 GMT", "2035-10-21T07:28:00Z", "null", "[5]", "\255",
     } do
-      local one = raw_server.start { script = raw_server.sequence { { 503, "", { ["Retry-After"] = value } }, 200 } }
-      local job = { value = ("%q"):format(value:sub(1, 40)), server = one, client = wire.client(one.url, { timeout = TIMEOUT }, "in coroutines") }
+      local one = raw_server.start {
+        script = raw_server.sequence { { 503, "", { ["Retry-After"] = value } }, 200 },
+      }
+      local job = {
+        value = ("%q"):format(value:sub(1, 40)),
+        server = one,
+        client = wire.client(one.url, { timeout = TIMEOUT }, "in coroutines"),
+      }
       job.run = function() job.result = wire.call(job.client, wire.kind["POST with a key"]) end
       jobs[index] = job
     end
@@ -102,13 +125,25 @@ describe("I: Retry-After", function()
     assert.equal(60, select(3, client:create_org { name = "Acme" }).retry_after)
   end)
 
-  it("as a date in the past is no wait", function() assert_waits("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0) end)
+  it(
+    "as a date in the past is no wait",
+    function() assert_waits("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0) end
+  )
   it("as the present second is no wait", function() assert_waits(date(IMF, 0), 0, 1) end)
   for title, form in pairs { ["a date"] = IMF, ["a date of RFC 850"] = RFC_850, ["a date of asctime"] = ASCTIME } do
-    it("as " .. title .. " is a wait until then", function() assert_fails(date(form, 60), 50, 60) end)
+    it(
+      "as " .. title .. " is a wait until then",
+      function() assert_fails(date(form, 60), 50, 60) end
+    )
   end
-  it("as a date of RFC 850 in the past is no wait", function() assert_waits("Wednesday, 21-Oct-15 07:28:00 GMT", 0, 0) end)
-  it("as a date far ahead stays finite", function() assert_fails("Fri, 31 Dec 9999 23:59:59 GMT", 86400 * 365, 1e12) end)
+  it(
+    "as a date of RFC 850 in the past is no wait",
+    function() assert_waits("Wednesday, 21-Oct-15 07:28:00 GMT", 0, 0) end
+  )
+  it(
+    "as a date far ahead stays finite",
+    function() assert_fails("Fri, 31 Dec 9999 23:59:59 GMT", 86400 * 365, 1e12) end
+  )
 
   it("makes a POST without a key repeatable after 503, and is not needed after 429", function()
     for _, case in ipairs { { 503, 0, 2 }, { 503, false, 1 }, { 429, 0, 2 }, { 429, false, 2 }, { 502, 0, 1 }, { 504, 0, 1 } } do
@@ -133,7 +168,12 @@ describe("I: Retry-After", function()
   end)
 
   it("counts with what is left of the deadline, not with all of it", function()
-    server:reset(raw_server.sequence { { { sleep = 0.6 }, { send = raw_server.reply(503, "", { ["Retry-After"] = 0.5 }) } }, 200 })
+    server:reset(
+      raw_server.sequence {
+        { { sleep = 0.6 }, { send = raw_server.reply(503, "", { ["Retry-After"] = 0.5 }) } },
+        200,
+      }
+    )
     local _, _, err = client:create_org({ name = "Acme" }, { timeout = 1 })
     assert.same({ 1, 0.5 }, { err.attempts, err.retry_after })
     assert.is_true(err.elapsed < 1)

@@ -11,7 +11,8 @@ local ANSWER = { "read", { send = OK }, "again" }
 local PATIENCE = 0.25  -- seconds of attempt_timeout
 local LATE = { kind = "timeout" }
 -- A call that is to come through on its second attempt gives that one more time.
-local IMPATIENT = { client = { attempt_timeout = PATIENCE }, patient = { attempt_timeout = 3 * PATIENCE } }
+local IMPATIENT =
+  { client = { attempt_timeout = PATIENCE }, patient = { attempt_timeout = 3 * PATIENCE } }
 
 local function row(title, body)
   wire.each_mode(it, title, body)
@@ -26,10 +27,19 @@ local function within(seconds, run)
   return result
 end
 
--- Of the sandbox, calls that block take only the kinds that tell most; in coroutines all kinds wait at once.
+-- Of the sandbox, calls that block take only the kinds that tell most; in coroutines all kinds wait
+-- at once.
 local function in_sandbox(mode, fault)
-  local few = mode == "blocking" and { wire.kind["POST with a key"], wire.kind["POST without a key"] } or wire.answered_with_body
-  wire.lost_in_sandbox(mode, fault, true, LATE, { client = IMPATIENT.client, patient = IMPATIENT.patient, kinds = few })
+  local few = mode == "blocking"
+      and { wire.kind["POST with a key"], wire.kind["POST without a key"] }
+    or wire.answered_with_body
+  wire.lost_in_sandbox(
+    mode,
+    fault,
+    true,
+    LATE,
+    { client = IMPATIENT.client, patient = IMPATIENT.patient, kinds = few }
+  )
 end
 
 describe("a reply", function()
@@ -49,7 +59,12 @@ describe("a reply", function()
   end)
 
   row("D2 of an error that stalls in its body is late, not refused", function(mode)
-    wire.once(mode, { "read", { send = "HTTP/1.1 422 No\r\nContent-Length: 9\r\n\r\n{" }, "stall" }, LATE, IMPATIENT)
+    wire.once(
+      mode,
+      { "read", { send = "HTTP/1.1 422 No\r\nContent-Length: 9\r\n\r\n{" }, "stall" },
+      LATE,
+      IMPATIENT
+    )
   end)
 
   row("D3 whose body drips times out", function(mode)
@@ -60,12 +75,22 @@ describe("a reply", function()
 
   row("D4 whose headers drip times out", function(mode)
     wire.once(mode, { "read", { drip = OK, interval = 0.1 } }, LATE, IMPATIENT)
-    if mode == "in coroutines" then in_sandbox(mode, { fault = "drip", interval = 0.1, headers = true }) end
+    if mode == "in coroutines" then
+      in_sandbox(mode, { fault = "drip", interval = 0.1, headers = true })
+    end
   end)
 
   row("D3 that drips on every attempt never makes the call last longer than timeout", function(mode)
-    local options = { mode = mode, client = { timeout = 0.6, attempt_timeout = PATIENCE }, call = { retries = 9 }, kinds = { wire.kind.GET } }
-    local result = within(0.6, function() return wire.play({ { "read", { drip = OK, interval = 0.1 } } }, options) end).GET
+    local options = {
+      mode = mode,
+      client = { timeout = 0.6, attempt_timeout = PATIENCE },
+      call = { retries = 9 },
+      kinds = { wire.kind.GET },
+    }
+    local result = within(
+      0.6,
+      function() return wire.play({ { "read", { drip = OK, interval = 0.1 } } }, options) end
+    ).GET
     wire.assert_error({ kind = "timeout", outcome = "unknown" }, result, "GET")
     assert.is_true(result.err.elapsed < 3 * 0.6)
     assert.equal(result.err.attempts, #result.requests)
@@ -77,11 +102,18 @@ describe("a deadline", function()
   row("D5 shorter than the wait before the next attempt ends the call now, with the last error", function(mode)
     local busy = raw_server.reply(503, { message = "busy" }, { ["Retry-After"] = 30 })
     local options = { mode = mode, client = { timeout = 5 }, call = { retries = 3 } }
-    local results = within(1, function() return wire.play({ { "read", { send = busy }, "again" } }, options) end)
+    local results = within(
+      1,
+      function() return wire.play({ { "read", { send = busy }, "again" } }, options) end
+    )
     for _, kind in ipairs(wire.kinds) do
       local result = results[kind.name]
       local outcome = kind.name == "GET" and "rejected" or "unknown"
-      wire.assert_error({ kind = "server", status = 503, outcome = outcome, attempts = 1, retryable = true }, result, kind.name)
+      wire.assert_error(
+        { kind = "server", status = 503, outcome = outcome, attempts = 1, retryable = true },
+        result,
+        kind.name
+      )
       assert.equal(30, result.err.retry_after, kind.name)
       assert.equal("busy", result.err.message, kind.name)
       assert.equal(1, #result.requests, kind.name)
@@ -183,7 +215,9 @@ describe("a cancelled call", function()
 
   it("D6 in a wait keeps what the attempts before it say", function()
     for _, case in ipairs { { 429, "rejected" }, { 502, "unknown" } } do
-      server:reset { { "read", { send = raw_server.reply(case[1], "{}", { ["Retry-After"] = 15 }) }, "close" } }
+      server:reset {
+        { "read", { send = raw_server.reply(case[1], "{}", { ["Retry-After"] = 15 }) }, "close" },
+      }
       client = wire.client(server.url)
       local call = client:start("create_org", { name = "Acme" })
       while client:stats().retry_tokens == 500 do client:step(0.05) end
@@ -212,7 +246,8 @@ describe("a cancelled call", function()
 end)
 
 describe("the wall clock", function()
-  -- A library that moves the wall clock by a day, back and forth, each time somebody looks; the monotonic clock is left alone.
+  -- A library that moves the wall clock by a day, back and forth, each time somebody looks; the
+  -- monotonic clock is left alone.
   local SOURCE = [[
 #define _GNU_SOURCE
 #include <sys/syscall.h>
@@ -255,15 +290,29 @@ time_t time(time_t *out) {
 
   it("D7 set back and forth changes nothing: timers are monotonic", function()
     local library = process.directory() .. "/jumping_clock.so"
-    local status, _, errors = process.run({ "cc", "-shared", "-fPIC", "-o", library, "-x", "c", "-" }, { stdin = SOURCE })
+    local status, _, errors = process.run(
+      { "cc", "-shared", "-fPIC", "-o", library, "-x", "c", "-" },
+      { stdin = SOURCE }
+    )
     assert.equal(0, status, errors)
-    local server = raw_server.start { script = { per = "request", { "stall" }, { { send = raw_server.reply(503, "{}") } }, { { send = OK } } } }
+    local server = raw_server.start {
+      script = {
+        per = "request",
+        { "stall" },
+        { { send = raw_server.reply(503, "{}") } },
+        { { send = OK } },
+      },
+    }
     local preloaded = os.getenv "LD_PRELOAD"
-    local environment = process.environment { LD_PRELOAD = (preloaded and preloaded .. " " or "") .. library }
+    local environment =
+      process.environment { LD_PRELOAD = (preloaded and preloaded .. " " or "") .. library }
     local script = process.temporary_file(CALLS)
     local out
     within(2, function()
-      status, out, errors = process.run({ process.interpreter(), script, server.url }, { env = environment, timeout = 20 })
+      status, out, errors = process.run(
+        { process.interpreter(), script, server.url },
+        { env = environment, timeout = 20 }
+      )
     end)
     assert.equal(0, status, errors)
     local late, done = out:match("^true\ttimeout\t1\t([%d.e-]+)\ntrue\tdone\t2\t([%d.e-]+)\n$")
@@ -275,7 +324,14 @@ time_t time(time_t *out) {
 end)
 
 describe("a timeout", function()
-  local bad = { ["0"] = 0, ["-1"] = -1, ["NaN"] = 0 / 0, ["infinite"] = math.huge, ["a string"] = "5", ["a table"] = {} }
+  local bad = {
+    ["0"] = 0,
+    ["-1"] = -1,
+    ["NaN"] = 0 / 0,
+    ["infinite"] = math.huge,
+    ["a string"] = "5",
+    ["a table"] = {},
+  }
 
   for what, value in pairs(bad) do
     it("D8 that is " .. what .. " is refused where it is given, and nothing is sent", function()
@@ -285,7 +341,9 @@ describe("a timeout", function()
         local ok, why = pcall(function() client:get_org({ id = wire.ID }, { [name] = value }) end)
         assert.is_false(ok)
         assert.matches("time_spec%.lua:%d+: .*" .. name, why)
-        ok, why = pcall(function() client:start("get_org", { id = wire.ID }, { [name] = value }) end)
+        ok, why = pcall(
+          function() client:start("get_org", { id = wire.ID }, { [name] = value }) end
+        )
         assert.is_false(ok)
         assert.matches("time_spec%.lua:%d+: .*" .. name, why)
       end

@@ -2,7 +2,9 @@
 
 local luasocket = require "socket"
 -- Debian has copas for Lua 5.1 alone, but any Lua can run it.
-if not package.path:find("/usr/share/lua/5.1/?.lua", 1, true) then package.path = package.path:gsub(";+$", "") .. ";/usr/share/lua/5.1/?.lua" end
+if not package.path:find("/usr/share/lua/5.1/?.lua", 1, true) then
+  package.path = package.path:gsub(";+$", "") .. ";/usr/share/lua/5.1/?.lua"
+end
 local copas = require "copas"
 local loops = require "spec.support.loops"
 local sandbox = require "spec.support.sandbox"
@@ -26,7 +28,11 @@ end
 
 -- A socket to copas that is never readable and always ready: its thread runs once in every step.
 local function pause(at)
-  local ready = { getfd = function() return 0 end, settimeout = function() return 1 end, close = function() return 1 end }
+  local ready = {
+    getfd = function() return 0 end,
+    settimeout = function() return 1 end,
+    close = function() return 1 end,
+  }
   function ready.dirty() return luasocket.gettime() >= at end
   function ready.receive()
     if luasocket.gettime() >= at then return "" end
@@ -49,9 +55,15 @@ describe("In copas", function()
 
   it("a call outside a thread says what to do, and sends nothing", function()
     local client = loops.client_of(host, sandbox)
-    local ok, message = pcall(function() local org = client:create_org { name = "Acme" } return org end)
+    local ok, message = pcall(function()
+      local org = client:create_org { name = "Acme" }
+      return org
+    end)
     assert.is_false(ok)
-    assert.truthy(message:find("copas_spec.lua:%d+: polytomic.wait.copas suspends the calling thread"), message)
+    assert.truthy(
+      message:find("copas_spec.lua:%d+: polytomic.wait.copas suspends the calling thread"),
+      message
+    )
     client:step(0)
     assert.same({}, sandbox:requests())
     client:close()

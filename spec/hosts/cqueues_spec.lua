@@ -68,7 +68,12 @@ describe("In cqueues", function()
     local count = 0
     local inner = cqueues.new()
     inner:wrap(function() if client:create_org { name = "Acme" } then count = count + 1 end end)
-    host.run { inner and function() assert(inner:loop()) end, function() if client:create_org { name = "Acme" } then count = count + 1 end end }
+    host.run {
+      inner and function() assert(inner:loop()) end,
+      function()
+        if client:create_org { name = "Acme" } then count = count + 1 end
+      end,
+    }
     assert.equal(2, count)
     client:close()
     server:stop()

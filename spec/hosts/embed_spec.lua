@@ -1,4 +1,5 @@
--- Inside a C program that links nothing but Lua: frames, and the end of a state whatever is in flight.
+-- Inside a C program that links nothing but Lua: frames, and the end of a state whatever is in
+-- flight.
 
 local core = require "polytomic.core"
 local dns = require "spec.support.dns"
@@ -28,7 +29,8 @@ local function play(program, url, options)
   local words = { program, options.script or "examples/embed/game.lua", tostring(options.frames or 30), tostring(options.threads or 1) }
   local env = process.environment { POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_DEPLOYMENT_URL = url, http_proxy = false, https_proxy = false }
   if options.cpath then env.LUA_CPATH = options.cpath end
-  -- The loader, which closes other C modules with a state, has locks that ThreadSanitizer does not know.
+  -- The loader, which closes other C modules with a state, has locks that ThreadSanitizer does not
+  -- know.
   env.TSAN_OPTIONS = "suppressions=" .. process.temporary_file "race:_dl_close_worker\n"
   local began = core.now()
   local status, out, err
@@ -114,11 +116,22 @@ describe("examples/embed", function()
         local flags = "-O1 -g -fno-omit-frame-pointer -fsanitize=" .. flag
         run(("make -s CC=gcc BUILD=%s CFLAGS='%s' LUA_VERSION=5.4 all"):format(build, flags), { timeout = 120 })
         local sanitized = process.directory() .. "/embed-" .. flag
-        run(("gcc %s -o %s examples/embed/main.c $(pkg-config --cflags --libs lua5.4) -pthread"):format(flags, sanitized))
+        run(
+          ("gcc %s -o %s examples/embed/main.c $(pkg-config --cflags --libs lua5.4) -pthread"):format(
+            flags,
+            sanitized
+          )
+        )
         local cpath = build .. "/5.4/?.so;" .. package.cpath
         local quick = slow_server.start { delay = 0.05 }
-        assert.equal(4, count(play(sanitized, quick.url, { threads = 4, cpath = cpath }), "closed in"))
-        assert.equal(4, count(play(sanitized, slow.url, { threads = 4, cpath = cpath }), "closed in"))
+        assert.equal(
+          4,
+          count(play(sanitized, quick.url, { threads = 4, cpath = cpath }), "closed in")
+        )
+        assert.equal(
+          4,
+          count(play(sanitized, slow.url, { threads = 4, cpath = cpath }), "closed in")
+        )
         quick:stop()
       end)
     end

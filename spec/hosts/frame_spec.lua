@@ -52,21 +52,34 @@ describe("In a frame loop", function()
         self.n = self.n + 1
         return self.n > 10
       end
-      threads[i] = coroutine.create(function() while not call:done() do host.wait(client, call) end end)
+      threads[i] = coroutine.create(function()
+        while not call:done() do
+          host.wait(client, call)
+        end
+      end)
     end
     local frames = 0
     while #threads > 0 do
       resume_all(threads)
       frames = frames + 1
     end
-    assert.is_true(steps >= frames - 2 and steps <= frames, steps .. " steps in " .. frames .. " frames")
+    assert.is_true(
+      steps >= frames - 2 and steps <= frames,
+      steps .. " steps in " .. frames .. " frames"
+    )
   end)
 
   it("a call outside a coroutine says what to do, and sends nothing", function()
     local client = loops.client_of(host, sandbox)
-    local ok, message = pcall(function() local org = client:create_org { name = "Acme" } return org end)
+    local ok, message = pcall(function()
+      local org = client:create_org { name = "Acme" }
+      return org
+    end)
     assert.is_false(ok)
-    assert.truthy(message:find("frame_spec.lua:%d+: polytomic.wait.frame suspends the calling coroutine"), message)
+    assert.truthy(
+      message:find("frame_spec.lua:%d+: polytomic.wait.frame suspends the calling coroutine"),
+      message
+    )
     client:step(0)
     assert.same({}, sandbox:requests())
     client:close()
@@ -75,7 +88,13 @@ describe("In a frame loop", function()
   it("no step of 64 calls over TLS, new connections and all, takes a frame's time", function()
     local server = slow_server.start { delay = 0.2, tls = certificates.good }
     measured.keeps(function()
-      local client = polytomic.new { base_url = server.url, ca_file = server.ca_file, partner_key = "partner-key-of-specs", env = false, max_connections = 64 }
+      local client = polytomic.new {
+        base_url = server.url,
+        ca_file = server.ca_file,
+        partner_key = "partner-key-of-specs",
+        env = false,
+        max_connections = 64,
+      }
       local calls = {}
       for i = 1, 64 do calls[i] = client:start("create_org", { name = "Acme" }) end
       local times, active = {}, 64 -- processor seconds: the machine may be busy with others
@@ -90,7 +109,8 @@ describe("In a frame loop", function()
       client:close()
       table.sort(times)
       return {
-        { "64 calls over new TLS connections: worst step in ms", times[#times] * 1000, at_most = 2 * FRAME * 1000 }, -- 4 on a quiet machine, 50 unbounded
+        -- 4 on a quiet machine, 50 unbounded
+        { "64 calls over new TLS connections: worst step in ms", times[#times] * 1000, at_most = 2 * FRAME * 1000 },
         { "95 of 100", times[math.ceil(#times * 0.95)] * 1000, at_most = 12 },
       }
     end)
@@ -100,7 +120,8 @@ describe("In a frame loop", function()
   it("the first connection with the system's authorities takes no frame's time", function()
     local server = slow_server.start { delay = 0, tls = certificates.good }
     measured.keeps(function()
-      local client = polytomic.new { base_url = server.url, partner_key = "partner-key-of-specs", env = false }
+      local client =
+        polytomic.new { base_url = server.url, partner_key = "partner-key-of-specs", env = false }
       local call, worst = client:start("create_org", { name = "Acme" }), 0
       while not call:done() do
         local before = os.clock()
@@ -123,7 +144,14 @@ describe("In a frame loop", function()
     measured.keeps(function()
       local before = os.clock()
       for _ = 1, STEPS do client:step(0) end
-      return { { "a step with 64 calls in flight and nothing to do, in us", (os.clock() - before) / STEPS * 1e6, at_most = 10 } } -- 1 on a quiet machine
+      -- 1 on a quiet machine
+      return {
+        {
+          "a step with 64 calls in flight and nothing to do, in us",
+          (os.clock() - before) / STEPS * 1e6,
+          at_most = 10,
+        },
+      }
     end)
     client:close()
     server:stop()

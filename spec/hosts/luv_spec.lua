@@ -43,9 +43,19 @@ describe("In luv", function()
   it("a call outside a coroutine says what to do, and sends nothing", function()
     local client = loops.client_of(host, sandbox)
     local line = debug.getinfo(1, "l").currentline + 1
-    local ok, message = pcall(function() local org = client:create_org { name = "Acme" } return org end)
+    local ok, message = pcall(function()
+      local org = client:create_org { name = "Acme" }
+      return org
+    end)
     assert.is_false(ok)
-    assert.truthy(message:find("luv_spec.lua:" .. line .. ": polytomic.wait.luv suspends the calling coroutine", 1, true), message)
+    assert.truthy(
+      message:find(
+        "luv_spec.lua:" .. line .. ": polytomic.wait.luv suspends the calling coroutine",
+        1,
+        true
+      ),
+      message
+    )
     client:step(0)
     assert.same({}, sandbox:requests())
     client:close()
@@ -75,7 +85,10 @@ describe("In luv", function()
       coroutine.wrap(function() wait() io.stdout:write "second woken" io.stdout:flush() end)()
       uv.run()
     ]]
-    local _, out, err = process.run({ process.interpreter(), script, sandbox.url, sandbox.partner_key }, { env = process.environment() })
+    local _, out, err = process.run(
+      { process.interpreter(), script, sandbox.url, sandbox.partner_key },
+      { env = process.environment() }
+    )
     assert.equal("second woken", out)
     assert.truthy(err:find "first woken")
   end)
@@ -89,7 +102,9 @@ describe("In luv", function()
     timer:start(0, 5, function()
       rounds = rounds + 1
       for _ = 1, 10 do
-        coroutine.wrap(function() if client:create_org { name = "Acme" } then done = done + 1 end end)()
+        coroutine.wrap(function()
+          if client:create_org { name = "Acme" } then done = done + 1 end
+        end)()
       end
       if rounds == 30 then
         timer:stop()

@@ -1,4 +1,5 @@
--- Inside nginx: calls suspend the light thread that made them, in every phase that may yield, through reloads and at any number.
+-- Inside nginx: calls suspend the light thread that made them, in every phase that may yield,
+-- through reloads and at any number.
 
 local json = require "cjson"
 local http = require "spec.support.http"
@@ -51,7 +52,11 @@ end)
 
 -- What other requests notice: the median of their latencies, in ms.
 local function median_of(pings)
-  return { "another location's median in ms", load_generator.quantile(pings.latencies, 0.5) * 1000, at_most = 5 }
+  return {
+    "another location's median in ms",
+    load_generator.quantile(pings.latencies, 0.5) * 1000,
+    at_most = 5,
+  }
 end
 
 -- Debian's module for nginx is made of LuaJIT: on the other Luas there is nothing more to specify.
@@ -75,7 +80,11 @@ describe("In nginx", function()
         { port = server.port, target = "/ping", pause = 0.005, seconds = 2 },
       }
       assert.same({ [200] = calls.statuses[200] }, calls.statuses)
-      return { { "calls a second", calls.statuses[200] / calls.seconds, at_least = 240 }, median_of(pings) } -- of the ideal 320; calls that block make 5
+      -- Of the ideal 320; calls that block make 5
+      return {
+        { "calls a second", calls.statuses[200] / calls.seconds, at_least = 240 },
+        median_of(pings),
+      }
     end)
     assert.same({}, server:complaints())
   end)
@@ -83,7 +92,9 @@ describe("In nginx", function()
   it("512 requests at once all get their answer", function()
     server = nginx.start { http = init(upstream), server = CONTENT }
     measured.keeps(function()
-      local calls = load_generator.run { { port = server.port, target = "/content", concurrency = 512, times = 2 } }
+      local calls = load_generator.run {
+        { port = server.port, target = "/content", concurrency = 512, times = 2 },
+      }
       assert.same({ [200] = 1024 }, calls.statuses)
       return {
         { "512 at once: calls a second", 1024 / calls.seconds, at_least = 300 },
@@ -126,11 +137,19 @@ describe("In nginx", function()
       location = /content { content_by_lua_block { ngx.print(call()) } }
     ]] }
     http.request("GET", server.url .. "/phases")
-    assert.equal(200, (http.request("GET", server.url .. "/content"))) -- its driver would send what was left behind
+    -- Its driver would send what was left behind
+    assert.equal(200, (http.request("GET", server.url .. "/content")))
     local _, body = http.request("GET", server.url .. "/refused")
     local refused = json.decode(body)
     for _, phase in ipairs { "init", "init_worker", "set", "header_filter", "body_filter", "log" } do
-      assert.truthy((refused[phase] or "nothing was called"):find("cannot wait in nginx's phase '" .. phase .. "', where nothing may yield", 1, true), refused[phase])
+      assert.truthy(
+        (refused[phase] or "nothing was called"):find(
+          "cannot wait in nginx's phase '" .. phase .. "', where nothing may yield",
+          1,
+          true
+        ),
+        refused[phase]
+      )
       assert.truthy(refused[phase]:find("ngx.timer.at", 1, true))
     end
     assert.equal(1, quiet:stats().requests)
@@ -175,7 +194,9 @@ describe("In nginx", function()
       } }
     ]] }
     measured.keeps(function()
-      local calls = load_generator.run { { port = server.port, target = "/content", concurrency = 8, times = 1 } }
+      local calls = load_generator.run {
+        { port = server.port, target = "/content", concurrency = 8, times = 1 },
+      }
       assert.same({ [200] = 8 }, calls.statuses)
       return { { "no timer left: seconds for 8 calls", calls.seconds, at_most = 3 } }
     end)
@@ -192,7 +213,8 @@ describe("In nginx", function()
         end
       end)
     end)
-    -- A worker that is going away may close a connection just as the next request is written to it: only answers count.
+    -- A worker that is going away may close a connection just as the next request is written to it:
+    -- only answers count.
     assert.same({ [200] = calls.statuses[200], [0] = calls.statuses[0] }, calls.statuses)
     assert.equal(calls.statuses[200], upstream:stats().requests - before)
     assert.is_true(calls.statuses[200] >= 5 * 32, calls.statuses[200])
@@ -228,7 +250,10 @@ describe("In nginx", function()
         { port = server.port, target = "/ping", pause = 0.005, times = 40 },
       }
       assert.same({ [200] = 1 }, batch.statuses)
-      return { { "seconds for a batch of 40, 20 at once", batch.seconds, at_most = 2 }, median_of(pings) }
+      return {
+        { "seconds for a batch of 40, 20 at once", batch.seconds, at_most = 2 },
+        median_of(pings),
+      }
     end)
     local _, body = http.request("GET", server.url .. "/batch")
     assert.equal("40 0", body)
@@ -248,7 +273,9 @@ describe("In nginx", function()
         ngx.print(org.name)
       } }
     ]], substitutes = { UPSTREAM = sandbox.url, KEY = sandbox.partner_key } }
-    local calls = load_generator.run { { port = server.port, target = "/content", concurrency = 8, times = 10 } }
+    local calls = load_generator.run {
+      { port = server.port, target = "/content", concurrency = 8, times = 10 },
+    }
     assert.same({ [200] = 80 }, calls.statuses)
     assert.same({}, server:complaints())
   end)
@@ -269,33 +296,67 @@ describe("examples/openresty", function()
     file:close()
     local root = nginx.root()
     text = text:gsub("listen 127%.0%.0%.1:8088", "listen 127.0.0.1:" .. port)
-    text = text:gsub("%$prefix", root .. "/examples/openresty"):gsub("\nworker_processes", "\n" .. nginx.user() .. "\ndaemon off;\nworker_processes")
-    text = text:gsub("http {", 'http { init_worker_by_lua_block { io.stdout:write("ready\\n") io.stdout:flush() }', 1)
+    text = text
+      :gsub("%$prefix", root .. "/examples/openresty")
+      :gsub("\nworker_processes", "\n" .. nginx.user() .. "\ndaemon off;\nworker_processes")
+    text = text:gsub(
+      "http {",
+      'http { init_worker_by_lua_block { io.stdout:write("ready\\n") io.stdout:flush() }',
+      1
+    )
     return nginx.start_text(text, port, { env = env })
   end
 
   before_each(function() sandbox:reset() end)
 
   it("signs a customer up: organization, user and key", function()
-    server = start_example { POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_DEPLOYMENT_URL = sandbox.url }
-    local status, body = http.request("POST", server.url .. "/signup", { body = '{"company":"Acme","email":"jane@acme.com"}' })
+    server = start_example {
+      POLYTOMIC_PARTNER_KEY = sandbox.partner_key,
+      POLYTOMIC_DEPLOYMENT_URL = sandbox.url,
+    }
+    local status, body = http.request(
+      "POST",
+      server.url .. "/signup",
+      { body = '{"company":"Acme","email":"jane@acme.com"}' }
+    )
     assert.equal(201, status, body)
     local made = json.decode(body)
     assert.truthy(made.organization and made.user and made.api_key)
     local _, org = sandbox:request("GET", "/api/organizations/" .. made.organization)
     assert.equal("Acme", org.data.name)
-    local _, user = sandbox:request("GET", "/api/organizations/" .. made.organization .. "/users/" .. made.user)
+    local _, user =
+      sandbox:request("GET", "/api/organizations/" .. made.organization .. "/users/" .. made.user)
     assert.equal("jane@acme.com", user.data.email)
   end)
 
   it("tells the customer what is wrong, and leaves no half-made organization", function()
-    server = start_example { POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_DEPLOYMENT_URL = sandbox.url }
+    server = start_example {
+      POLYTOMIC_PARTNER_KEY = sandbox.partner_key,
+      POLYTOMIC_DEPLOYMENT_URL = sandbox.url,
+    }
     assert.equal(400, (http.request("POST", server.url .. "/signup", { body = "{" })))
-    assert.equal(201, (http.request("POST", server.url .. "/signup", { body = '{"company":"Acme","email":"jane@acme.com"}' })))
-    local status, body = http.request("POST", server.url .. "/signup", { body = '{"company":"Acme","email":"joe@acme.com"}' })
+    assert.equal(
+      201,
+      (
+        http.request(
+          "POST",
+          server.url .. "/signup",
+          { body = '{"company":"Acme","email":"jane@acme.com"}' }
+        )
+      )
+    )
+    local status, body = http.request(
+      "POST",
+      server.url .. "/signup",
+      { body = '{"company":"Acme","email":"joe@acme.com"}' }
+    )
     assert.equal(409, status, body)
     sandbox:faults { { operation = "create_user", fault = "status", status = 422, times = 1 } }
-    status = http.request("POST", server.url .. "/signup", { body = '{"company":"Initech","email":"bill@initech.com"}' })
+    status = http.request(
+      "POST",
+      server.url .. "/signup",
+      { body = '{"company":"Initech","email":"bill@initech.com"}' }
+    )
     assert.equal(422, status)
     local _, list = sandbox:request("GET", "/api/organizations")
     for _, org in ipairs(list.data) do assert.are_not.equal("Initech", org.name) end
@@ -303,8 +364,17 @@ describe("examples/openresty", function()
   end)
 
   it("names the variable to set where there is no key", function()
-    server = start_example { POLYTOMIC_PARTNER_KEY = false, POLYTOMIC_DEPLOYMENT_KEY = false, POLYTOMIC_API_KEY = false, POLYTOMIC_DEPLOYMENT_URL = sandbox.url }
-    local status = http.request("POST", server.url .. "/signup", { body = '{"company":"Acme","email":"jane@acme.com"}' })
+    server = start_example {
+      POLYTOMIC_PARTNER_KEY = false,
+      POLYTOMIC_DEPLOYMENT_KEY = false,
+      POLYTOMIC_API_KEY = false,
+      POLYTOMIC_DEPLOYMENT_URL = sandbox.url,
+    }
+    local status = http.request(
+      "POST",
+      server.url .. "/signup",
+      { body = '{"company":"Acme","email":"jane@acme.com"}' }
+    )
     assert.equal(502, status)
     local _, log = server.child:output()
     assert.truthy(log:find("set POLYTOMIC_PARTNER_KEY", 1, true), log)
@@ -312,7 +382,16 @@ describe("examples/openresty", function()
 
   it("is a configuration that nginx accepts as it stands", function()
     local root = nginx.root()
-    local status, out, err = process.run { "nginx", "-t", "-p", root .. "/examples/openresty", "-c", "nginx.conf", "-e", "stderr" }
+    local status, out, err = process.run {
+      "nginx",
+      "-t",
+      "-p",
+      root .. "/examples/openresty",
+      "-c",
+      "nginx.conf",
+      "-e",
+      "stderr",
+    }
     assert.equal(0, status, out .. err)
   end)
 end)

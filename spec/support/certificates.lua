@@ -1,9 +1,12 @@
--- Certificates for specs: an authority and leaves good and bad, made on first use and written as PEM into the temporary directory.
+-- Certificates for specs: an authority and leaves good and bad, made on first use and written as
+-- PEM into the temporary directory.
 --
--- `certificates.NAME` is `{ certificate = path, key = path, ca = path of the authority that signed it }`. Names: `good` (localhost,
--- 127.0.0.1, ::1), `expired`, `not_yet_valid`, `wrong_host` (elsewhere.example), `unknown_ca` (good names, an authority nobody
--- trusts), `self_signed`, `client` (for client authentication), `stranger` (the same from the unknown authority).
--- `certificates.ca` is the path of the trusted authority, `certificates.ca_directory` a hashed directory holding it.
+-- `certificates.NAME` is `{ certificate = path, key = path, ca = path of the authority that signed
+-- it }`. Names: `good` (localhost, 127.0.0.1, ::1), `expired`, `not_yet_valid`, `wrong_host`
+-- (elsewhere.example), `unknown_ca` (good names, an authority nobody trusts), `self_signed`,
+-- `client` (for client authentication), `stranger` (the same from the unknown authority).
+-- `certificates.ca` is the path of the trusted authority, `certificates.ca_directory` a hashed
+-- directory holding it.
 
 local bignum = require "openssl.bignum"
 local extension = require "openssl.x509.extension"
@@ -17,7 +20,10 @@ local DAY = 86400
 local HERE = { DNS = { "localhost" }, IP = { "127.0.0.1", "::1" } }
 
 -- Authorities by name, leaves by theirs; kept for the whole process.
-local made_before = process.shared("certificates", function() return { serial = 0, authorities = {}, leaves = {} } end)
+local made_before = process.shared(
+  "certificates",
+  function() return { serial = 0, authorities = {}, leaves = {} } end
+)
 local authorities = made_before.authorities
 
 local function distinguished(common_name)
@@ -70,7 +76,8 @@ local function authority(common_name)
     certificate:setBasicConstraintsCritical(true)
     certificate:addExtension(extension.new("keyUsage", "critical,keyCertSign,cRLSign"))
     certificate:sign(key)
-    made = { certificate = certificate, key = key, path = process.temporary_file(certificate:toPEM()) }
+    made =
+      { certificate = certificate, key = key, path = process.temporary_file(certificate:toPEM()) }
     authorities[common_name] = made
   end
   return made
@@ -104,7 +111,14 @@ end
 -- A directory as `openssl rehash` makes it.
 local function hashed_directory(path)
   local directory = process.temporary_file()
-  local script = "mkdir " .. directory .. " && cp " .. path .. " " .. directory .. "/ca.pem && openssl rehash " .. directory
+  local script = "mkdir "
+    .. directory
+    .. " && cp "
+    .. path
+    .. " "
+    .. directory
+    .. "/ca.pem && openssl rehash "
+    .. directory
   assert(process.run({ "sh", "-c", script }) == 0, "openssl rehash failed")
   return directory
 end

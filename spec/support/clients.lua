@@ -26,10 +26,14 @@ end
 function M.sandbox(options)
   options = options or {}
   local keyed = options.api_key or options.partner_key or options.deployment_key
-  return new({ base_url = sandbox.url, partner_key = not keyed and sandbox.partner_key or nil }, options)
+  return new(
+    { base_url = sandbox.url, partner_key = not keyed and sandbox.partner_key or nil },
+    options
+  )
 end
 
--- The scripted server of this file, playing `replies` (see raw_server.sequence) from now on, its records empty.
+-- The scripted server of this file, playing `replies` (see raw_server.sequence) from now on, its
+-- records empty.
 function M.server(replies)
   local script = raw_server.sequence(replies)
   if server then return server:reset(script) end
@@ -37,10 +41,15 @@ function M.server(replies)
   return server
 end
 
--- A client of that server, which answers one reply after another: statuses, bytes, or `{ status, body, headers }`.
+-- A client of that server, which answers one reply after another: statuses, bytes, or `{ status,
+-- body, headers }`.
 function M.answered(replies, options)
   if type(replies[1]) ~= "table" and #replies > 1 then replies = { replies } end
-  return new({ base_url = M.server(replies).url, partner_key = "partner-key-of-specs", retries = 0 }, options), server
+  return new(
+    { base_url = M.server(replies).url, partner_key = "partner-key-of-specs", retries = 0 },
+    options
+  ),
+    server
 end
 
 -- Closes every client made since.
@@ -49,8 +58,8 @@ function M.close()
   open = {}
 end
 
--- Gives every spec of a file a sandbox that was reset, closes its clients behind it, and fails it where it leaves a fault unconsumed. Takes
--- busted's functions, since modules do not see them.
+-- Gives every spec of a file a sandbox that was reset, closes its clients behind it, and fails it
+-- where it leaves a fault unconsumed. Takes busted's functions, since modules do not see them.
 function M.around(before_each, after_each)
   before_each(function() sandbox:reset() end)
   after_each(function()
@@ -59,13 +68,17 @@ function M.around(before_each, after_each)
   end)
 end
 
--- Checks that `call`, written on one line, raises a string with that line's position, and returns what follows the position.
+-- Checks that `call`, written on one line, raises a string with that line's position, and returns
+-- what follows the position.
 function M.raised(call)
   local where = debug.getinfo(call, "S")
   local ok, message = pcall(call)
   assert(not ok, "nothing was raised")
   local position = ("%s:%d: "):format(where.short_src, where.linedefined)
-  assert(type(message) == "string" and message:sub(1, #position) == position, ("raised at another place than %s%s"):format(position, tostring(message)))
+  assert(
+    type(message) == "string" and message:sub(1, #position) == position,
+    ("raised at another place than %s%s"):format(position, tostring(message))
+  )
   return message:sub(#position + 1)
 end
 

@@ -1,10 +1,12 @@
 -- Names that do not resolve, for specs, without any network.
 --
--- `dns.missing` is a name that never exists (RFC 2606). Here getaddrinfo refuses it in milliseconds; on a machine whose resolver does
--- not answer it takes as long as that resolver's timeouts, so specs that use it give the call a deadline of its own.
+-- `dns.missing` is a name that never exists (RFC 2606). Here getaddrinfo refuses it in
+-- milliseconds; on a machine whose resolver does not answer it takes as long as that resolver's
+-- timeouts, so specs that use it give the call a deadline of its own.
 --
--- A resolver that is slow or out of order needs another /etc/resolv.conf. A child gets one in a mount namespace of its own, where
--- util-linux's `unshare` may make one and port 53 of a loopback address may be bound; `dns.available()` says whether.
+-- A resolver that is slow or out of order needs another /etc/resolv.conf. A child gets one in a
+-- mount namespace of its own, where util-linux's `unshare` may make one and port 53 of a loopback
+-- address may be bound; `dns.available()` says whether.
 --
 --   local resolver = dns.resolver "silent"           takes queries and never answers; "dead" refuses them at once
 --   local status, out, err = resolver:run({ process.interpreter(), script }, { env = process.environment() })
@@ -14,9 +16,18 @@ local process = require "spec.support.process"
 
 local M = {}
 
-local ADDRESSES = "127.53.53.%d"  -- loopback addresses no real resolver listens on; specs of other Luas, which run at the same time, may
+-- Loopback addresses no real resolver listens on; specs of other Luas, which run at the same time,
+-- may
+local ADDRESSES = "127.53.53.%d"
 local DEAD = "127.53.54.1"        -- one that nobody ever listens on
-local UNSHARE = { "unshare", "--mount", "--map-root-user", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"' }
+local UNSHARE = {
+  "unshare",
+  "--mount",
+  "--map-root-user",
+  "sh",
+  "-c",
+  'mount --bind "$0" /etc/resolv.conf && exec "$@"',
+}
 
 M.missing = "nowhere.invalid"
 M.UNAVAILABLE = "no mount namespace may be made here, or no port 53 bound"

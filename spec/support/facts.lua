@@ -1,4 +1,5 @@
--- The API's documented types, read from the catalogue's JSON files alone, and a check of values against them.
+-- The API's documented types, read from the catalogue's JSON files alone, and a check of values
+-- against them.
 
 local cjson = require("cjson").new()
 
@@ -38,7 +39,9 @@ local function complaint_of_members(value, name, schema, where)
     end
   end
   for key in pairs(value) do
-    if not known[key] and not additions[name .. "." .. key] then return where .. "." .. key .. " is unknown to " .. name end
+    if not known[key] and not additions[name .. "." .. key] then
+      return where .. "." .. key .. " is unknown to " .. name
+    end
   end
 end
 
@@ -80,7 +83,9 @@ function complaint(value, text, where, format)
   if not lua_types[text] then return complaint_of_schema(value, text, where, format) end
   if type(value) ~= lua_types[text] then return where .. " is no " .. text end
   if text == "integer" and value % 1 ~= 0 then return where .. " is no integer" end
-  if formats[format or ""] and not value:find(formats[format]) then return where .. " is no " .. format .. ": " .. value end
+  if formats[format or ""] and not value:find(formats[format]) then
+    return where .. " is no " .. format .. ": " .. value
+  end
 end
 
 M.complaint = complaint
@@ -93,7 +98,8 @@ function M.example(text, name, format)
   if wrapper == "map" then return { key = M.example(inner, name, format) } end
   if format == "uuid" then return "12345678-1234-4234-8234-123456789012" end
   if format == "date-time" then return "2025-06-01T00:00:00Z" end
-  local plain = { string = "some " .. name, boolean = true, integer = 7, number = 7.5, any = "anything" }
+  local plain =
+    { string = "some " .. name, boolean = true, integer = 7, number = 7.5, any = "anything" }
   if plain[text] then return plain[text] end
   local schema = M.schemas[text]
   if schema.kind == "enum" then return schema.values[1] end

@@ -1,4 +1,5 @@
--- A small blocking HTTP client for specs, independent of the library under test: one request, one connection.
+-- A small blocking HTTP client for specs, independent of the library under test: one request, one
+-- connection.
 
 local context = require "openssl.ssl.context"
 local errno = require "cqueues.errno"
@@ -36,7 +37,8 @@ local function client_context(ca_file)
 end
 
 local function open(where, options)
-  local connection = socket.connect { host = where.host, port = where.port, nodelay = true, sendname = where.host }
+  local connection =
+    socket.connect { host = where.host, port = where.port, nodelay = true, sendname = where.host }
   connection:onerror(function(_, _, why) return why end)
   connection:settimeout(options.timeout or PATIENCE)
   connection:setmode("b", "bn")
@@ -50,7 +52,11 @@ local function open(where, options)
 end
 
 local function request_bytes(method, where, options)
-  local lines = { method .. " " .. where.target .. " HTTP/1.1", "Host: " .. where.authority, "Connection: close" }
+  local lines = {
+    method .. " " .. where.target .. " HTTP/1.1",
+    "Host: " .. where.authority,
+    "Connection: close",
+  }
   local body = options.body or ""
   if options.body then lines[#lines + 1] = "Content-Length: " .. #body end
   for name, value in pairs(options.headers or {}) do lines[#lines + 1] = name .. ": " .. value end
@@ -68,20 +74,23 @@ local function joined_chunks(text)
   end
 end
 
--- The parts of a reply's bytes: status, body, headers with lower-case names (of repeated ones the last).
+-- The parts of a reply's bytes: status, body, headers with lower-case names (of repeated ones the
+-- last).
 local function parse(reply)
   local head, body = reply:match("^(HTTP/1%.[01] .-\r\n)\r\n(.*)$")
   local status = head and tonumber(head:match("^HTTP/1%.[01] (%d%d%d)"))
   if not status then return nil, "no HTTP reply" end
   local headers = {}
-  for name, value in head:gmatch("\n([^:\r\n]+):[ \t]*([^\r\n]*)") do headers[name:lower()] = value end
+  for name, value in head:gmatch("\n([^:\r\n]+):[ \t]*([^\r\n]*)") do
+    headers[name:lower()] = value
+  end
   if headers["transfer-encoding"] == "chunked" then body = joined_chunks(body) end
   return status, body, headers
 end
 
--- Sends bytes to the address of `url` and returns all that comes back until the server closes, then why it ended
--- (nil for an orderly end; a reset that follows bytes closely may look like one); or nil and the reason there is no connection.
--- Options: `ca_file`, `timeout`.
+-- Sends bytes to the address of `url` and returns all that comes back until the server closes, then
+-- why it ended (nil for an orderly end; a reset that follows bytes closely may look like one); or
+-- nil and the reason there is no connection. Options: `ca_file`, `timeout`.
 function M.exchange(url, bytes, options)
   local connection, why = open(split_url(url), options or {})
   if not connection then return nil, why end

@@ -1,4 +1,5 @@
--- Many HTTP requests at once on kept-alive connections, from this process: for specs and benchmarks that load a server.
+-- Many HTTP requests at once on kept-alive connections, from this process: for specs and benchmarks
+-- that load a server.
 
 local cqueues = require "cqueues"
 local socket = require "cqueues.socket"
@@ -47,7 +48,12 @@ M.open, M.exchange = open, exchange
 
 -- The bytes of a request.
 function M.request(method, target, body)
-  return ("%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%s"):format(method, target, #(body or ""), body or "")
+  return ("%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%s"):format(
+    method,
+    target,
+    #(body or ""),
+    body or ""
+  )
 end
 
 local function worker(job, result)
@@ -68,9 +74,11 @@ local function worker(job, result)
   connection:close()
 end
 
--- Starts `jobs` in a loop and runs them to their end. A job: `port`, `method`, `target`, `body`, `concurrency`, and `seconds` (how long new requests are
--- begun) or `times` (for each connection); `pause` between two requests of a connection. Returns for each job `statuses` (count by status, 0 for none),
--- `latencies` (seconds, sorted), `seconds` (until its last reply). `also(loop)` may add coroutines.
+-- Starts `jobs` in a loop and runs them to their end. A job: `port`, `method`, `target`, `body`,
+-- `concurrency`, and `seconds` (how long new requests are begun) or `times` (for each connection);
+-- `pause` between two requests of a connection. Returns for each job `statuses` (count by status, 0
+-- for none), `latencies` (seconds, sorted), `seconds` (until its last reply). `also(loop)` may add
+-- coroutines.
 function M.run(jobs, also)
   local loop, results = cqueues.new(), {}
   for index, job in ipairs(jobs) do
@@ -79,7 +87,11 @@ function M.run(jobs, also)
     local began = cqueues.monotime()
     for _ = 1, job.concurrency or 1 do
       local count = 0
-      local one = { port = job.port, pause = job.pause, bytes = M.request(job.method or "GET", job.target, job.body) }
+      local one = {
+        port = job.port,
+        pause = job.pause,
+        bytes = M.request(job.method or "GET", job.target, job.body),
+      }
       function one.stop()
         count = count + 1
         if job.times then return count > job.times end

@@ -1,7 +1,8 @@
 -- What every event loop must do for polytomic: the same specs for cqueues, luv, copas and frames.
 --
--- A host is { name =, wait =, run = function(threads) … end, ticker = function(seconds, tick, running) … end }: `run` runs functions as
--- coroutines of the loop until all have ended; `ticker` is such a function's body that calls `tick()` every so often while `running()`.
+-- A host is { name =, wait =, run = function(threads) … end, ticker = function(seconds, tick,
+-- running) … end }: `run` runs functions as coroutines of the loop until all have ended; `ticker`
+-- is such a function's body that calls `tick()` every so often while `running()`.
 
 local assert = require "luassert"
 local core = require "polytomic.core"
@@ -17,7 +18,12 @@ local CALLS = 64
 
 -- A client that waits in `host` (nil: that blocks) for a server or the sandbox.
 local function client_of(host, server, options)
-  local all = { base_url = server.url, partner_key = server.partner_key or "partner-key-of-specs", env = false, max_connections = CALLS }
+  local all = {
+    base_url = server.url,
+    partner_key = server.partner_key or "partner-key-of-specs",
+    env = false,
+    max_connections = CALLS,
+  }
   all.wait = host and host.wait
   for name, value in pairs(options or {}) do all[name] = value end
   return polytomic.new(all)
@@ -25,7 +31,8 @@ end
 
 M.client_of = client_of
 
--- Runs `count` times `call(i)` beside a ticker; the seconds it took and the longest time between two ticks.
+-- Runs `count` times `call(i)` beside a ticker; the seconds it took and the longest time between
+-- two ticks.
 local function beside_ticker(host, count, call)
   local left, last, longest = count, nil, 0
   local threads = { function()
@@ -57,10 +64,15 @@ function M.specify(host, busted)
       local server = slow_server.start { delay = 0.2 }
       local client = client_of(host, server)
       measured.keeps(function()
-        local took, longest = beside_ticker(host, CALLS, function() assert(client:create_org { name = "Acme" }) end)
+        local took, longest = beside_ticker(
+          host,
+          CALLS,
+          function() assert(client:create_org { name = "Acme" }) end
+        )
         assert.equal(CALLS, server:stats().peak)
         return {
-          { ("%s, seconds for %d calls of 200 ms"):format(host.name, CALLS), took, at_most = 0.6 }, -- 0.3 on a quiet machine
+          -- 0.3 on a quiet machine
+          { ("%s, seconds for %d calls of 200 ms"):format(host.name, CALLS), took, at_most = 0.6 },
           { "seconds between two ticks", longest, at_most = 0.1 },
         }
       end)
@@ -84,13 +96,25 @@ function M.specify(host, busted)
     it("suspends through waits before a retry", function()
       local client = client_of(host, sandbox)
       measured.keeps(function()
-        sandbox:reset():faults { { operation = "create_org", fault = "status", status = 503, retry_after = 1, times = 1 } }
+        sandbox:reset():faults {
+          { operation = "create_org", fault = "status", status = 503, retry_after = 1, times = 1 },
+        }
         local response
-        local took, longest = beside_ticker(host, 1, function() response = select(3, client:create_org { name = "Acme" }) end)
+        local took, longest = beside_ticker(
+          host,
+          1,
+          function() response = select(3, client:create_org { name = "Acme" }) end
+        )
         assert.equal(2, response.attempts)
         assert.is_true(took >= 0.9, took)
         sandbox:assert_all_faults_consumed()
-        return { { host.name .. ", a retry after a second: seconds between two ticks", longest, at_most = 0.2 } }
+        return {
+          {
+            host.name .. ", a retry after a second: seconds between two ticks",
+            longest,
+            at_most = 0.2,
+          },
+        }
       end)
       client:close()
     end)
@@ -157,8 +181,12 @@ function M.specify(host, busted)
       local emails = {}
       host.run { function()
         local org = assert(client:create_org { name = "Acme" })
-        for i = 1, 3 do assert(client:create_user { org_id = org.id, email = "u" .. i .. "@acme.com" }) end
-        for user in client:each("list_users", { org_id = org.id }) do emails[#emails + 1] = user.email end
+        for i = 1, 3 do
+          assert(client:create_user { org_id = org.id, email = "u" .. i .. "@acme.com" })
+        end
+        for user in client:each("list_users", { org_id = org.id }) do
+          emails[#emails + 1] = user.email
+        end
       end }
       assert.equal(3, #emails)
       client:close()

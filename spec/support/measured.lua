@@ -1,7 +1,7 @@
 -- Limits on what was measured, for specs.
 --
--- A shared machine may be away for a tenth of a second while we look at the clock. So what misses a limit is measured again: what our
--- code is too slow for, it is too slow for each time.
+-- A shared machine may be away for a tenth of a second while we look at the clock. So what misses a
+-- limit is measured again: what our code is too slow for, it is too slow for each time.
 --
 --   measured.keeps(function()
 --     ...
@@ -19,12 +19,18 @@ end
 local function told(items)
   local words = {}
   for i, item in ipairs(items) do
-    words[i] = ("%s %.4g (%s %.4g)"):format(item[1], item[2], item.at_most and "at most" or "at least", item.at_most or item.at_least)
+    words[i] = ("%s %.4g (%s %.4g)"):format(
+      item[1],
+      item[2],
+      item.at_most and "at most" or "at least",
+      item.at_most or item.at_least
+    )
   end
   return table.concat(words, ", ")
 end
 
--- Calls `measure` until the values it returns all keep their limits, three times at most, and prints them. Raises where they never do.
+-- Calls `measure` until the values it returns all keep their limits, three times at most, and
+-- prints them. Raises where they never do.
 function M.keeps(measure)
   local items, all
   for _ = 1, TIMES do

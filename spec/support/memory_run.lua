@@ -1,5 +1,6 @@
--- Run by spec/faults/memory_spec.lua in a process of its own, on the build whose allocations fail on demand: plays one scenario again and again
--- with the n-th allocation failing, n = 1, 2, …, until nothing fails, and prints `n` and how the runs ended.
+-- Run by spec/faults/memory_spec.lua in a process of its own, on the build whose allocations fail
+-- on demand: plays one scenario again and again with the n-th allocation failing, n = 1, 2, …,
+-- until nothing fails, and prints `n` and how the runs ended.
 --
 --   memory_run.lua HOW SCENARIO URL BUSY     URL answers 200, BUSY 503; HOW: one (the n-th of the core's), all (and all after it), lua (all of Lua's from the n-th on)
 
@@ -12,7 +13,14 @@ local ORGANIZATION = "248df4b7-aa70-47b8-a036-33ac447e668d"
 local MOST = 5000
 
 local function new(options)
-  local all = { base_url = url, partner_key = "pk-canary-0123456789", env = false, proxy = "", timeout = 1, retries = 0 }
+  local all = {
+    base_url = url,
+    partner_key = "pk-canary-0123456789",
+    env = false,
+    proxy = "",
+    timeout = 1,
+    retries = 0,
+  }
   for key, value in pairs(options or {}) do all[key] = value end
   return polytomic.new(all)
 end
@@ -20,11 +28,17 @@ end
 -- What a call may return, whatever ran out; the kind of its error.
 local function checked(data, message, err)
   if data ~= nil then
-    assert(message == nil and type(err) == "table" and err.attempts >= 1, "a success without a response")
+    assert(
+      message == nil and type(err) == "table" and err.attempts >= 1,
+      "a success without a response"
+    )
     return "data"
   end
   assert(type(message) == "string" and type(err) == "table", "a failure without an error")
-  assert(err.outcome == "unsent" or err.outcome == "rejected" or err.outcome == "unknown", "an error without an outcome")
+  assert(
+    err.outcome == "unsent" or err.outcome == "rejected" or err.outcome == "unknown",
+    "an error without an outcome"
+  )
   return err.kind
 end
 
@@ -34,7 +48,10 @@ local scenarios = {}
 function scenarios.plain()
   local events = 0
   local client = new { user_agent = "app/1.0", on_event = function() events = events + 1 end }
-  local data, message, response = client:create_org({ name = "Acme \195\188", sso_domain = "acme.com" }, { headers = { ["X-A"] = "b" } })
+  local data, message, response = client:create_org(
+    { name = "Acme \195\188", sso_domain = "acme.com" },
+    { headers = { ["X-A"] = "b" } }
+  )
   if checked(data, message, response) ~= "data" then return end
   assert(response.headers and response.timeline and response.request_id, "a part is missing")
   response:curl()
@@ -63,7 +80,14 @@ function scenarios.waiting()
   checked(client:list_orgs {})
   local org = client:as_org(ORGANIZATION)
   checked(org:get_current_org {})
-  checked(org:request { method = "POST", path = "/api/anything", query = { a = "b" }, body = { c = { "d" } } })
+  checked(
+    org:request {
+      method = "POST",
+      path = "/api/anything",
+      query = { a = "b" },
+      body = { c = { "d" } },
+    }
+  )
 end
 
 -- A call that is retried and fails, with the server's words in its error.
@@ -91,7 +115,8 @@ end
 
 local run = scenarios[name]
 
--- A run with the n-th allocation failing: whether it returned, its error, and how many allocations it asked for.
+-- A run with the n-th allocation failing: whether it returned, its error, and how many allocations
+-- it asked for.
 local function attempt(n)
   if how == "lua" then return testing.lua_memory_fail_from(n, run) end
   core.memory_fail_at(n, how == "all")
@@ -99,7 +124,8 @@ local function attempt(n)
   return ok, why, core.memory_fail_at(0)
 end
 
--- Collects until no more than `blocks` are left; libcurl's resolver frees what it used on a thread of its own, soon after.
+-- Collects until no more than `blocks` are left; libcurl's resolver frees what it used on a thread
+-- of its own, soon after.
 local function collect(blocks)
   local patience = core.now() + 2
   repeat
@@ -126,7 +152,14 @@ repeat
   end
   collect(blocks)
   if core.memory_blocks() ~= blocks then
-    error(("allocation %d: %d blocks are left behind (%s)"):format(n, core.memory_blocks() - blocks, tostring(why)), 0)
+    error(
+      ("allocation %d: %d blocks are left behind (%s)"):format(
+        n,
+        core.memory_blocks() - blocks,
+        tostring(why)
+      ),
+      0
+    )
   end
 until asked < n or n == MOST
 run()

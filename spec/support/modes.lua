@@ -1,4 +1,5 @@
--- The two ways a client waits, for specs of what is built upon calls: blocking, and suspending a coroutine.
+-- The two ways a client waits, for specs of what is built upon calls: blocking, and suspending a
+-- coroutine.
 --
 --   for _, mode in ipairs(modes) do
 --     local client = clients.answered(replies, mode.options())

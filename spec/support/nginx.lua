@@ -67,7 +67,8 @@ end
 local server = {}
 server.__index = server
 
--- The master's process is told to `reload` (HUP), `quit` gracefully (QUIT), or anything else by the name of a signal.
+-- The master's process is told to `reload` (HUP), `quit` gracefully (QUIT), or anything else by the
+-- name of a signal.
 function server:signal(name)
   self.child:signal(({ reload = "HUP", quit = "QUIT" })[name] or name)
 end
@@ -84,7 +85,14 @@ end
 function server:complaints()
   local list = {}
   for line in self:log():gmatch "[^\n]+" do
-    if line:find "%[error%]" or line:find "%[crit%]" or line:find "%[alert%]" or line:find "%[emerg%]" then list[#list + 1] = line end
+    if
+      line:find "%[error%]"
+      or line:find "%[crit%]"
+      or line:find "%[alert%]"
+      or line:find "%[emerg%]"
+    then
+      list[#list + 1] = line
+    end
   end
   return list
 end
@@ -101,12 +109,19 @@ function M.start_text(text, port, options)
   local handle = assert(io.open(file, "w"))
   handle:write(text)
   handle:close()
-  local child = process.start({ "nginx", "-p", directory, "-e", directory .. "/error.log", "-c", file }, { env = options.env })
-  return setmetatable({ child = child, directory = directory, port = port, url = "http://127.0.0.1:" .. port }, server)
+  local child = process.start(
+    { "nginx", "-p", directory, "-e", directory .. "/error.log", "-c", file },
+    { env = options.env }
+  )
+  return setmetatable(
+    { child = child, directory = directory, port = port, url = "http://127.0.0.1:" .. port },
+    server
+  )
 end
 
--- Starts nginx. Options are pieces of configuration: `main`, `http`, `server` (locations), `init_worker` (Lua), `workers` (default 1), `substitutes`
--- (name = text, for words in these pieces), and `env`.
+-- Starts nginx. Options are pieces of configuration: `main`, `http`, `server` (locations),
+-- `init_worker` (Lua), `workers` (default 1), `substitutes` (name = text, for words in these
+-- pieces), and `env`.
 function M.start(options)
   local port = M.free_port()
   local directory = output_of("mktemp -d -p " .. process.directory())
@@ -115,7 +130,9 @@ function M.start(options)
     MAIN = options.main or "", HTTP = options.http or "", SERVER = options.server or "", INIT_WORKER = options.init_worker or "",
   }
   local text = HEAD:gsub("[%u_][%u_][%u_]+", values)
-  for name, value in pairs(options.substitutes or {}) do text = text:gsub(name, (value:gsub("%%", "%%%%"))) end
+  for name, value in pairs(options.substitutes or {}) do
+    text = text:gsub(name, (value:gsub("%%", "%%%%")))
+  end
   return M.start_text(text, port, { directory = directory, env = options.env })
 end
 

@@ -1,10 +1,12 @@
--- Child processes for specs, started and supervised through the shell: none outlives the specs that started it.
+-- Child processes for specs, started and supervised through the shell: none outlives the specs that
+-- started it.
 --
--- Every child has a supervisor, a small shell script that holds one end of a pipe to this process. It ends the child when it is
--- told to or when the pipe breaks, so children go away even where this process is killed. Each child runs under coreutils
--- `timeout` in a process group of its own: SIGTERM first, SIGKILL two seconds later, an end after `lifetime` in any case; what it
--- leaves of its group is killed with it. Supervisors are in sessions of their own, out of the reach of such a kill.
--- Environments go through files readable by the owner alone, never through a command line.
+-- Every child has a supervisor, a small shell script that holds one end of a pipe to this process.
+-- It ends the child when it is told to or when the pipe breaks, so children go away even where this
+-- process is killed. Each child runs under coreutils `timeout` in a process group of its own:
+-- SIGTERM first, SIGKILL two seconds later, an end after `lifetime` in any case; what it leaves of
+-- its group is killed with it. Supervisors are in sessions of their own, out of the reach of such a
+-- kill. Environments go through files readable by the owner alone, never through a command line.
 
 local M = {}
 
@@ -12,9 +14,9 @@ local GRACE = 2        -- seconds between SIGTERM and SIGKILL
 local LIFETIME = 900   -- seconds a child may live
 local PATIENCE = 10    -- seconds a child may take to print its first line
 
--- busted loads modules anew for every spec file, so what belongs to the whole process lives in the registry:
--- running children by number, `count` of file names given out, `directory` and its `janitor` (the pipe whose end makes a shell
--- remove it), and the values of `shared`.
+-- busted loads modules anew for every spec file, so what belongs to the whole process lives in the
+-- registry: running children by number, `count` of file names given out, `directory` and its
+-- `janitor` (the pipe whose end makes a shell remove it), and the values of `shared`.
 local REGISTRY_KEY = "polytomic.spec.process"
 local registry = debug.getregistry()
 local state = registry[REGISTRY_KEY] or { started = {}, count = 0, shared = {} }
@@ -44,13 +46,16 @@ local function write_file(path, text)
   assert(file:close())
 end
 
--- A temporary directory of this process, for its owner alone; it goes away when this process ends, however it ends.
+-- A temporary directory of this process, for its owner alone; it goes away when this process ends,
+-- however it ends.
 function M.directory()
   if not state.directory then
     local pipe = assert(io.popen("mktemp -d", "r"))
     state.directory = assert(pipe:read("*l"), "mktemp made no directory")
     pipe:close()
-    local script = "read line; while ! rm -rf " .. quote(state.directory) .. "; do :; done 2>/dev/null"
+    local script = "read line; while ! rm -rf "
+      .. quote(state.directory)
+      .. "; do :; done 2>/dev/null"
     state.janitor = assert(io.popen("exec setsid sh -c " .. quote(script), "w"))
   end
   return state.directory
@@ -79,7 +84,8 @@ function M.interpreter()
   return arg[index]
 end
 
--- The environment that makes a child Lua find the modules this one finds, with `extra` on top (`false` unsets a name).
+-- The environment that makes a child Lua find the modules this one finds, with `extra` on top
+-- (`false` unsets a name).
 function M.environment(extra)
   local environment = { LUA_PATH = package.path, LUA_CPATH = package.cpath, LUA_INIT = false }
   for _, version in ipairs { "5_2", "5_3", "5_4", "5_5" } do
@@ -91,7 +97,8 @@ function M.environment(extra)
   return environment
 end
 
--- The shell lines that set an environment and become the command (an array of words, or one string of shell).
+-- The shell lines that set an environment and become the command (an array of words, or one string
+-- of shell).
 local function command_script(command, options)
   local lines = {}
   if options.directory then lines[1] = "cd " .. quote(options.directory) .. " || exit 125" end
@@ -108,8 +115,9 @@ local function command_script(command, options)
   return table.concat(lines, "\n")
 end
 
--- Runs a command to its end; returns its exit status (128 + n for signal n, 124 past `timeout` seconds), its output and its errors.
--- Options: `stdin` (bytes), `env` (see `environment`), `timeout` (default 30), `directory`.
+-- Runs a command to its end; returns its exit status (128 + n for signal n, 124 past `timeout`
+-- seconds), its output and its errors. Options: `stdin` (bytes), `env` (see `environment`),
+-- `timeout` (default 30), `directory`.
 function M.run(command, options)
   options = options or {}
   local files = next_files("cmd", "in", "out", "err")
@@ -125,8 +133,9 @@ function M.run(command, options)
   return status, out, err
 end
 
--- What a supervisor runs. LINES carries the standard output of the child: its process id, then what the command prints.
--- While the job runs a reader waits for the word to stop; afterwards the supervisor does, so that no pipe breaks under its parent.
+-- What a supervisor runs. LINES carries the standard output of the child: its process id, then what
+-- the command prints. While the job runs a reader waits for the word to stop; afterwards the
+-- supervisor does, so that no pipe breaks under its parent.
 local SUPERVISOR = [[
 exec 3<&0 </dev/null >/dev/null 2>&1 8<>EXIT
 (
@@ -161,9 +170,16 @@ if line=$(timeout PATIENCE sh -c 'IFS= read -r text || [ -n "$text" ] && printf 
   exec cat >>OUT]]
 
 local function supervisor_script(files, options)
-  local values = { GRACE = GRACE, LIFETIME = options.lifetime or LIFETIME, PATIENCE = options.patience or PATIENCE }
+  local values = {
+    GRACE = GRACE,
+    LIFETIME = options.lifetime or LIFETIME,
+    PATIENCE = options.patience or PATIENCE,
+  }
   for name, path in pairs(files) do values[name:upper()] = quote(path) end
-  local script = SUPERVISOR:gsub("RELAY", function() return options.first_line and RELAY_FIRST_LINE or RELAY_ALL end)
+  local script = SUPERVISOR:gsub(
+    "RELAY",
+    function() return options.first_line and RELAY_FIRST_LINE or RELAY_ALL end
+  )
   return (script:gsub("%u%u%u+", values))
 end
 
@@ -175,10 +191,16 @@ function child:alive()
   return self.code == nil and not contents(self.files.status)
 end
 
--- Waits at most `seconds` (default 10) for the child to end by itself; returns its exit status, or nil when it still runs.
+-- Waits at most `seconds` (default 10) for the child to end by itself; returns its exit status, or
+-- nil when it still runs.
 function child:wait(seconds)
   if self.code == nil then
-    local pipe = assert(io.popen(("timeout %s head -n 1 %s"):format(tostring(seconds or 10), quote(self.files.exit)), "r"))
+    local pipe = assert(
+      io.popen(
+        ("timeout %s head -n 1 %s"):format(tostring(seconds or 10), quote(self.files.exit)),
+        "r"
+      )
+    )
     self.code = tonumber(pipe:read("*l"))
     pipe:close()
   end
@@ -207,7 +229,8 @@ function child:output()
   return contents(self.files.out) or "", contents(self.files.err) or ""
 end
 
--- Reads the process id and, where it is asked for, the first line; blocks until they are there or the child is gone.
+-- Reads the process id and, where it is asked for, the first line; blocks until they are there or
+-- the child is gone.
 local function greet(self, options)
   local ready = assert(io.open(self.files.ready, "r"))
   self.pid = tonumber(ready:read("*l") or "")
@@ -219,14 +242,23 @@ local function greet(self, options)
   error("the process printed no first line (status " .. tostring(self.code) .. "): " .. err, 3)
 end
 
--- Starts a command (an array of words, or one string of shell) and returns the child once it has printed its first line,
--- kept in `first_line`; its process id is in `pid`. Raises where no line comes.
--- Options: `first_line = false` not to wait for a line, `patience` seconds to wait for it, `env`, `directory`, `lifetime` seconds.
+-- Starts a command (an array of words, or one string of shell) and returns the child once it has
+-- printed its first line, kept in `first_line`; its process id is in `pid`. Raises where no line
+-- comes.
+-- Options: `first_line = false` not to wait for a line, `patience` seconds to wait for it, `env`,
+-- `directory`, `lifetime` seconds.
 function M.start(command, options)
   options = options or {}
-  local settings = { first_line = options.first_line ~= false, patience = options.patience, lifetime = options.lifetime }
+  local settings = {
+    first_line = options.first_line ~= false,
+    patience = options.patience,
+    lifetime = options.lifetime,
+  }
   local files, number = next_files("cmd", "sh", "lines", "status", "exit", "ready", "out", "err")
-  write_file(files.cmd, "exec 2>" .. quote(files.err) .. "; echo $$\n" .. command_script(command, options))
+  write_file(
+    files.cmd,
+    "exec 2>" .. quote(files.err) .. "; echo $$\n" .. command_script(command, options)
+  )
   write_file(files.sh, supervisor_script(files, settings))
   os.execute(("mkfifo %s %s %s"):format(quote(files.exit), quote(files.ready), quote(files.lines)))
   local self = setmetatable({ files = files, number = number }, child)
@@ -254,7 +286,8 @@ function M.stop_all()
   for _, one in ipairs(running) do one:stop() end
 end
 
--- One value per process under `key`, made by `make` on first use; `valid(value)`, where given, decides whether it is made again.
+-- One value per process under `key`, made by `make` on first use; `valid(value)`, where given,
+-- decides whether it is made again.
 function M.shared(key, make, valid)
   local value = state.shared[key]
   if value == nil or valid and not valid(value) then

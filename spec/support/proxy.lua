@@ -25,9 +25,10 @@ local function script(name)
   return { (assert(behaviours[name], "no such behaviour: " .. tostring(name))) }
 end
 
--- Starts a proxy with a behaviour (default "tunnel"). It is a raw server, so it has `url`, `requests`, `connections`, `reset`
--- and `stop`; and `behave(name)`, which ends its connections and forgets its records, and `saw(text)`, which says whether
--- `text` occurs in any byte a client sent to the proxy itself.
+-- Starts a proxy with a behaviour (default "tunnel"). It is a raw server, so it has `url`,
+-- `requests`, `connections`, `reset` and `stop`; and `behave(name)`, which ends its connections and
+-- forgets its records, and `saw(text)`, which says whether `text` occurs in any byte a client sent
+-- to the proxy itself.
 function M.start(name)
   local server = raw_server.start { script = script(name or "tunnel") }
 

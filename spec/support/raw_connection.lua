@@ -1,4 +1,5 @@
--- One connection of the raw server: reads what the client sends, records it byte for byte, and plays the steps of its script.
+-- One connection of the raw server: reads what the client sends, records it byte for byte, and
+-- plays the steps of its script.
 
 local cqueues = require "cqueues"
 local condition = require "cqueues.condition"
@@ -13,7 +14,8 @@ local HANDSHAKE = 30     -- seconds a client may take for the TLS handshake
 local connection = {}
 connection.__index = connection
 
--- The bytes from the client not yet consumed grow by what is there; false at the end of the stream or after an error.
+-- The bytes from the client not yet consumed grow by what is there; false at the end of the stream
+-- or after an error.
 function connection:fill()
   local bytes = self.socket:xread(-BLOCK, "b")
   if not bytes then return false end
@@ -57,7 +59,8 @@ end
 
 -- Starts the record of a request of which `raw` has arrived.
 function connection:begin_request(head, raw)
-  self.request = { connection = self.record.index, head = head, body = "", raw = raw, complete = false }
+  self.request =
+    { connection = self.record.index, head = head, body = "", raw = raw, complete = false }
   self.record.requests = self.record.requests + 1
   self.listener:request_arrived(self.request)
 end
@@ -73,7 +76,8 @@ function connection:header(name)
   end
 end
 
--- Adds bytes of the body to the record, as sent and decoded; false where fewer came than were announced.
+-- Adds bytes of the body to the record, as sent and decoded; false where fewer came than were
+-- announced.
 function connection:body_arrived(raw, decoded, expected)
   self.request.raw = self.request.raw .. raw
   self.request.body = self.request.body .. decoded
@@ -87,7 +91,9 @@ function connection:read_chunks()
     local size = line and tonumber(line:match("^%x+") or "", 16)
     if not size then return false end
     local chunk = self:read_bytes(size + 2)
-    if not self:body_arrived(line .. chunk, chunk:sub(1, size), #line + size + 2) then return false end
+    if not self:body_arrived(line .. chunk, chunk:sub(1, size), #line + size + 2) then
+      return false
+    end
     if size == 0 then return true end
   end
 end
@@ -118,7 +124,8 @@ function connection:pause(seconds)
   return not self.dead
 end
 
--- Makes closing the socket send RST. cqueues has no SO_LINGER, so LuaSocket sets it on the borrowed descriptor.
+-- Makes closing the socket send RST. cqueues has no SO_LINGER, so LuaSocket sets it on the borrowed
+-- descriptor.
 local function linger_zero(descriptor)
   local borrowed = luasocket.tcp()
   borrowed:close()
@@ -135,7 +142,8 @@ local function pump(from, to)
   to:shutdown("w")
 end
 
--- What the words of a script do. Each returns true to go on with the next step and false when the connection is over.
+-- What the words of a script do. Each returns true to go on with the next step and false when the
+-- connection is over.
 local words = {}
 
 function words.head(self)
@@ -186,10 +194,14 @@ end
 -- Connects to the target of the CONNECT request that was read, and copies both ways.
 function words.tunnel(self)
   local host, port = self.request.head:match("^CONNECT %[?([^%]%s]-)%]?:(%d+) ")
-  if not host then return self:send("HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n") end
+  if not host then
+    return self:send("HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
+  end
   local upstream = connect(host, tonumber(port))
   upstream:onerror(function(_, _, why) return why end)
-  if not upstream:connect(10) then return self:send("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n") end
+  if not upstream:connect(10) then
+    return self:send("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+  end
   self:send("HTTP/1.1 200 Connection established\r\n\r\n")
   if #self.buffer > 0 then upstream:xwrite(self:take(#self.buffer), "bn") end
   local done = condition.new()
@@ -220,7 +232,9 @@ end
 function tables.drip(self, step)
   local size = step.size or 1
   for first = 1, #step.drip, size do
-    if not self:send(step.drip:sub(first, first + size - 1)) or not self:pause(step.interval) then return false end
+    if not self:send(step.drip:sub(first, first + size - 1)) or not self:pause(step.interval) then
+      return false
+    end
   end
   return true
 end
@@ -239,7 +253,13 @@ end
 -- `bytes` bytes of whatever comes, HTTP or not; they become a request record without a head.
 function tables.bytes(self, step)
   local bytes = self:read_bytes(step.bytes)
-  self.request = { connection = self.record.index, head = "", body = bytes, raw = bytes, complete = #bytes == step.bytes }
+  self.request = {
+    connection = self.record.index,
+    head = "",
+    body = bytes,
+    raw = bytes,
+    complete = #bytes == step.bytes,
+  }
   self.listener:request_arrived(self.request)
   return self.request.complete
 end
@@ -289,7 +309,8 @@ local function makes_own_tls(steps)
   return first == "plain" or type(first) == "table" and first.tls ~= nil
 end
 
--- Plays one part of the script for each request until a part ends the connection or the client asks for that.
+-- Plays one part of the script for each request until a part ends the connection or the client asks
+-- for that.
 function connection:play_requests()
   repeat
     if not words.read(self) or not self:play(self.listener:next_steps()) then return end
@@ -297,7 +318,8 @@ function connection:play_requests()
   words.fin(self)
 end
 
--- Plays the part of the script that is this connection's, or one part for each request on it; then closes.
+-- Plays the part of the script that is this connection's, or one part for each request on it; then
+-- closes.
 function connection:run()
   local listener = self.listener
   local own = listener.per == "connection" and listener:next_steps() or nil

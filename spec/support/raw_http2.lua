@@ -1,4 +1,5 @@
--- The little of HTTP/2 the raw server reads: whether a request began and whether it is whole (RFC 9113). What is sent back is bytes of the script.
+-- The little of HTTP/2 the raw server reads: whether a request began and whether it is whole (RFC
+-- 9113). What is sent back is bytes of the script.
 
 local M = { words = {} }
 
@@ -23,7 +24,8 @@ local function read_frame(connection)
   return kind, flags, payload, head .. payload
 end
 
--- Reads frames until one of `kind` comes, into the request's record where there is one; returns its flags, payload and bytes.
+-- Reads frames until one of `kind` comes, into the request's record where there is one; returns its
+-- flags, payload and bytes.
 local function read_until(connection, kind)
   repeat
     local found, flags, payload, bytes = read_frame(connection)

@@ -1,7 +1,9 @@
--- The process behind the raw server: listening sockets that play scripts, governed by a spec over a control connection.
+-- The process behind the raw server: listening sockets that play scripts, governed by a spec over a
+-- control connection.
 --
--- Prints the control port. A control message is its length in bytes, a newline, and JSON; each is answered by one of the same form,
--- `{ "result": … }` or `{ "error": … }`. No iterator of a `for` yields here: Lua 5.1 cannot.
+-- Prints the control port. A control message is its length in bytes, a newline, and JSON; each is
+-- answered by one of the same form, `{ "result": … }` or `{ "error": … }`. No iterator of a `for`
+-- yields here: Lua 5.1 cannot.
 
 local cjson = require "cjson"
 local condition = require "cqueues.condition"
@@ -86,7 +88,8 @@ end
 
 function listener:end_connections()
   for one in pairs(self.open) do one:wake() end
-  return self:wait_until(function() return next(self.open) == nil end, CLOSING), "a connection does not end"
+  return self:wait_until(function() return next(self.open) == nil end, CLOSING),
+    "a connection does not end"
 end
 
 -- Lets everything that has already arrived be read.
@@ -100,7 +103,12 @@ function commands.listen(message)
   local made = setmetatable({ news = condition.new(), open = {}, tls = message.tls }, listener)
   made:forget()
   made:set_script(message.script)
-  made.socket = socket.listen { host = message.host, port = math.floor(message.port or 0), nodelay = true, reuseaddr = true }
+  made.socket = socket.listen {
+    host = message.host,
+    port = math.floor(message.port or 0),
+    nodelay = true,
+    reuseaddr = true,
+  }
   made.socket:onerror(return_error)
   local ok, why = made.socket:listen()
   if not ok then return nil, "cannot listen: " .. errno.strerror(why) end

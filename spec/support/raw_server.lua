@@ -1,14 +1,16 @@
--- A scripted server on raw sockets: plays any bytes, resets, stalls and drips, and records byte for byte what arrived.
+-- A scripted server on raw sockets: plays any bytes, resets, stalls and drips, and records byte for
+-- byte what arrived.
 --
--- The sockets live in a child process, one for all servers of this process, so a blocking client under test can talk to them and
--- starting another server costs a message. A script is plain data:
+-- The sockets live in a child process, one for all servers of this process, so a blocking client
+-- under test can talk to them and starting another server costs a message. A script is plain data:
 --
 --   server:script { { "read", { send = bytes }, "rst" }, … }             one list of steps per connection
 --   server:script { per = "request", { { send = bytes } }, … }           one list per request, over any number of connections,
 --                                                                        each played after the request was read in full;
 --                                                                        `Connection: close` is honoured
 --
--- The last list repeats. A number in place of a list answers with that status, a string with those bytes. Steps:
+-- The last list repeats. A number in place of a list answers with that status, a string with those
+-- bytes. Steps:
 --
 --   "read"            a whole request: head, then the body by Content-Length or chunks; answers `Expect: 100-continue`
 --   "head"            a head only; `"body"` reads the rest of that request
@@ -48,8 +50,9 @@ local REASONS = {
   [500] = "Internal Server Error", [502] = "Bad Gateway", [503] = "Service Unavailable", [504] = "Gateway Timeout",
 }
 
--- The bytes of a reply. `body` is bytes, or a table to be sent as JSON; `headers` maps names to a value or a list of values and
--- wins over the Content-Type and Content-Length that come by themselves (`false` leaves one of these out).
+-- The bytes of a reply. `body` is bytes, or a table to be sent as JSON; `headers` maps names to a
+-- value or a list of values and wins over the Content-Type and Content-Length that come by
+-- themselves (`false` leaves one of these out).
 function M.reply(status, body, headers)
   if type(body) == "table" then body = cjson.encode(body) end
   body = body or ""
@@ -88,12 +91,14 @@ local function status_reply(status)
   return M.reply(status, ('{"status":%d,"message":"scripted"}'):format(status))
 end
 
--- A script that answers one request after another: numbers are statuses, strings are bytes, `{ status, body, headers }` makes a
--- reply, any other table is a list of steps.
+-- A script that answers one request after another: numbers are statuses, strings are bytes, `{
+-- status, body, headers }` makes a reply, any other table is a list of steps.
 function M.sequence(list)
   local script = { per = "request" }
   for index, item in ipairs(list) do
-    if type(item) == "table" and type(item[1]) == "number" then item = M.reply(item[1], item[2], item[3]) end
+    if type(item) == "table" and type(item[1]) == "number" then
+      item = M.reply(item[1], item[2], item[3])
+    end
     script[index] = item
   end
   return script
@@ -104,7 +109,13 @@ local function check_step(step, where)
   for _, key in ipairs(KEYS) do
     if type(step) == "table" and step[key] ~= nil then return step end
   end
-  error("no such step: " .. (type(step) == "string" and ("%q"):format(step:sub(1, 40)) or type(step)) .. " in list " .. where, 0)
+  error(
+    "no such step: "
+      .. (type(step) == "string" and ("%q"):format(step:sub(1, 40)) or type(step))
+      .. " in list "
+      .. where,
+    0
+  )
 end
 
 -- A script as the child plays it; raises where it makes no sense.
@@ -116,7 +127,9 @@ local function normal(script)
   local list = {}
   for index, steps in ipairs(script) do
     if type(steps) == "number" then steps = status_reply(steps) end
-    if type(steps) == "string" then steps = per == "request" and { { send = steps } } or { "read", { send = steps } } end
+    if type(steps) == "string" then
+      steps = per == "request" and { { send = steps } } or { "read", { send = steps } }
+    end
     list[index] = {}
     for position, step in ipairs(steps) do list[index][position] = check_step(step, index) end
   end
@@ -167,7 +180,8 @@ function server:script(script)
   return self
 end
 
--- Ends all connections, forgets all records, and plays `script` from its start; without one, the script it was started with.
+-- Ends all connections, forgets all records, and plays `script` from its start; without one, the
+-- script it was started with.
 function server:reset(script)
   self:ask("reset", { script = script and normal(script) or self.initial })
   return self
@@ -183,33 +197,39 @@ function server:connections()
   return #self:ask("connections")
 end
 
--- One record for each connection: `index`, `requests` (count), `received` (bytes), `unread` (bytes no step has asked for),
--- `reset` (this side sent RST), `closed`, `tls` (0x0304 for TLS 1.3) or `tls_error`.
+-- One record for each connection: `index`, `requests` (count), `received` (bytes), `unread` (bytes
+-- no step has asked for), `reset` (this side sent RST), `closed`, `tls` (0x0304 for TLS 1.3) or
+-- `tls_error`.
 function server:connection_records()
   return self:ask("connections")
 end
 
--- Adds `method`, `target`, `version` and `headers` (lower-case names, repeated ones joined by ", ") to a request record.
+-- Adds `method`, `target`, `version` and `headers` (lower-case names, repeated ones joined by ", ")
+-- to a request record.
 local function parse_head(request)
-  request.method, request.target, request.version = request.head:match("^(%S+) (%S+) (HTTP/%S+)\r\n")
+  request.method, request.target, request.version =
+    request.head:match("^(%S+) (%S+) (HTTP/%S+)\r\n")
   request.headers = {}
   for name, value in request.head:gmatch("\r\n([^:\r\n]+):[ \t]*([^\r\n]*)") do
     name = name:lower()
-    request.headers[name] = request.headers[name] and request.headers[name] .. ", " .. value or value
+    request.headers[name] = request.headers[name] and request.headers[name] .. ", " .. value
+      or value
   end
   return request
 end
 
--- One record for each request, in order of arrival: `connection` (index), `head` and `raw` (bytes as sent), `body` (decoded where it
--- came in chunks), `complete`, `method`, `target`, `version`, `headers`.
+-- One record for each request, in order of arrival: `connection` (index), `head` and `raw` (bytes
+-- as sent), `body` (decoded where it came in chunks), `complete`, `method`, `target`, `version`,
+-- `headers`.
 function server:requests()
   local requests = self:ask("requests")
   for _, request in ipairs(requests) do parse_head(request) end
   return requests
 end
 
--- Blocks until there are `count` of `what` ("requests" read in full, "heads", "connections", "closed" connections, "quiet" ones: closed or at `stall`), at most
--- `seconds` (default 5); says whether there are.
+-- Blocks until there are `count` of `what` ("requests" read in full, "heads", "connections",
+-- "closed" connections, "quiet" ones: closed or at `stall`), at most `seconds` (default 5); says
+-- whether there are.
 function server:await(what, count, seconds)
   return self:ask("await", { what = what, count = count or 1, seconds = seconds or 5 })
 end
@@ -222,13 +242,21 @@ function server:stop()
   end
 end
 
--- Starts a server. Options: `script` (default: every request gets 200), `tls` (a certificate of `spec.support.certificates`; add
--- `client_ca` to ask for the client's, `alpn` to choose a protocol), `host` (default 127.0.0.1; "::1" works), `port` (default any).
--- The server has `url`, `host` and `port`.
+-- Starts a server. Options: `script` (default: every request gets 200), `tls` (a certificate of
+-- `spec.support.certificates`; add `client_ca` to ask for the client's, `alpn` to choose a
+-- protocol), `host` (default 127.0.0.1; "::1" works), `port` (default any). The server has `url`,
+-- `host` and `port`.
 function M.start(options)
   options = options or {}
-  local self = setmetatable({ host = options.host or "127.0.0.1", initial = normal(options.script) }, server)
-  local made = ask { command = "listen", host = self.host, port = options.port, tls = options.tls, script = self.initial }
+  local self =
+    setmetatable({ host = options.host or "127.0.0.1", initial = normal(options.script) }, server)
+  local made = ask {
+    command = "listen",
+    host = self.host,
+    port = options.port,
+    tls = options.tls,
+    script = self.initial,
+  }
   self.id, self.port = made.id, math.floor(made.port)
   local host = self.host:find(":", 1, true) and "[" .. self.host .. "]" or self.host
   self.authority = host .. ":" .. self.port
@@ -256,7 +284,8 @@ function M.refused()
   return held(socket, {})
 end
 
--- An address that drops connections for as long as it is held: its queue is full, so the kernel answers no SYN.
+-- An address that drops connections for as long as it is held: its queue is full, so the kernel
+-- answers no SYN.
 function M.blackhole()
   local socket = assert(luasocket.tcp4())
   assert(socket:bind("127.0.0.1", 0))

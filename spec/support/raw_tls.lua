@@ -24,10 +24,11 @@ local function require_client_certificate(made, path)
   made:setVerify(context.VERIFY_PEER + context.VERIFY_FAIL_IF_NO_PEER_CERT)
 end
 
--- The server context for `files`: `certificate`, `key`, `client_ca` where the client must show a certificate, and `alpn`, the one
--- protocol the server speaks.
+-- The server context for `files`: `certificate`, `key`, `client_ca` where the client must show a
+-- certificate, and `alpn`, the one protocol the server speaks.
 function M.context(files)
-  local name = table.concat({ files.certificate, files.key, files.client_ca or "", files.alpn or "" }, "\n")
+  local name =
+    table.concat({ files.certificate, files.key, files.client_ca or "", files.alpn or "" }, "\n")
   if not contexts[name] then
     local made = context.new("TLS", true)
     made:setCertificate(x509.new(contents(files.certificate)))

@@ -1,4 +1,5 @@
--- Arguments that every operation accepts, made from its description: the required ones alone, then all of them.
+-- Arguments that every operation accepts, made from its description: the required ones alone, then
+-- all of them.
 
 local M = {}
 
@@ -10,10 +11,19 @@ local SEGMENT = "a b&c=d+e%f:é"  -- what a path may hold: no slash, no question
 local SCALARS = { string = TEXT, integer = 7, boolean = true, any = "any" }
 local FORMATS = { uuid = M.UUID, ["date-time"] = "2025-09-18T10:00:00Z" }
 
-local FIELDS = { { source = { model_id = M.UUID, field = "email" }, target = "Email", new = false } }
-local FILTERS = { { field = { model_id = M.UUID, field = "email" }, field_id = "email", ["function"] = "Equality", value = "a" } }
+local FIELDS =
+  { { source = { model_id = M.UUID, field = "email" }, target = "Email", new = false } }
+local FILTERS = {
+  {
+    field = { model_id = M.UUID, field = "email" },
+    field_id = "email",
+    ["function"] = "Equality",
+    value = "a",
+  },
+}
 
--- Objects whose members the library checks, by the name of their argument or of operation and argument.
+-- Objects whose members the library checks, by the name of their argument or of operation and
+-- argument.
 local OBJECTS = {
   additional_fields = { { name = "total", label = "Total", type = "number" } },
   additional_schedules = { { frequency = "daily", hour = "4" } },
@@ -48,8 +58,12 @@ local function sample(operation, argument)
   end
   if argument.format then return FORMATS[argument.format] end
   if argument.location == "path" then return SEGMENT end
-  if argument.type == "array" then return { argument.element == "object" and { name = TEXT } or M.UUID } end
-  if argument.type == "map" then return { key = argument.element == "array" and { TEXT } or TEXT } end
+  if argument.type == "array" then
+    return { argument.element == "object" and { name = TEXT } or M.UUID }
+  end
+  if argument.type == "map" then
+    return { key = argument.element == "array" and { TEXT } or TEXT }
+  end
   if argument.type == "object" then return { name = TEXT } end
   return SCALARS[argument.type]
 end
@@ -63,11 +77,14 @@ local function fill(operation, wanted)
   return arguments
 end
 
--- The sample arguments of an operation, an element of `polytomic.operations`: a list of one or two tables.
--- `left_out(argument)`, where given, says which optional arguments not to give.
+-- The sample arguments of an operation, an element of `polytomic.operations`: a list of one or two
+-- tables. `left_out(argument)`, where given, says which optional arguments not to give.
 function M.of(operation, left_out)
   local required = fill(operation, function(argument) return argument.required end)
-  local all = fill(operation, function(argument) return argument.required or not (left_out and left_out(argument)) end)
+  local all = fill(
+    operation,
+    function(argument) return argument.required or not (left_out and left_out(argument)) end
+  )
   for name, other in pairs(EXCLUDED) do
     if all[name] then all[other] = nil end
   end

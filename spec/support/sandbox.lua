@@ -1,4 +1,5 @@
--- The project's sandbox for specs: started on first use, once per process, and governed over plain HTTP, not by the library.
+-- The project's sandbox for specs: started on first use, once per process, and governed over plain
+-- HTTP, not by the library.
 --
 --   local sandbox = require "spec.support.sandbox"
 --   before_each(function() sandbox:reset() end)
@@ -27,8 +28,11 @@ local function without_nulls(value)
 end
 
 local function control(self, method, path, body)
-  local status, reply = http.request(method, self.url .. "/_sandbox/" .. path, { body = body, ca_file = self.ca_file })
-  if status ~= 200 then error("the sandbox refuses " .. method .. " " .. path .. ": " .. tostring(reply), 0) end
+  local status, reply =
+    http.request(method, self.url .. "/_sandbox/" .. path, { body = body, ca_file = self.ca_file })
+  if status ~= 200 then
+    error("the sandbox refuses " .. method .. " " .. path .. ": " .. tostring(reply), 0)
+  end
   return without_nulls(cjson.decode(reply))
 end
 
@@ -38,20 +42,23 @@ function emulator:reset()
   return self
 end
 
--- Fills the collection that an operation lists or works on: `{ operation = "list_syncs", count = 25 }`, with `organization` and `arguments`.
--- Returns { arguments =, ids = }: arguments that name what is there, and the ids of what was added.
+-- Fills the collection that an operation lists or works on: `{ operation = "list_syncs", count = 25
+-- }`, with `organization` and `arguments`. Returns { arguments =, ids = }: arguments that name what
+-- is there, and the ids of what was added.
 function emulator:seed(wish)
   return control(self, "POST", "seed", cjson.encode(wish))
 end
 
--- Arms faults: a list of `{ operation = "create_org", fault = "reset_after_commit", times = 1, … }`.
+-- Arms faults: a list of `{ operation = "create_org", fault = "reset_after_commit", times = 1, …
+-- }`.
 function emulator:faults(list)
   assert(#list > 0, "a list of faults is needed")
   control(self, "POST", "faults", cjson.encode(list))
   return self
 end
 
--- The armed faults that have not come to their full number, each with `operation`, `fault`, `times`, `consumed`, `remaining`.
+-- The armed faults that have not come to their full number, each with `operation`, `fault`,
+-- `times`, `consumed`, `remaining`.
 function emulator:unconsumed()
   local list = {}
   for _, fault in ipairs(control(self, "GET", "faults").faults) do
@@ -64,13 +71,19 @@ end
 function emulator:assert_all_faults_consumed()
   local names = {}
   for _, fault in ipairs(self:unconsumed()) do
-    names[#names + 1] = ("%s on %s (%d of %d)"):format(fault.fault, fault.operation, fault.consumed, fault.times)
+    names[#names + 1] = ("%s on %s (%d of %d)"):format(
+      fault.fault,
+      fault.operation,
+      fault.consumed,
+      fault.times
+    )
   end
   if #names > 0 then error("faults that never struck: " .. table.concat(names, ", "), 2) end
 end
 
--- What arrived on the wire, oldest first, of one operation or of all: `method`, `path`, `query`, `headers`, `body` (bytes),
--- `operation`, `status`, `fault`, `connection`, `http_version`, `committed`, `replayed`, `time`.
+-- What arrived on the wire, oldest first, of one operation or of all: `method`, `path`, `query`,
+-- `headers`, `body` (bytes), `operation`, `status`, `fault`, `connection`, `http_version`,
+-- `committed`, `replayed`, `time`.
 function emulator:requests(operation)
   local list = {}
   for _, request in ipairs(control(self, "GET", "requests").requests) do
@@ -88,12 +101,15 @@ function emulator:committed(operation)
   return count
 end
 
--- One request to the sandbox itself, past the library, with the partner key unless `headers` says otherwise: status, decoded body.
+-- One request to the sandbox itself, past the library, with the partner key unless `headers` says
+-- otherwise: status, decoded body.
 function emulator:request(method, path, body, headers)
-  local all = { Authorization = "Bearer " .. self.partner_key, ["Content-Type"] = "application/json" }
+  local all =
+    { Authorization = "Bearer " .. self.partner_key, ["Content-Type"] = "application/json" }
   for name, value in pairs(headers or {}) do all[name] = value end
   local text = body and cjson.encode(body)
-  local status, reply = http.request(method, self.url .. path, { body = text, headers = all, ca_file = self.ca_file })
+  local status, reply =
+    http.request(method, self.url .. path, { body = text, headers = all, ca_file = self.ca_file })
   return status, reply ~= "" and cjson.decode(reply) or nil
 end
 

@@ -1,13 +1,16 @@
--- The process behind the slow server: answers every request after a while, and knows how many it was answering at once.
+-- The process behind the slow server: answers every request after a while, and knows how many it
+-- was answering at once.
 --
--- Arguments: the delay in seconds, how many requests it takes at once (0: any number; the others get 429 at once), and for TLS the paths
--- of a certificate and its key. Prints its port. `GET /_stats` tells what it saw, as JSON. No iterator of a `for` yields here: Lua 5.1 cannot.
+-- Arguments: the delay in seconds, how many requests it takes at once (0: any number; the others
+-- get 429 at once), and for TLS the paths of a certificate and its key. Prints its port. `GET
+-- /_stats` tells what it saw, as JSON. No iterator of a `for` yields here: Lua 5.1 cannot.
 
 local cqueues = require "cqueues"
 local socket = require "cqueues.socket"
 
 local delay, limit = tonumber(arg[1]), tonumber(arg[2])
-local context = arg[3] and require "spec.support.raw_tls".context { certificate = arg[3], key = arg[4] }
+local context = arg[3]
+  and require "spec.support.raw_tls".context { certificate = arg[3], key = arg[4] }
 
 local BODY = '{"data":{"id":"248df4b7-aa70-47b8-a036-33ac447e668d","name":"Slow"}}'
 
@@ -19,10 +22,15 @@ local function stats_body()
 end
 
 local function reply(status, body)
-  return ("HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"):format(status, #body, body)
+  return ("HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"):format(
+    status,
+    #body,
+    body
+  )
 end
 
-local OK, SLOW_DOWN = reply("200 OK", BODY), reply("429 Too Many Requests", '{"message":"slow down"}')
+local OK, SLOW_DOWN =
+  reply("200 OK", BODY), reply("429 Too Many Requests", '{"message":"slow down"}')
 
 -- Reads a request; its first line, or nil at the end of the connection.
 local function read_request(connection)

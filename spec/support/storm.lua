@@ -1,4 +1,5 @@
--- A storm: many create_user calls against a sandbox that spoils three requests in ten, and the reckoning afterwards.
+-- A storm: many create_user calls against a sandbox that spoils three requests in ten, and the
+-- reckoning afterwards.
 --
 -- Used by spec/storm_spec.lua and bench/storm.lua.
 
@@ -11,7 +12,8 @@ M.SHARE = 0.3           -- of all requests are spoiled
 M.ATTEMPT_TIMEOUT = 0.5 -- seconds
 M.RETRIES = 10
 
--- What a retry may cure. `waits`: the client waits before its retry, since no Retry-After says that it need not.
+-- What a retry may cure. `waits`: the client waits before its retry, since no Retry-After says that
+-- it need not.
 local KINDS = {
   { fault = "status", status = 503, retry_after = 0 },
   { fault = "status", status = 502, retry_after = 0 },
@@ -51,7 +53,8 @@ local function copy(kind, after)
   return fault
 end
 
--- Faults for the first `requests` create_user requests. Of those after which the client waits only the part `waiting` (default: all) is taken.
+-- Faults for the first `requests` create_user requests. Of those after which the client waits only
+-- the part `waiting` (default: all) is taken.
 function M.faults(requests, seed, waiting)
   local random = generator(seed)
   local list = {}
@@ -91,7 +94,8 @@ local function client_for(options)
   return polytomic.new(all)
 end
 
--- Makes `count` calls one after another. As in `started`, a client makes `per_client` of them (default 200): each has its own retry budget.
+-- Makes `count` calls one after another. As in `started`, a client makes `per_client` of them
+-- (default 200): each has its own retry budget.
 function M.blocking(organization, count, options, call_options)
   local told, client = {}, nil
   for index = 1, count do
@@ -105,7 +109,8 @@ function M.blocking(organization, count, options, call_options)
   return told
 end
 
--- Starts calls from..to on a client, at most `width` of them at a time. `turn` moves it on and says whether there is more to do.
+-- Starts calls from..to on a client, at most `width` of them at a time. `turn` moves it on and says
+-- whether there is more to do.
 local function lane(organization, from, to, width, told, options, call_options)
   local one = { client = client_for(options), open = {} }
   local next_index, open = from, 0
@@ -129,7 +134,8 @@ local function lane(organization, from, to, width, told, options, call_options)
   return one
 end
 
--- Makes `count` calls through client:start with `in_flight` under way at once, on clients that make 200 each, all at once.
+-- Makes `count` calls through client:start with `in_flight` under way at once, on clients that make
+-- 200 each, all at once.
 function M.started(organization, count, in_flight, options, call_options)
   local told, lanes = {}, {}
   local per_client = options and options.per_client or 200
@@ -178,11 +184,17 @@ local COLUMNS = { "calls", "attempts", "retries", "data", "refused", "unknown", 
 
 -- Lines of a table: one for each `{ title, sum, seconds }`.
 function M.report(rows)
-  local lines = { ("%-34s"):format("") .. "   calls attempts  retries     data  refused  unknown duplicates  lost wrongly reported  seconds" }
+  local lines = {
+    ("%-34s"):format("")
+      .. "   calls attempts  retries     data  refused  unknown duplicates  lost wrongly reported  seconds",
+  }
   for _, row in ipairs(rows) do
     local values = {}
     for index, name in ipairs(COLUMNS) do values[index] = row[2][name] end
-    lines[#lines + 1] = ("%-34s%8d %8d %8d %8d %8d %8d %10d %5d %16d"):format(row[1], (unpack or table.unpack)(values)) .. (" %8.1f"):format(row[3]) -- luacheck: ignore
+    lines[#lines + 1] = ("%-34s%8d %8d %8d %8d %8d %8d %10d %5d %16d"):format(
+      row[1],
+      (unpack or table.unpack)(values)
+    ) .. (" %8.1f"):format(row[3]) -- luacheck: ignore
   end
   return table.concat(lines, "\n")
 end

@@ -1,4 +1,5 @@
--- The vendor's TypeScript client (npm package `polytomic`), installed into spec/conformance on first use and run by Node.
+-- The vendor's TypeScript client (npm package `polytomic`), installed into spec/conformance on
+-- first use and run by Node.
 --
 --   local results = vendor.run("run.mjs", { url = sandbox.url, … })    every line of output, decoded
 
@@ -26,7 +27,12 @@ end
 -- Raises unless there is such a command.
 local function need(command)
   if process.run({ "sh", "-c", "command -v " .. command }) ~= 0 then
-    fail(("%s is missing: the conformance specs need Node %d or newer and npm (Debian packages nodejs and npm)"):format(command, NODE))
+    fail(
+      ("%s is missing: the conformance specs need Node %d or newer and npm (Debian packages nodejs and npm)"):format(
+        command,
+        NODE
+      )
+    )
   end
 end
 
@@ -34,7 +40,12 @@ local function need_node()
   need "node"
   local _, version = process.run { "node", "--version" }
   if (tonumber(version:match "^v(%d+)") or 0) < NODE then
-    fail(("Node %d or newer is needed (Debian package nodejs); this is %s"):format(NODE, (version:gsub("%s+$", ""))))
+    fail(
+      ("Node %d or newer is needed (Debian package nodejs); this is %s"):format(
+        NODE,
+        (version:gsub("%s+$", ""))
+      )
+    )
   end
 end
 
@@ -51,7 +62,8 @@ local function locked(path)
   return versions
 end
 
--- Whether node_modules is what the lock file wants: npm writes a lock file of its own there once it is through.
+-- Whether node_modules is what the lock file wants: npm writes a lock file of its own there once it
+-- is through.
 local function installed()
   local there = locked(DIRECTORY .. "/node_modules/.package-lock.json")
   for where, version in pairs(locked(DIRECTORY .. "/package-lock.json")) do
@@ -67,15 +79,29 @@ function M.install()
   need "npm"
   local status, out, err = process.run({ "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund" },
     { directory = DIRECTORY, timeout = INSTALLATION })
-  if status ~= 0 then fail(("npm ci failed in %s (status %s): %s"):format(DIRECTORY, tostring(status), (out .. err):sub(-1000))) end
+  if status ~= 0 then
+    fail(
+      ("npm ci failed in %s (status %s): %s"):format(
+        DIRECTORY,
+        tostring(status),
+        (out .. err):sub(-1000)
+      )
+    )
+  end
 end
 
--- Runs a script of spec/conformance with `input` as JSON on its standard input; returns what it printed, one value a line.
--- Raises where Node, npm or the package is missing, and where the script fails.
+-- Runs a script of spec/conformance with `input` as JSON on its standard input; returns what it
+-- printed, one value a line. Raises where Node, npm or the package is missing, and where the script
+-- fails.
 function M.run(script, input)
   M.install()
-  local status, out, err = process.run({ "node", DIRECTORY .. "/" .. script }, { stdin = cjson.encode(input), timeout = RUN })
-  if status ~= 0 then error(("%s ended with status %s: %s"):format(script, tostring(status), err), 0) end
+  local status, out, err = process.run(
+    { "node", DIRECTORY .. "/" .. script },
+    { stdin = cjson.encode(input), timeout = RUN }
+  )
+  if status ~= 0 then
+    error(("%s ended with status %s: %s"):format(script, tostring(status), err), 0)
+  end
   local lines = {}
   for line in out:gmatch "[^\n]+" do lines[#lines + 1] = cjson.decode(line) end
   return lines

@@ -1,4 +1,5 @@
--- Turns the words `name=value` of the command line into the arguments of an operation, led by the types of its fields.
+-- Turns the words `name=value` of the command line into the arguments of an operation, led by the
+-- types of its fields.
 
 local files = require "polytomic.cli.files"
 local json = require "polytomic.cli.json"
@@ -13,7 +14,8 @@ function M.key_in(word)
   return KEYS[name] and name or nil
 end
 
--- A number as the text has it; the text where it is none, or none that Lua holds exactly: the library refuses it by its field's name.
+-- A number as the text has it; the text where it is none, or none that Lua holds exactly: the
+-- library refuses it by its field's name.
 local function integer(text)
   local number = text:find("^%-?%d+$") and tonumber(text)
   if number and string.format("%.0f", number) == text then return number end
@@ -37,7 +39,8 @@ local function structure(text)
   return value or text
 end
 
-local SCALARS = { integer = integer, number = float, boolean = boolean, object = structure, map = structure }
+local SCALARS =
+  { integer = integer, number = float, boolean = boolean, object = structure, map = structure }
 
 local function scalar(kind, text)
   local convert = SCALARS[kind]
@@ -45,7 +48,8 @@ local function scalar(kind, text)
   return text
 end
 
--- Adds what one word gives to a list: a JSON array, elements between commas, or one element that is an object.
+-- Adds what one word gives to a list: a JSON array, elements between commas, or one element that is
+-- an object.
 local function add_to_list(list, field, text)
   local whole = text:find("^%s*%[") and json.decode(text)
   if type(whole) == "table" then
@@ -53,12 +57,15 @@ local function add_to_list(list, field, text)
   elseif SCALARS[field.element] == structure then
     list[#list + 1] = structure(text)
   elseif text ~= "" then
-    for element in (text .. ","):gmatch("([^,]*),") do list[#list + 1] = scalar(field.element, element) end
+    for element in (text .. ","):gmatch("([^,]*),") do
+      list[#list + 1] = scalar(field.element, element)
+    end
   end
   return list
 end
 
--- The text after `=`: as it stands, of a file without its last line break, or of standard input likewise.
+-- The text after `=`: as it stands, of a file without its last line break, or of standard input
+-- likewise.
 local function text_of(value)
   local text, message
   if value == "-" then
@@ -106,13 +113,20 @@ function M.read(operation, words)
   local inputs = 0
   for position, word in ipairs(words) do
     local name, mark, value = word:match("^([%w_%.%-]+)(:?=)(.*)$")
-    if not name then return nil, "argument " .. position .. " of " .. operation.name .. " is not of the form name=value" end
+    if not name then
+      return nil,
+        "argument " .. position .. " of " .. operation.name .. " is not of the form name=value"
+    end
     if value == "-" then inputs = inputs + 1 end
     if inputs > 1 then return nil, name .. " reads standard input a second time" end
     local text, message = text_of(value)
     if not text then return nil, message end
     local ok
-    if mark == ":=" then ok, message = give_json(arguments, name, text) else ok, message = give(arguments, fields[name], name, text) end
+    if mark == ":=" then
+      ok, message = give_json(arguments, name, text)
+    else
+      ok, message = give(arguments, fields[name], name, text)
+    end
     if not ok then return nil, message end
   end
   return arguments

@@ -30,7 +30,9 @@ function M.operations(operations)
 end
 
 local function type_words(field)
-  local words = field.format == "uuid" and "UUID" or field.format == "date-time" and "time (RFC 3339)" or field.type
+  local words = field.format == "uuid" and "UUID"
+    or field.format == "date-time" and "time (RFC 3339)"
+    or field.type
   if field.type == "array" then words = "list of " .. (field.element or "any") end
   return words
 end
@@ -48,7 +50,8 @@ local function example(operation)
   for _, field in ipairs(operation.arguments) do
     if field.required then
       local structured = field.type == "object" or field.type == "map" or field.type == "any"
-      words[#words + 1] = field.name .. (structured and ":=JSON" or field.format == "uuid" and "=UUID" or "=…")
+      words[#words + 1] = field.name
+        .. (structured and ":=JSON" or field.format == "uuid" and "=UUID" or "=…")
     end
   end
   return table.concat(words, " ")

@@ -1,4 +1,5 @@
--- `polytomic doctor`: says of versions, keys, connection and TLS whether they are as they should be.
+-- `polytomic doctor`: says of versions, keys, connection and TLS whether they are as they should
+-- be.
 
 local report = require "polytomic.cli.report"
 
@@ -20,7 +21,8 @@ local function tell_versions(polytomic)
     require("polytomic.core").libcurl, require("cjson")._VERSION or "?"))
 end
 
--- Whether the options or the environment have this key; an empty option hides what the environment has.
+-- Whether the options or the environment have this key; an empty option hides what the environment
+-- has.
 local function has(options, key)
   local value = options[key.option] or os.getenv(key.variable)
   return value ~= nil and value:find "%S" ~= nil
@@ -37,7 +39,8 @@ local function client_with(polytomic, options, key)
   return polytomic.new(own)
 end
 
--- Asks who the key is; a server that does not know the question is asked for something the key must be good for.
+-- Asks who the key is; a server that does not know the question is asked for something the key must
+-- be good for.
 local function ask(client, key, organization)
   local name = "get_identity"
   local data, message, response = client:get_identity({}, { retries = 1 })
@@ -50,8 +53,12 @@ end
 
 -- What is wrong with the kind of key that an identity tells of, or nil.
 local function mismatch(key, identity)
-  if key.option == "api_key" and identity.is_partner then return "this is a partner key; set it as POLYTOMIC_PARTNER_KEY" end
-  if key.option ~= "api_key" and identity.is_user then return "this is a user key; set it as POLYTOMIC_API_KEY" end
+  if key.option == "api_key" and identity.is_partner then
+    return "this is a partner key; set it as POLYTOMIC_PARTNER_KEY"
+  end
+  if key.option ~= "api_key" and identity.is_user then
+    return "this is a user key; set it as POLYTOMIC_API_KEY"
+  end
 end
 
 local function owner(identity)
@@ -61,7 +68,12 @@ end
 
 local function tell_connection(client, response, ca_file)
   local last = response.timeline[#response.timeline] or {}
-  local spent = last.total and (" in %.1f ms (connected after %.1f)"):format(last.total * 1000, (last.connect or 0) * 1000) or ""
+  local spent = last.total
+      and (" in %.1f ms (connected after %.1f)"):format(
+        last.total * 1000,
+        (last.connect or 0) * 1000
+      )
+    or ""
   local tls = ca_file and ", verified with " .. ca_file or ""
   line(true, "connection", tostring(client):match("%((.-),") .. " answers" .. spent .. tls)
 end
@@ -73,7 +85,8 @@ local function check_key(polytomic, options, key, told)
     line(false, "settings", report.without_position(client))
     return report.USAGE, false
   end
-  local data, message, response, name = ask(client, key, options.organization and key.option ~= "api_key")
+  local data, message, response, name =
+    ask(client, key, options.organization and key.option ~= "api_key")
   local answered = response.status ~= nil
   if answered and not told then tell_connection(client, response, options.ca_file) end
   client:close()
@@ -86,7 +99,8 @@ local function check_key(polytomic, options, key, told)
   return wrong and report.REFUSED or report.OK, answered
 end
 
--- Runs the checks with the options of polytomic.new; returns the exit status: 0, or that of the first failure.
+-- Runs the checks with the options of polytomic.new; returns the exit status: 0, or that of the
+-- first failure.
 function M.run(polytomic, options)
   tell_versions(polytomic)
   local status, told, keys = report.OK, false, 0

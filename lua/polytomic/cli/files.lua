@@ -33,21 +33,27 @@ end
 -- Whether anybody on this machine may read or write the file.
 local function open_to_all(path)
   local from_here = path:find("^/") and path or "./" .. path
-  local found = io.popen("find -L " .. shell_quote(from_here) .. " -prune '(' -perm -004 -o -perm -002 ')' 2>/dev/null", "r")
+  local found = io.popen(
+    "find -L " .. shell_quote(from_here) .. " -prune '(' -perm -004 -o -perm -002 ')' 2>/dev/null",
+    "r"
+  )
   local line = found:read("*l")
   found:close()
   return line ~= nil
 end
 
--- One line of a key file: `POLYTOMIC_…=value`, where an empty value is none, or a partner key alone, which may end in "=". A line is
--- never repeated in a message: it may be a key.
+-- One line of a key file: `POLYTOMIC_…=value`, where an empty value is none, or a partner key
+-- alone, which may end in "=". A line is never repeated in a message: it may be a key.
 local function read_line(keys, line)
   local assignment, exported = line:gsub("^export%s+", "")
   local name, value = assignment:match("^([%u_]+)=(.*)$")
-  local padded = name and exported == 0 and value:find "^=*$" and not name:find "^POLYTOMIC_" -- base64
+  -- Base64
+  local padded = name and exported == 0 and value:find "^=*$" and not name:find "^POLYTOMIC_"
   if not name or padded then name, value = "POLYTOMIC_PARTNER_KEY", line end
   local option = NAMES[name]
-  if not option then return nil, "gives neither POLYTOMIC_API_KEY, _PARTNER_KEY, _DEPLOYMENT_KEY nor _DEPLOYMENT_URL" end
+  if not option then
+    return nil, "gives neither POLYTOMIC_API_KEY, _PARTNER_KEY, _DEPLOYMENT_KEY nor _DEPLOYMENT_URL"
+  end
   value = value:match('^"(.*)"$') or value:match("^'(.*)'$") or value
   if value == "" then return true end
   if keys[option] then return nil, "gives " .. name .. " a second time" end
@@ -55,13 +61,15 @@ local function read_line(keys, line)
   return true
 end
 
--- The client options a key file stands for, which are those of every key: one that is not in it is empty, so that none of the
--- environment takes its place. Or nil, a message and a hint.
+-- The client options a key file stands for, which are those of every key: one that is not in it is
+-- empty, so that none of the environment takes its place. Or nil, a message and a hint.
 function M.read_keys(path)
   local text, message = M.read(path)
   if not text then return nil, message end
   if open_to_all(path) then
-    return nil, "the key file " .. path .. " is open to every user of this machine", "chmod 600 " .. shell_quote(path)
+    return nil,
+      "the key file " .. path .. " is open to every user of this machine",
+      "chmod 600 " .. shell_quote(path)
   end
   local keys, number = {}, 0
   for line in (text .. "\n"):gmatch("(.-)\r?\n") do

@@ -52,7 +52,8 @@ function write(writer, value, depth, is_array)
   end
 end
 
--- The text of a decoded value. Options: `pretty` (one member a line), `array` (an empty table is `[]`).
+-- The text of a decoded value. Options: `pretty` (one member a line), `array` (an empty table is
+-- `[]`).
 function M.encode(value, options)
   local writer = { pretty = options.pretty }
   write(writer, value, 0, options.array)

@@ -19,10 +19,15 @@ end
 local function hint(operation, message, err)
   if M.status(operation, err) == M.UNKNOWN then
     local replayed = err.status == 500 and "; its key gets this same answer for a day"
-    local again = err.idempotency_key and not replayed and "repeat it with --idempotency-key " .. err.idempotency_key
-    return "it may have been carried out; " .. (again or "look before you repeat it" .. (replayed or ""))
+    local again = err.idempotency_key
+      and not replayed
+      and "repeat it with --idempotency-key " .. err.idempotency_key
+    return "it may have been carried out; "
+      .. (again or "look before you repeat it" .. (replayed or ""))
   end
-  if err.kind == "invalid" then return "polytomic help " .. operation.name .. " lists its arguments" end
+  if err.kind == "invalid" then
+    return "polytomic help " .. operation.name .. " lists its arguments"
+  end
   if err.hint and not message:find(err.hint, 1, true) then return err.hint end
 end
 
@@ -40,7 +45,8 @@ function M.failed_call(operation, message, err, with_curl)
   return M.status(operation, err)
 end
 
--- The message of an error raised for bad usage, without the place in this program where it was raised.
+-- The message of an error raised for bad usage, without the place in this program where it was
+-- raised.
 function M.without_position(message)
   return (tostring(message):gsub("^[^\n]-%.lua:%d+: ", ""))
 end

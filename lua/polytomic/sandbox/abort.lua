@@ -1,7 +1,7 @@
 -- Makes closing a socket send a TCP reset: sets SO_LINGER to zero on a descriptor.
 --
--- cqueues has no call for it. luasocket does it where it is installed, the FFI does on LuaJIT; elsewhere the faults
--- that need it are refused when they are armed.
+-- cqueues has no call for it. luasocket does it where it is installed, the FFI does on LuaJIT;
+-- elsewhere the faults that need it are refused when they are armed.
 
 local M = {}
 
@@ -35,7 +35,8 @@ local arm
 function M.available()
   arm = arm or by_luasocket() or by_ffi()
   if arm then return true end
-  return nil, "a reset needs luasocket (Debian package lua-socket, rock luasocket) or LuaJIT; fin = true does without"
+  return nil,
+    "a reset needs luasocket (Debian package lua-socket, rock luasocket) or LuaJIT; fin = true does without"
 end
 
 -- From now on closing the descriptor resets the connection. Raises if that cannot be done.

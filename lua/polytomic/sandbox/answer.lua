@@ -8,7 +8,8 @@ local json = require "polytomic.sandbox.json"
 
 local M = {}
 
--- A value of the kind, from what is known (`values`) and from examples. `settable` as in example.build.
+-- A value of the kind, from what is known (`values`) and from examples. `settable` as in
+-- example.build.
 function M.shape(kind, values, settable, seed)
   if kind.kind == "object" or kind.kind == "open" or kind.kind == "any" then
     return example.build(kind, values, settable, seed)
@@ -24,11 +25,17 @@ function M.show(item, kind)
   return shown
 end
 
--- The body that holds `data` by the operation's answer, with examples of the members beside it; nil if it has no body.
+-- The body that holds `data` by the operation's answer, with examples of the members beside it; nil
+-- if it has no body.
 function M.wrap(operation, data)
   local whole = families.answer_kinds(operation)
   if not whole or not operation.envelope then return whole and data end
-  local body = example.build(whole, { data = json.null }, { job = true, links = true, pagination = true }, operation.name)
+  local body = example.build(
+    whole,
+    { data = json.null },
+    { job = true, links = true, pagination = true },
+    operation.name
+  )
   body.data = data
   return body
 end

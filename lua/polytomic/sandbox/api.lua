@@ -1,4 +1,5 @@
--- One API request from version check to answer: credential, idempotency key, body, operation. No sockets here.
+-- One API request from version check to answer: credential, idempotency key, body, operation. No
+-- sockets here.
 
 local arguments = require "polytomic.sandbox.arguments"
 local credential = require "polytomic.sandbox.credential"
@@ -21,7 +22,10 @@ local honours_key = { POST = true, PUT = true, PATCH = true }
 
 -- `state` is what the operations work on; `now` the clock (seconds) of the idempotency keys.
 function M.new(state, now)
-  local self = setmetatable({ state = state, keys = idempotency.new(now), router = router.new(), generation = 0 }, M)
+  local self = setmetatable(
+    { state = state, keys = idempotency.new(now), router = router.new(), generation = 0 },
+    M
+  )
   for _, routes in ipairs { operations.routes, generic.routes } do
     for _, route in ipairs(routes) do self.router:add(route) end
   end
@@ -82,10 +86,12 @@ local function run(self, request, call)
   if call.route.whole then return data, changed end
   if data == operations.empty then return { status = 200, headers = {}, body = "" }, changed end
   local body = json.encode { data = data }
-  return { status = 200, headers = { { "Content-Type", "application/json" } }, body = body }, changed
+  return { status = 200, headers = { { "Content-Type", "application/json" } }, body = body },
+    changed
 end
 
--- Runs the operation under a fault that works inside the API (see faults.lua): `wait`, and `replace` with `commit`.
+-- Runs the operation under a fault that works inside the API (see faults.lua): `wait`, and
+-- `replace` with `commit`.
 local function run_under_fault(self, request, call, effect)
   local generation = self.generation
   if effect.wait then effect.wait() end
@@ -156,9 +162,10 @@ local function dispatch(self, request, route, parameters, effect)
   return run_under_fault(self, request, call, effect)
 end
 
--- Answers a request. `route` and `parameters` are what route() returned for it; `effect` is the part of a fault that
--- works inside the API: { wait = function, replace = response, commit = boolean }, all optional.
--- Returns the response, whether the state changed, and whether a stored outcome was replayed.
+-- Answers a request. `route` and `parameters` are what route() returned for it; `effect` is the
+-- part of a fault that works inside the API: { wait = function, replace = response, commit =
+-- boolean }, all optional. Returns the response, whether the state changed, and whether a stored
+-- outcome was replayed.
 function M:answer(request, route, parameters, effect)
   local response, changed, replayed = dispatch(self, request, route, parameters, effect or {})
   return self:finish(request, response), changed, replayed or false

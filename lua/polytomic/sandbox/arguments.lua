@@ -44,7 +44,8 @@ local function convert_all(texts, kind)
   return values
 end
 
--- The typed arguments in an operation's query (`all` of decode), maps left out; nil, the name of the bad one and why.
+-- The typed arguments in an operation's query (`all` of decode), maps left out; nil, the name of
+-- the bad one and why.
 function M.read(operation, all)
   local arguments = {}
   for _, member in ipairs(schema.members(operation.query)) do

@@ -1,4 +1,5 @@
--- Writes a small gzip file (RFC 1952) that inflates to a very large text, with fixed Huffman codes (RFC 1951) alone.
+-- Writes a small gzip file (RFC 1952) that inflates to a very large text, with fixed Huffman codes
+-- (RFC 1951) alone.
 
 local M = {}
 
@@ -32,7 +33,8 @@ local function bit_writer()
     return table.concat(out)
   end
 
-  -- Writes the last `count` bytes again, `times` times. Bits waiting for a whole byte stay where they are.
+  -- Writes the last `count` bytes again, `times` times. Bits waiting for a whole byte stay where
+  -- they are.
   function self.again(count, times)
     local unit = table.concat(out, "", #out - count + 1)
     out[#out + 1] = unit:rep(times)
@@ -54,7 +56,8 @@ end
 
 local polynomial = 0xEDB88320
 
--- a * b modulo the CRC polynomial; numbers hold polynomials with the highest power in the lowest bit.
+-- a * b modulo the CRC polynomial; numbers hold polynomials with the highest power in the lowest
+-- bit.
 local function multiply(a, b)
   local product, mask = 0, 2 ^ 31
   while a > 0 do
@@ -130,7 +133,8 @@ local function put_match(writer)
   writer.put_code(0, 5)
 end
 
--- `count` times the same character. Eight matches are 13 whole bytes, so the bulk is repeated as text.
+-- `count` times the same character. Eight matches are 13 whole bytes, so the bulk is repeated as
+-- text.
 local function put_run(writer, char, count)
   put_literals(writer, char)
   local matches = math.floor((count - 1) / 258)
@@ -144,7 +148,8 @@ local function put_run(writer, char, count)
   put_literals(writer, char:rep((count - 1) % 258))
 end
 
--- A gzip file that inflates to `bytes` bytes: `before`, then `char` over and over, then `after` (all ASCII).
+-- A gzip file that inflates to `bytes` bytes: `before`, then `char` over and over, then `after`
+-- (all ASCII).
 function M.gzip(before, char, after, bytes)
   local run = math.max(bytes - #before - #after, 1)
   local writer = bit_writer()
@@ -156,7 +161,10 @@ function M.gzip(before, char, after, bytes)
   writer.put_code(0, 7) -- end of block
   local checksum = combine(combine(crc(before), crc_of_run(char, run), run), crc(after), #after)
   local size = (#before + run + #after) % 2 ^ 32
-  return "\31\139\8\0\0\0\0\0\0\255" .. writer.text() .. little_endian(checksum) .. little_endian(size)
+  return "\31\139\8\0\0\0\0\0\0\255"
+    .. writer.text()
+    .. little_endian(checksum)
+    .. little_endian(size)
 end
 
 return M

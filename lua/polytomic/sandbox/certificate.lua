@@ -1,4 +1,5 @@
--- Makes the sandbox's TLS certificate: an authority of its own, and a leaf for localhost, 127.0.0.1 and ::1.
+-- Makes the sandbox's TLS certificate: an authority of its own, and a leaf for localhost, 127.0.0.1
+-- and ::1.
 
 local altname = require "openssl.x509.altname"
 local bignum = require "openssl.bignum"

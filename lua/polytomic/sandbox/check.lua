@@ -1,4 +1,5 @@
--- Checks values of requests against the kinds of schema.lua. Members that a schema does not know are let through.
+-- Checks values of requests against the kinds of schema.lua. Members that a schema does not know
+-- are let through.
 
 local date_time = require "polytomic.date_time"
 local json = require "polytomic.sandbox.json"
@@ -35,9 +36,12 @@ local phrases = { string = "a string", enum = "a string", uuid = "a UUID", time 
 
 local function wrong(name, kind) return name, "must be " .. phrases[kind.kind] end
 
--- An empty JSON array and an empty object read alike: here the schema decides, so that it is written back as it came.
+-- An empty JSON array and an empty object read alike: here the schema decides, so that it is
+-- written back as it came.
 local function check_array(value, kind, name)
-  if type(value) ~= "table" or (next(value) ~= nil and value[1] == nil) then return wrong(name, kind) end
+  if type(value) ~= "table" or (next(value) ~= nil and value[1] == nil) then
+    return wrong(name, kind)
+  end
   json.array(value)
   for _, element in ipairs(value) do
     local field, message = M.complaint(element, kind.element, name)
@@ -60,8 +64,8 @@ local function check_union(value, kind, name)
   return wrong(name, kind)
 end
 
--- What is wrong with the members of an object: the name of the first bad one and why; nil if nothing is.
--- `prefix` goes before the names.
+-- What is wrong with the members of an object: the name of the first bad one and why; nil if
+-- nothing is. `prefix` goes before the names.
 function M.object(value, members, prefix)
   for _, member in ipairs(members) do
     local given = value[member.name]

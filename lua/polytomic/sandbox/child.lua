@@ -7,8 +7,9 @@ local M = {}
 local Process = {}
 Process.__index = Process
 
--- Arranges for the process to be stopped when the object is collected: closing the pipe of a child that still runs
--- would wait for it for ever. Tables have no __gc on Lua 5.1 and LuaJIT; a proxy made after the pipe goes before it.
+-- Arranges for the process to be stopped when the object is collected: closing the pipe of a child
+-- that still runs would wait for it for ever. Tables have no __gc on Lua 5.1 and LuaJIT; a proxy
+-- made after the pipe goes before it.
 local function stop_when_collected(process)
   local newproxy = rawget(_G, "newproxy")
   if not newproxy then return end
@@ -31,11 +32,12 @@ local function interpreter()
 end
 
 local function literal(value)
-  return type(value) == "string" and string.format("%q", value):gsub("\\\n", "\\n") or tostring(value)
+  return type(value) == "string" and string.format("%q", value):gsub("\\\n", "\\n")
+    or tostring(value)
 end
 
--- The program of the child: this process's search paths, then the sandbox. Keys may be in the options, so the program
--- goes through standard input, not the command line.
+-- The program of the child: this process's search paths, then the sandbox. Keys may be in the
+-- options, so the program goes through standard input, not the command line.
 local function program(options)
   local fields = {}
   for name, value in pairs(options) do fields[#fields + 1] = name .. " = " .. literal(value) end
@@ -54,13 +56,16 @@ end
 
 -- What the child said instead of its line of JSON.
 local function failure(line, rest)
-  local message = ((line or "") .. (rest ~= "" and "\n" .. rest or "")):gsub("^polytomic sandbox: ", "")
+  local message = ((line or "") .. (rest ~= "" and "\n" .. rest or "")):gsub(
+    "^polytomic sandbox: ",
+    ""
+  )
   message = message:gsub("%s+$", "")
   return message ~= "" and message or "the sandbox did not start"
 end
 
--- Starts a child with the options of sandbox.run. Returns an object with url, partner_key, deployment_key, ca_file, pid
--- and stop(); or nil and a message.
+-- Starts a child with the options of sandbox.run. Returns an object with url, partner_key,
+-- deployment_key, ca_file, pid and stop(); or nil and a message.
 function M.start(options)
   local path = write_program(options)
   local output = assert(io.popen("echo $$; POLYTOMIC_SANDBOX_PARENT=$PPID exec " .. shell_quote(interpreter()) .. " - <"
@@ -79,8 +84,8 @@ function M.start(options)
   return ready
 end
 
--- Stops the child and waits until it is gone. Returns true; or nil and what it complained of while it ran.
--- A second call does nothing.
+-- Stops the child and waits until it is gone. Returns true; or nil and what it complained of while
+-- it ran. A second call does nothing.
 function Process:stop()
   if not self.output then return true end
   os.execute("kill -TERM " .. self.pid .. " 2>/dev/null")

@@ -1,4 +1,5 @@
--- Times of the sandbox as the API writes them (RFC 3339, UTC, milliseconds); no two readings are the same.
+-- Times of the sandbox as the API writes them (RFC 3339, UTC, milliseconds); no two readings are
+-- the same.
 
 local date_time = require "polytomic.date_time"
 

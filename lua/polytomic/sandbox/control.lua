@@ -1,4 +1,5 @@
--- The control endpoints under /_sandbox: reset, faults, seeding, and the log of requests. No credential is needed.
+-- The control endpoints under /_sandbox: reset, faults, seeding, and the log of requests. No
+-- credential is needed.
 
 local json = require "polytomic.sandbox.json"
 local seed = require "polytomic.sandbox.seed"
@@ -6,7 +7,11 @@ local seed = require "polytomic.sandbox.seed"
 local M = {}
 
 local function answer(status, value)
-  return { status = status, headers = { { "Content-Type", "application/json" } }, body = json.encode(value) }
+  return {
+    status = status,
+    headers = { { "Content-Type", "application/json" } },
+    body = json.encode(value),
+  }
 end
 
 local function refuse(status, key, message)
@@ -42,7 +47,9 @@ end
 routes["POST /_sandbox/faults"] = function(service, request)
   local wishes, message = json.decode(request.body)
   if wishes == nil then return refuse(400, "invalid_json", "invalid JSON: " .. message) end
-  if not request.body:find("^%s*%[") then return refuse(422, "unprocessable", "the body must be an array of faults") end
+  if not request.body:find("^%s*%[") then
+    return refuse(422, "unprocessable", "the body must be an array of faults")
+  end
   local added
   added, message = service.faults:arm(wishes)
   if not added then return refuse(422, "unprocessable", message) end

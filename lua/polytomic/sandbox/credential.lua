@@ -1,7 +1,8 @@
 -- Who is asking: reads the Authorization header and says which principal it names.
 --
--- A principal has `kind` ("partner", "organization" or "user"), `id` (the scope of idempotency keys),
--- `organization` (the one that current-organization operations act on) and, of kind "user", `user`.
+-- A principal has `kind` ("partner", "organization" or "user"), `id` (the scope of idempotency
+-- keys), `organization` (the one that current-organization operations act on) and, of kind "user",
+-- `user`.
 
 local M = {}
 
@@ -39,7 +40,9 @@ local function from_bearer(state, key)
   local kind = partner_kind(state, key)
   if kind then return { kind = "partner", id = kind, organization = state.owner } end
   local user = state.user_by_key[key]
-  if user then return { kind = "user", id = "user " .. key, organization = user.organization, user = user } end
+  if user then
+    return { kind = "user", id = "user " .. key, organization = user.organization, user = user }
+  end
   return nil
 end
 
@@ -56,7 +59,9 @@ end
 -- The principal of the token of a session that connects a connection, or nil.
 function M.of_token(state, token)
   local organization = state.organization_by_token[token or ""]
-  return organization and { kind = "connect", id = "connect " .. token, organization = organization } or nil
+  return organization
+      and { kind = "connect", id = "connect " .. token, organization = organization }
+    or nil
 end
 
 -- Returns the principal of an Authorization header value, or nil.

@@ -7,7 +7,11 @@ local M = {}
 -- A response for an entry of inference.lua that has `status` and `key`. `metadata` is optional.
 function M.response(entry, message, metadata)
   local body = { key = entry.key, message = message, metadata = metadata, status = entry.status }
-  return { status = entry.status, headers = { { "Content-Type", "application/json" } }, body = json.encode(body) }
+  return {
+    status = entry.status,
+    headers = { { "Content-Type", "application/json" } },
+    body = json.encode(body),
+  }
 end
 
 return M

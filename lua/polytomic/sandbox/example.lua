@@ -1,4 +1,5 @@
--- Makes answers of a documented type: what is known of it as it is, the rest by example. The same seed makes the same.
+-- Makes answers of a documented type: what is known of it as it is, the rest by example. The same
+-- seed makes the same.
 
 local check = require "polytomic.sandbox.check"
 local json = require "polytomic.sandbox.json"
@@ -9,7 +10,14 @@ local M = {}
 -- Members that mean something only when it has happened.
 local exceptional = { error = true, status_error = true, auth_code = true, auth_url = true, deletedAt = true,
   deletedBy = true, next_cursor = true, next_page_token = true, reconnect = true, disabled = true }
-local truths = { active = true, enabled = true, saved = true, supported = true, createable = true, updateable = true }
+local truths = {
+  active = true,
+  enabled = true,
+  saved = true,
+  supported = true,
+  createable = true,
+  updateable = true,
+}
 local texts = { email = "someone@example.com", status = "healthy", message = "done", type = "example",
   cache_status = "fresh", method = "GET", value = "example", day_of_week = "1", hour = "0", minute = "0" }
 
@@ -28,7 +36,15 @@ end
 -- A UUID that depends on the seed alone.
 function M.uuid(seed)
   local a, b, c, d = hash(seed, 31), hash(seed, 37), hash(seed, 41), hash(seed, 43)
-  return string.format("%08x-%04x-4%03x-a%03x-%04x%08x", a, b % 65536, c % 4096, d % 4096, (b - b % 65536) / 65536, c)
+  return string.format(
+    "%08x-%04x-4%03x-a%03x-%04x%08x",
+    a,
+    b % 65536,
+    c % 4096,
+    d % 4096,
+    (b - b % 65536) / 65536,
+    c
+  )
 end
 
 local make = {}
@@ -39,7 +55,9 @@ function make.open() return {} end
 
 function make.string(name)
   if texts[name] then return texts[name] end
-  if name:lower():find("url", 1, true) or name == "endpoint" then return "https://example.com/" .. name end
+  if name:lower():find("url", 1, true) or name == "endpoint" then
+    return "https://example.com/" .. name
+  end
   return "example " .. (name:gsub("_", " "))
 end
 
@@ -95,9 +113,10 @@ local function copy(values)
   return copied
 end
 
--- An object of the kind: the members of `given` (also under their names in snake case) where they fit, no member that
--- `settable` has and `given` has not, an example of every other. An open kind gets all that is given.
--- `seed` (text) decides the examples; `within` is the set of schemas this one is part of.
+-- An object of the kind: the members of `given` (also under their names in snake case) where they
+-- fit, no member that `settable` has and `given` has not, an example of every other. An open kind
+-- gets all that is given. `seed` (text) decides the examples; `within` is the set of schemas this
+-- one is part of.
 function M.build(kind, given, settable, seed, within)
   if kind.kind == "open" or kind.kind == "any" then return copy(given) end
   if written[kind.name] then return written[kind.name] end
@@ -110,7 +129,9 @@ function M.build(kind, given, settable, seed, within)
     if value == nil then value = given[snake(name)] end
     if value ~= nil then value = adapt(value, member.kind) end
     local silent = settable[name] or exceptional[name] or within[member.kind.name or ""]
-    if value == nil and not (silent and not member.required) then value = example(member.kind, name, seed, within) end
+    if value == nil and not (silent and not member.required) then
+      value = example(member.kind, name, seed, within)
+    end
     object[name] = value
   end
   return object

@@ -1,8 +1,9 @@
--- Says what each operation of the catalogue does, from its method and path alone: which are a collection's, which an
--- item's, which a document's.
+-- Says what each operation of the catalogue does, from its method and path alone: which are a
+-- collection's, which an item's, which a document's.
 --
--- A template is a path with `{}` for every parameter. A collection is a template that is listed, or that things are
--- posted to and have paths of their own below. A document is a path that ends in a literal and can be PUT.
+-- A template is a path with `{}` for every parameter. A collection is a template that is listed, or
+-- that things are posted to and have paths of their own below. A document is a path that ends in a
+-- literal and can be PUT.
 
 local catalogue = require "polytomic.sandbox.catalogue"
 local schema = require "polytomic.sandbox.schema"
@@ -15,7 +16,10 @@ local filled_otherwise = { ["/api/queries"] = true, ["/api/jobs/{}"] = true, ["/
 -- Fields are posted in a batch and never read back by id.
 local not_collections = { ["/api/connections/{}/schemas/{}/fields"] = true }
 -- A draft is its context or saved query, so that its id serves in the paths of both.
-local same_items = { ["/api/harbors/{}/contexts/drafts"] = "/drafts", ["/api/harbors/{}/saved-queries/drafts"] = "/drafts" }
+local same_items = {
+  ["/api/harbors/{}/contexts/drafts"] = "/drafts",
+  ["/api/harbors/{}/saved-queries/drafts"] = "/drafts",
+}
 -- The organization and user operations keep rules of their own (operations.lua).
 local elsewhere = { "^/api/organization$", "^/api/organization/users", "^/api/organizations$",
   "^/api/organizations/{id}$", "^/api/organizations/{org_id}/users" }
@@ -23,7 +27,9 @@ local elsewhere = { "^/api/organization$", "^/api/organization/users", "^/api/or
 function M.template(path) return (path:gsub("{[^}]*}", "{}")) end
 
 -- What a partner reaches through an organization is what the organization's own keys reach without.
-local function within_organization(template) return (template:gsub("^/api/organizations/{}/", "/api/")) end
+local function within_organization(template)
+  return (template:gsub("^/api/organizations/{}/", "/api/"))
+end
 
 local function parent_of(template) return template:match "^(.*)/{}$" end
 
@@ -44,7 +50,9 @@ for _, operation in ipairs(catalogue.operations) do
 end
 
 local at = {} -- "METHOD TEMPLATE" to operation
-for _, operation in ipairs(M.operations) do at[operation.method .. " " .. operation.template] = operation end
+for _, operation in ipairs(M.operations) do
+  at[operation.method .. " " .. operation.template] = operation
+end
 
 -- The operation of a method and template, or nil.
 function M.at(method, template) return at[method .. " " .. template] end
@@ -96,8 +104,8 @@ end
 
 local collections = {} -- template to collection
 
--- The collection at a template: { template, create (operation), id_kind ("uuid" or "string"), word, static }; nil if
--- there is none. `static`: nothing the API offers adds to it.
+-- The collection at a template: { template, create (operation), id_kind ("uuid" or "string"), word,
+-- static }; nil if there is none. `static`: nothing the API offers adds to it.
 function M.collection(template)
   if collections[template] ~= nil then return collections[template] or nil end
   local found = false
@@ -120,9 +128,11 @@ function M.storage_path(template, path)
 end
 
 local item_roles = { GET = "get", PUT = "replace", DELETE = "delete" }
-local document_roles = { GET = "read_document", PUT = "replace_document", DELETE = "delete_document" }
+local document_roles =
+  { GET = "read_document", PUT = "replace_document", DELETE = "delete_document" }
 
--- What an operation does: "list", "create", a value of item_roles or document_roles, or "act" where it fits nothing.
+-- What an operation does: "list", "create", a value of item_roles or document_roles, or "act" where
+-- it fits nothing.
 function M.role(operation)
   local template, method = operation.template, operation.method
   if method == "GET" and operation.pages then return "list" end
@@ -134,7 +144,8 @@ function M.role(operation)
   return at["PUT " .. template] and document_roles[method] or "act"
 end
 
--- Whether a PUT adds what is not there: it only says that two things belong together, and has no body.
+-- Whether a PUT adds what is not there: it only says that two things belong together, and has no
+-- body.
 function M.assigns(operation) return operation.method == "PUT" and not operation.body end
 
 return M

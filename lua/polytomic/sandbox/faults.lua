@@ -1,16 +1,18 @@
--- The faults a test asks for: checks them, hands each to the request it is meant for, and accounts for them.
+-- The faults a test asks for: checks them, hands each to the request it is meant for, and accounts
+-- for them.
 --
--- A fault is { operation =, fault =, times = 1, after = 0, … }. `operation` is a method name of the library or "*".
--- It lets `after` matching requests pass (those another fault takes included), then takes the next `times` of them.
--- The first fault in the list that is due takes the request.
+-- A fault is { operation =, fault =, times = 1, after = 0, … }. `operation` is a method name of the
+-- library or "*". It lets `after` matching requests pass (those another fault takes included), then
+-- takes the next `times` of them. The first fault in the list that is due takes the request.
 
 local abort = require "polytomic.sandbox.abort"
 
 local M = {}
 M.__index = M
 
--- What each fault is and takes. `commit` is its default: whether the operation is carried out before the fault
--- (true for what spoils the reply, false for what hits the request); "always" and "never" cannot be changed.
+-- What each fault is and takes. `commit` is its default: whether the operation is carried out
+-- before the fault (true for what spoils the reply, false for what hits the request); "always" and
+-- "never" cannot be changed.
 M.kinds = {
   status = { commit = false, members = { status = "status", retry_after = "text", body = "any", headers = "object",
     store = "boolean" } },
@@ -31,7 +33,8 @@ M.kinds = {
   wrong_type = { commit = true, members = { body = "any" } },
 }
 
-local common = { operation = "string", fault = "string", times = "count", after = "count", commit = "boolean" }
+local common =
+  { operation = "string", fault = "string", times = "count", after = "count", commit = "boolean" }
 
 local function is_count(value)
   return type(value) == "number" and value >= 0 and value % 1 == 0 and value < 2 ^ 53
@@ -65,7 +68,9 @@ local function check_members(wish, kind)
   for name, value in pairs(wish) do
     local expected = common[name] or kind.members[name]
     if not expected then return nil, wish.fault .. ": unknown member " .. tostring(name) end
-    if not checks[expected](value) then return nil, wish.fault .. ": " .. name .. " must be " .. phrases[expected] end
+    if not checks[expected](value) then
+      return nil, wish.fault .. ": " .. name .. " must be " .. phrases[expected]
+    end
   end
   return true
 end
@@ -118,7 +123,8 @@ function M:arm(wishes)
   return added
 end
 
--- The fault for a request of the operation (nil for a path that is none), or nil. Counts it as consumed.
+-- The fault for a request of the operation (nil for a path that is none), or nil. Counts it as
+-- consumed.
 function M:take(operation)
   local taken
   for _, fault in ipairs(self.list) do

@@ -1,9 +1,11 @@
--- Answers the operations that are no organization or user operation: stateful collections, items and documents by the
--- rules of families.lua, the exceptions of special.lua and queries.lua, and typed examples for the rest.
+-- Answers the operations that are no organization or user operation: stateful collections, items
+-- and documents by the rules of families.lua, the exceptions of special.lua and queries.lua, and
+-- typed examples for the rest.
 --
--- A context has `operation`, `state`, `organization`, `resources`, `principal`, `parameters` (of the path), `path`,
--- `arguments` (of the query), `body`, and `place` (what the path names). A handler returns the body of the answer, or nil
--- for none; or nil and a refusal. A third value, if any, is a list of headers.
+-- A context has `operation`, `state`, `organization`, `resources`, `principal`, `parameters` (of
+-- the path), `path`, `arguments` (of the query), `body`, and `place` (what the path names). A
+-- handler returns the body of the answer, or nil for none; or nil and a refusal. A third value, if
+-- any, is a list of headers.
 
 local answer = require "polytomic.sandbox.answer"
 local arguments = require "polytomic.sandbox.arguments"
@@ -26,17 +28,22 @@ local M = {}
 local function settings_of(operation, body)
   local members = schema.members(operation.body)
   local only = #members == 1 and members[1]
-  if only and only.kind.kind == "object" then return schema.members(only.kind.text), body[only.name] or {} end
+  if only and only.kind.kind == "object" then
+    return schema.members(only.kind.text), body[only.name] or {}
+  end
   return members, body
 end
 
--- Takes what a body sets into `values`, and its names into `settable`. Write-only members are forgotten.
+-- Takes what a body sets into `values`, and its names into `settable`. Write-only members are
+-- forgotten.
 local function take(operation, body, values, settable)
   local members, settings = settings_of(operation, body or {})
   for _, member in ipairs(members) do
     local value = settings[member.name]
     settable[member.name] = true
-    if value ~= nil and value ~= json.null and not member.secret then values[member.name] = value end
+    if value ~= nil and value ~= json.null and not member.secret then
+      values[member.name] = value
+    end
   end
   return values, settable
 end
@@ -44,7 +51,11 @@ end
 local function actor_of(principal)
   local user = principal.user
   if user then return { id = user.id, name = user.email, type = "user" } end
-  return { id = example.uuid(principal.kind), name = principal.kind .. " key", type = principal.kind }
+  return {
+    id = example.uuid(principal.kind),
+    name = principal.kind .. " key",
+    type = principal.kind,
+  }
 end
 
 -- Adds an item to the collection at `path`, as a request would: `body` is checked already.
@@ -89,10 +100,11 @@ function roles.delete(context)
   return answer.item(context.operation, context.place.item)
 end
 
--- Documents ----------------------------------------------------------------------------------------------------------
+-- Documents
+-- ----------------------------------------------------------------------------------------------------------
 
--- A document that nobody has put: below an item it is about it; where nothing is known of its members, it has those
--- that can be put.
+-- A document that nobody has put: below an item it is about it; where nothing is known of its
+-- members, it has those that can be put.
 local function first_document(context)
   local values, settable = {}, {}
   if context.place.item then
@@ -100,10 +112,14 @@ local function first_document(context)
   end
   local _, kind = families.answer_kinds(context.operation)
   local put = families.at("PUT", context.operation.template)
-  if not kind or kind.kind ~= "open" or not put then return { values = values, settable = settable } end
+  if not kind or kind.kind ~= "open" or not put then
+    return { values = values, settable = settable }
+  end
   for _, member in ipairs(schema.members(put.body)) do
     local known = values[member.name] ~= nil or member.secret
-    if not known then values[member.name] = example.of(member.kind, member.name, context.place.path) end
+    if not known then
+      values[member.name] = example.of(member.kind, member.name, context.place.path)
+    end
   end
   return { values = values, settable = settable }
 end
@@ -135,7 +151,8 @@ function roles.delete_document(context)
   return show_document(context, document or first_document(context))
 end
 
--- Lists --------------------------------------------------------------------------------------------------------------
+-- Lists
+-- --------------------------------------------------------------------------------------------------------------
 
 local function equals(value, wanted)
   if type(wanted) ~= "table" then return value == wanted end
@@ -145,7 +162,8 @@ local function equals(value, wanted)
   return false
 end
 
--- Whether a list asked for with these arguments shows the item. Arguments that name none of its members do not count.
+-- Whether a list asked for with these arguments shows the item. Arguments that name none of its
+-- members do not count.
 local function wanted(operation, given, item)
   if (given.only_terminal or given.only_completed) and not work.ended(item) then return false end
   for _, member in ipairs(schema.members(operation.query)) do
@@ -179,16 +197,20 @@ function roles.list(context)
   local kind, shown = families.element_kind(operation), {}
   for i, item in ipairs(picked) do shown[i] = answer.show(item, kind) end
   local whole, data_kind = families.answer_kinds(operation)
-  local body = { data = operation.pages.items ~= "data" and answer.shape(data_kind, {}, {}, context.path) or nil }
+  local body = {
+    data = operation.pages.items ~= "data" and answer.shape(data_kind, {}, {}, context.path) or nil,
+  }
   if whole.kind == "object" then
     body = example.build(whole, body, { pagination = true, data = true }, context.path)
   end
   return pager.write(operation.pages, body, shown, last)
 end
 
--- The rest -----------------------------------------------------------------------------------------------------------
+-- The rest
+-- -----------------------------------------------------------------------------------------------------------
 
--- An example that carries what the request and its item say. Its id is the path's last segment if that is a parameter.
+-- An example that carries what the request and its item say. Its id is the path's last segment if
+-- that is a parameter.
 function roles.act(context)
   local values, at = {}, context.place
   for name, value in pairs(at.item and at.item.values or {}) do values[name] = value end
@@ -199,7 +221,8 @@ function roles.act(context)
   return answer.values(context.operation, values, {}, at.path)
 end
 
--- Running an operation -----------------------------------------------------------------------------------------------
+-- Running an operation
+-- -----------------------------------------------------------------------------------------------
 
 -- What is missing at the end of the path of an assignment is added.
 local function missing(context)
@@ -250,7 +273,9 @@ local function handle(context)
     refusal = select(2, before(context))
     if refusal then return nil, refusal end
   end
-  local run = special.handlers[operation.name] or queries.handlers[operation.name] or roles[families.role(operation)]
+  local run = special.handlers[operation.name]
+    or queries.handlers[operation.name]
+    or roles[families.role(operation)]
   local body, headers
   body, refusal, headers = run(context)
   if refusal then return nil, refusal end
@@ -264,7 +289,8 @@ local function needs_body(operation)
   return false
 end
 
--- The routes of these operations, as api.lua takes them; their handlers answer with a whole response.
+-- The routes of these operations, as api.lua takes them; their handlers answer with a whole
+-- response.
 M.routes = {}
 for _, operation in ipairs(families.operations) do
   M.routes[#M.routes + 1] = { name = operation.name, method = operation.method, path = operation.path,
@@ -275,12 +301,14 @@ for _, operation in ipairs(families.operations) do
     end }
 end
 
--- Adds an item with an example of what a request must say: { organization, resources, principal, parameters } is the
--- context. Returns the item.
+-- Adds an item with an example of what a request must say: { organization, resources, principal,
+-- parameters } is the context. Returns the item.
 function M.add_example(context, family, path)
   context.body = {}
   for _, member in ipairs(schema.members(family.create and family.create.body)) do
-    if member.required then context.body[member.name] = example.of(member.kind, member.name, path) end
+    if member.required then
+      context.body[member.name] = example.of(member.kind, member.name, path)
+    end
   end
   local item = create(context, family, path)
   if item.values.name then item.values.name = "Example " .. family.word .. " " .. item.n end

@@ -1,4 +1,5 @@
--- The sandbox's own documentation, as text for a terminal: control endpoints, faults, and undocumented choices.
+-- The sandbox's own documentation, as text for a terminal: control endpoints, faults, and
+-- undocumented choices.
 
 local inference = require "polytomic.sandbox.inference"
 

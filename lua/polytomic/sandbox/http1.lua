@@ -1,4 +1,5 @@
--- HTTP/1.1 on one connection: reads requests with lua-http, writes replies itself, so that a reply can be broken.
+-- HTTP/1.1 on one connection: reads requests with lua-http, writes replies itself, so that a reply
+-- can be broken.
 
 local cqueues = require "cqueues"
 local errno = require "cqueues.errno"
@@ -11,7 +12,8 @@ local M = {}
 
 local longest_line = 4 * 1024 * 1024
 
--- The exchange: one request's reply ---------------------------------------------------------------------------------
+-- The exchange: one request's reply
+-- ---------------------------------------------------------------------------------
 
 local Exchange = {}
 Exchange.__index = Exchange
@@ -19,8 +21,12 @@ Exchange.__index = Exchange
 local function head_text(response, framing)
   local status = tostring(response.status)
   local lines = { "HTTP/1.1 " .. status .. " " .. (reason_phrases[status] or "Unknown") }
-  for _, header in ipairs(response.headers) do lines[#lines + 1] = header[1] .. ": " .. header[2] end
-  if framing.length then lines[#lines + 1] = "Content-Length: " .. string.format("%.0f", framing.length) end
+  for _, header in ipairs(response.headers) do
+    lines[#lines + 1] = header[1] .. ": " .. header[2]
+  end
+  if framing.length then
+    lines[#lines + 1] = "Content-Length: " .. string.format("%.0f", framing.length)
+  end
   if framing.chunked then lines[#lines + 1] = "Transfer-Encoding: chunked" end
   if framing.close then lines[#lines + 1] = "Connection: close" end
   lines[#lines + 1] = "\r\n"
@@ -46,8 +52,8 @@ function Exchange:respond(response)
   self:raw(head_text(response, framing) .. response.body)
 end
 
--- Starts a response: framing is { length = bytes }, { chunked = true } or { close = true }. With `cut` as well, chunks
--- are announced longer than they are.
+-- Starts a response: framing is { length = bytes }, { chunked = true } or { close = true }. With
+-- `cut` as well, chunks are announced longer than they are.
 function Exchange:head(response, framing)
   note_status(self, response)
   self.framing = framing
@@ -70,7 +76,8 @@ function Exchange:cut()
   self:close("fin")
 end
 
--- Sends the response byte by byte, `interval` seconds apart; with `headers` the status line and headers too.
+-- Sends the response byte by byte, `interval` seconds apart; with `headers` the status line and
+-- headers too.
 function Exchange:drip(response, interval, headers)
   note_status(self, response)
   local head = head_text(response, { length = #response.body, close = self.last })
@@ -100,7 +107,8 @@ function Exchange:close(how)
   self.open = false
 end
 
--- Requests ----------------------------------------------------------------------------------------------------------
+-- Requests
+-- ----------------------------------------------------------------------------------------------------------
 
 -- The headers by lower-case name, repeated ones joined; nil if they are malformed or end too early.
 local function read_headers(connection)
@@ -134,7 +142,9 @@ local function read_body(connection, headers)
   if (headers.expect or ""):lower() == "100-continue" then
     connection.socket:xwrite("HTTP/1.1 100 Continue\r\n\r\n", "n")
   end
-  if (headers["transfer-encoding"] or ""):lower() == "chunked" then return read_chunks(connection) end
+  if (headers["transfer-encoding"] or ""):lower() == "chunked" then
+    return read_chunks(connection)
+  end
   local length = headers["content-length"]
   if not length then return "" end
   if not length:find("^%d+$") or #length > 15 then return nil end
@@ -147,7 +157,8 @@ end
 -- Whether the client wants the connection closed after the reply.
 local function wants_close(version, headers)
   local connection = (headers.connection or ""):lower()
-  return connection:find("close", 1, true) ~= nil or (version < 1.1 and not connection:find("keep-alive", 1, true))
+  return connection:find("close", 1, true) ~= nil
+    or (version < 1.1 and not connection:find("keep-alive", 1, true))
 end
 
 -- The next request without its body; nil at the end of the connection, false if it is malformed.
@@ -163,14 +174,16 @@ end
 
 local bad_request = { status = 400, headers = {}, body = "" }
 
--- Serves requests on the socket, one after the other, until one side has had enough. The caller closes the socket.
+-- Serves requests on the socket, one after the other, until one side has had enough. The caller
+-- closes the socket.
 function M.serve(socket, id, service)
   local connection = h1_connection.new(socket, "server", 1.1)
   connection:setmaxline(longest_line)
   while true do
     local request = read_head(connection, id)
     if request == nil then return end
-    local exchange = setmetatable({ socket = socket, open = true, last = not request or request.last }, Exchange)
+    local exchange =
+      setmetatable({ socket = socket, open = true, last = not request or request.last }, Exchange)
     if request then
       service:arrived(request)
       exchange.entry = request.entry

@@ -1,4 +1,5 @@
--- HTTP/2 on one connection, by lua-http; faults that break the framing act on the connection or reset the stream.
+-- HTTP/2 on one connection, by lua-http; faults that break the framing act on the connection or
+-- reset the stream.
 
 local cqueues = require "cqueues"
 local h2_connection = require "http.h2_connection"
@@ -92,7 +93,9 @@ local function read_request(stream, id)
   if not received then return nil end
   local headers = {}
   for name, value in received:each() do
-    if name:sub(1, 1) ~= ":" then headers[name] = headers[name] and headers[name] .. ", " .. value or value end
+    if name:sub(1, 1) ~= ":" then
+      headers[name] = headers[name] and headers[name] .. ", " .. value or value
+    end
   end
   return { method = received:get(":method"), target = received:get(":path") or "*", headers = headers, connection = id,
     version = "2" }
@@ -122,8 +125,9 @@ local function accept_streams(connection, id, service, controller)
   end
 end
 
--- Serves requests on the socket, each in a coroutine of the controller, until one side has had enough. lua-http raises
--- when the socket is closed under it, by a client or a fault: that is the end of the connection and nothing else.
+-- Serves requests on the socket, each in a coroutine of the controller, until one side has had
+-- enough. lua-http raises when the socket is closed under it, by a client or a fault: that is the
+-- end of the connection and nothing else.
 function M.serve(socket, id, service, controller)
   local connection = h2_connection.new(socket, "server", nil)
   if not connection then return end

@@ -1,8 +1,8 @@
 -- Every choice the sandbox makes where the API's documents are silent, in one place.
 --
--- Each entry has a `rule` (what is undocumented), a `choice` (what the sandbox does) and, where code follows it,
--- a `value`. An entry that answers with an error has `status` and `key`; error.lua builds the answer from it.
--- The `key` strings themselves are choices too: the documents give none.
+-- Each entry has a `rule` (what is undocumented), a `choice` (what the sandbox does) and, where
+-- code follows it, a `value`. An entry that answers with an error has `status` and `key`; error.lua
+-- builds the answer from it. The `key` strings themselves are choices too: the documents give none.
 
 local M = {}
 

@@ -1,4 +1,5 @@
--- The sandbox: a local emulator of the Polytomic API, for developing and testing without an account.
+-- The sandbox: a local emulator of the Polytomic API, for developing and testing without an
+-- account.
 
 local M = {}
 
@@ -8,10 +9,14 @@ local option_types = { host = "string", port = "number", tls = "boolean", partne
 local function check_options(options, level)
   for name, value in pairs(options) do
     if not option_types[name] then error("unknown option: " .. tostring(name), level + 1) end
-    if type(value) ~= option_types[name] then error(name .. " must be a " .. option_types[name], level + 1) end
+    if type(value) ~= option_types[name] then
+      error(name .. " must be a " .. option_types[name], level + 1)
+    end
   end
   local port = options.port or 0
-  if port < 0 or port > 65535 or port % 1 ~= 0 then error("port must be between 0 and 65535", level + 1) end
+  if port < 0 or port > 65535 or port % 1 ~= 0 then
+    error("port must be between 0 and 65535", level + 1)
+  end
 end
 
 local function write_file(text)
@@ -27,10 +32,10 @@ local function url(host, port, tls)
   return string.format("%s://%s:%d", tls and "https" or "http", host, port)
 end
 
--- Runs the sandbox in this process until SIGTERM or SIGINT. `announce` is called once it is ready, with a table of url,
--- partner_key, deployment_key and, with TLS, ca_file. Returns true, or nil and a message if it cannot start.
--- Options: host ("127.0.0.1"), port (0: any free one), tls (false), partner_key and deployment_key (random),
--- parent (a pid: stop when that process is gone).
+-- Runs the sandbox in this process until SIGTERM or SIGINT. `announce` is called once it is ready,
+-- with a table of url, partner_key, deployment_key and, with TLS, ca_file. Returns true, or nil and
+-- a message if it cannot start. Options: host ("127.0.0.1"), port (0: any free one), tls (false),
+-- partner_key and deployment_key (random), parent (a pid: stop when that process is gone).
 function M.serve(options, announce)
   check_options(options, 2)
   local ok, message = require "polytomic.sandbox.libraries".check()
@@ -57,8 +62,9 @@ function M.serve(options, announce)
   return true
 end
 
--- Runs the sandbox in this process until SIGTERM or SIGINT, after printing one line of JSON that says how to reach it.
--- If it cannot start, one line goes to standard error and the process ends with status 1. Options as in serve().
+-- Runs the sandbox in this process until SIGTERM or SIGINT, after printing one line of JSON that
+-- says how to reach it. If it cannot start, one line goes to standard error and the process ends
+-- with status 1. Options as in serve().
 function M.run(options)
   options = options or {}
   check_options(options, 2)
@@ -71,8 +77,9 @@ function M.run(options)
   os.exit(1)
 end
 
--- Starts the sandbox in a child process, which ends with this one. Returns an object with url, partner_key,
--- deployment_key, ca_file (with TLS), pid and a method stop(); or nil and a message. Options as in serve().
+-- Starts the sandbox in a child process, which ends with this one. Returns an object with url,
+-- partner_key, deployment_key, ca_file (with TLS), pid and a method stop(); or nil and a message.
+-- Options as in serve().
 function M.start(options)
   options = options or {}
   check_options(options, 2)

@@ -18,8 +18,8 @@ function M:reset()
   self.entries, self.first, self.last = {}, 1, 0
 end
 
--- Records the arrival of a request: { method, target, query, headers, connection, version }; the body comes later.
--- Returns the entry, which is filled in as the request goes on.
+-- Records the arrival of a request: { method, target, query, headers, connection, version }; the
+-- body comes later. Returns the entry, which is filled in as the request goes on.
 function M:arrived(request)
   self.last = self.last + 1
   local entry = { n = self.last, time = self.now(), method = request.method, path = request.target,

@@ -57,7 +57,8 @@ function write(out, value)
   end
 end
 
--- Writes a value. Member names are sorted, so equal values give equal text. Raises on what JSON cannot hold.
+-- Writes a value. Member names are sorted, so equal values give equal text. Raises on what JSON
+-- cannot hold.
 function M.encode(value)
   local out = {}
   write(out, value)

@@ -1,8 +1,10 @@
--- Finds the libraries the sandbox's server stands on, and says clearly what to install when they are missing.
+-- Finds the libraries the sandbox's server stands on, and says clearly what to install when they
+-- are missing.
 
 local M = {}
 
--- Debian installs lua-http under the 5.1 directory, where Lua 5.3 and 5.4 do not look. It runs on them all.
+-- Debian installs lua-http under the 5.1 directory, where Lua 5.3 and 5.4 do not look. It runs on
+-- them all.
 local debian = ";/usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua"
 
 local function find()
@@ -21,7 +23,10 @@ function M.check()
   local ok, message = find()
   if ok then return true end
   local reason = tostring(message):match("^[^\n]*"):gsub(":$", "")
-  return nil, "the sandbox needs lua-http: install the Debian package lua-http or the rock http (" .. reason .. ")"
+  return nil,
+    "the sandbox needs lua-http: install the Debian package lua-http or the rock http ("
+      .. reason
+      .. ")"
 end
 
 return M

@@ -1,8 +1,9 @@
 -- The organization and user operations: what each one checks, does and answers.
 --
--- A route has `name` (the method of the library), `method`, `path`, `auth` ("partner" or "user"), `takes_body`, and
--- `handle(context)`. The context has `state`, `organization` (of a user operation), `parameters` (of the path), `query`
--- and `body`. A handler returns the `data` of the envelope, M.empty for an empty body, or nil and an error response.
+-- A route has `name` (the method of the library), `method`, `path`, `auth` ("partner" or "user"),
+-- `takes_body`, and `handle(context)`. The context has `state`, `organization` (of a user
+-- operation), `parameters` (of the path), `query` and `body`. A handler returns the `data` of the
+-- envelope, M.empty for an empty body, or nil and an error response.
 
 local errors = require "polytomic.sandbox.error"
 local inference = require "polytomic.sandbox.inference"
@@ -16,7 +17,8 @@ local function invalid(field, message)
   return nil, errors.response(inference.invalid_value, field .. ": " .. message, { field = field })
 end
 
--- A string member of the body: its value, or nil if it is absent; false and an error if it has another type.
+-- A string member of the body: its value, or nil if it is absent; false and an error if it has
+-- another type.
 local function optional_string(body, field)
   local value = body[field]
   if value == nil or value == json.null then return nil end
@@ -36,7 +38,8 @@ local function required_string(body, field)
   return value
 end
 
--- Organizations ------------------------------------------------------------------------------------------------------
+-- Organizations
+-- ------------------------------------------------------------------------------------------------------
 
 local setting_names = { "client_id", "client_secret", "issuer", "sso_domain", "sso_org_id" }
 
@@ -64,7 +67,11 @@ end
 local function name_conflict(state, name, own)
   local holder = state.organization_by_name[name]
   if not holder or holder == own then return nil end
-  return errors.response(inference.duplicate_name, "an organization with this name already exists", { field = "name" })
+  return errors.response(
+    inference.duplicate_name,
+    "an organization with this name already exists",
+    { field = "name" }
+  )
 end
 
 local function find_organization(state, id)
@@ -75,7 +82,9 @@ end
 
 local function list_organizations(context)
   local list = json.array()
-  context.state.organizations:each(function(organization) list[#list + 1] = show_organization(organization) end)
+  context.state.organizations:each(
+    function(organization) list[#list + 1] = show_organization(organization) end
+  )
   return list
 end
 
@@ -107,7 +116,8 @@ local function delete_organization(context)
   local organization, response = find_organization(context.state, context.parameters.id)
   if not organization then return nil, response end
   if organization == context.state.owner then
-    return nil, errors.response(inference.owner_organization, "the owner organization cannot be deleted")
+    return nil,
+      errors.response(inference.owner_organization, "the owner organization cannot be deleted")
   end
   context.state:remove_organization(organization)
   return M.empty
@@ -117,7 +127,8 @@ local function current_organization(context)
   return show_organization(context.organization)
 end
 
--- Users --------------------------------------------------------------------------------------------------------------
+-- Users
+-- --------------------------------------------------------------------------------------------------------------
 
 local function show_user(state, user)
   return { id = user.id, email = user.email, organization_id = user.organization.id,
@@ -140,7 +151,8 @@ local function roles_by_id(state, organization, list)
     if type(id) ~= "string" then return invalid("role_ids", "must be an array of role ids") end
     id = id:lower()
     if not state:knows_role(organization, id) then
-      return nil, errors.response(inference.unknown_role, "role_ids: unknown role id", { field = "role_ids" })
+      return nil,
+        errors.response(inference.unknown_role, "role_ids: unknown role id", { field = "role_ids" })
     end
     role_ids[i] = id
   end
@@ -162,13 +174,17 @@ end
 local function read_email(body)
   local email, response = required_string(body, "email")
   if not email then return nil, response end
-  if not email:find("^[^%s@]+@[^%s@]+$") then return invalid("email", "is not an e-mail address") end
+  if not email:find("^[^%s@]+@[^%s@]+$") then
+    return invalid("email", "is not an e-mail address")
+  end
   return email:lower()
 end
 
 -- The organization of a user operation: of the path for partners, of the credential for the others.
 local function organization_of(context)
-  if context.parameters.org_id then return find_organization(context.state, context.parameters.org_id) end
+  if context.parameters.org_id then
+    return find_organization(context.state, context.parameters.org_id)
+  end
   return context.organization
 end
 
@@ -242,12 +258,17 @@ local function create_user_api_key(context)
   local force = flags[context.query.force or "false"]
   if force == nil then return invalid("force", "must be true or false") end
   if user.key and not force then
-    return nil, errors.response(inference.second_key, "the user already has an API key; force=true replaces it")
+    return nil,
+      errors.response(
+        inference.second_key,
+        "the user already has an API key; force=true replaces it"
+      )
   end
   return { value = context.state:mint_key(user) }
 end
 
--- The table of routes ------------------------------------------------------------------------------------------------
+-- The table of routes
+-- ------------------------------------------------------------------------------------------------
 
 M.routes = {}
 
@@ -272,6 +293,12 @@ route("create_user", "POST", "/api/organizations/{org_id}/users", "partner", cre
 route("get_user", "GET", "/api/organizations/{org_id}/users/{id}", "partner", get_user)
 route("update_user", "PUT", "/api/organizations/{org_id}/users/{id}", "partner", update_user)
 route("delete_user", "DELETE", "/api/organizations/{org_id}/users/{id}", "partner", delete_user)
-route("create_user_api_key", "POST", "/api/organizations/{org_id}/users/{id}/keys", "partner", create_user_api_key)
+route(
+  "create_user_api_key",
+  "POST",
+  "/api/organizations/{org_id}/users/{id}/keys",
+  "partner",
+  create_user_api_key
+)
 
 return M

@@ -6,9 +6,12 @@ local json = require "polytomic.sandbox.json"
 
 local M = {}
 
--- A token says behind which item the next page begins. It is hexadecimal so that nobody counts with it.
+-- A token says behind which item the next page begins. It is hexadecimal so that nobody counts with
+-- it.
 local function token_of(item)
-  return (("after " .. item.n):gsub(".", function(char) return string.format("%02x", char:byte()) end))
+  return (
+    ("after " .. item.n):gsub(".", function(char) return string.format("%02x", char:byte()) end)
+  )
 end
 
 -- The place that a token stands for; 0 for none, nil for one that is no token.
@@ -38,7 +41,10 @@ end
 local function window_of(pages, arguments)
   if pages.kind ~= "time_window" then return nil end
   local from, to = arguments[pages.token], arguments[pages.window_end]
-  return { from = from and date_time.parse(from) or -math.huge, to = to and date_time.parse(to) or math.huge }
+  return {
+    from = from and date_time.parse(from) or -math.huge,
+    to = to and date_time.parse(to) or math.huge,
+  }
 end
 
 local function in_window(window, item)
@@ -47,8 +53,8 @@ local function in_window(window, item)
   return at > window.from and at < window.to
 end
 
--- Picks a page of the items (an array in the order of adding). Returns the items and the item behind which the next page
--- begins, if there is one; or nil, the name of the bad argument and why.
+-- Picks a page of the items (an array in the order of adding). Returns the items and the item
+-- behind which the next page begins, if there is one; or nil, the name of the bad argument and why.
 function M.pick(pages, arguments, items)
   local by_token = pages.kind == "token" or pages.kind == "cursor"
   local place = by_token and place_of(arguments[pages.token]) or (by_token and -1 or 0)
@@ -65,7 +71,8 @@ function M.pick(pages, arguments, items)
   return picked
 end
 
--- Completes the body of a list: the page's items (already as the API shows them) and how to get the next.
+-- Completes the body of a list: the page's items (already as the API shows them) and how to get the
+-- next.
 function M.write(pages, body, shown, last)
   put(body, pages.items, json.array(shown))
   if pages.kind == "token" then

@@ -11,10 +11,10 @@ local function segments(path)
   return list
 end
 
--- Walks `template` and `path`, its parameters filled in, through `resources`. `missing(store, id, is_last)` is called for
--- an item that is not there; it returns the item to go on with, or nil.
--- Returns { path (with the ids as they are kept), item (the last one, if any), store (its) }; or nil and what was missing
--- ("schema").
+-- Walks `template` and `path`, its parameters filled in, through `resources`. `missing(store, id,
+-- is_last)` is called for an item that is not there; it returns the item to go on with, or nil.
+-- Returns { path (with the ids as they are kept), item (the last one, if any), store (its) }; or
+-- nil and what was missing ("schema").
 function M.walk(resources, template, path, missing)
   local parts, values = segments(template), segments(path)
   local place, seen = { path = "" }, ""

@@ -12,7 +12,8 @@ local M = {}
 
 M.created, M.handlers = {}, {}
 
--- Jobs ---------------------------------------------------------------------------------------------------------------
+-- Jobs
+-- ---------------------------------------------------------------------------------------------------------------
 
 local job_types = { create_model = "createmodel", update_model = "updatemodel", preview_model = "previewmodel",
   sample_model = "samplemodel", export_bulk_sync_execution_logs = "exportlogs" }
@@ -30,8 +31,8 @@ local function start_job(item, result, fails)
   work.start(item, fails and "failed" or "done", finish_job)
 end
 
--- If the operation is to run in the background: starts a job whose result is the body's data, and returns the body that
--- says so. Otherwise the body.
+-- If the operation is to run in the background: starts a job whose result is the body's data, and
+-- returns the body that says so. Otherwise the body.
 function M.in_background(context, body)
   local kind = job_types[context.operation.name]
   if not kind or not (context.arguments.async or kind == "exportlogs") then return body end
@@ -54,7 +55,8 @@ function M.handlers.get_job(context)
   return answer.values(context.operation, item.values, silent, item.id)
 end
 
--- Queries ------------------------------------------------------------------------------------------------------------
+-- Queries
+-- ------------------------------------------------------------------------------------------------------------
 
 -- How many rows a text gives; nil if it is no query. The sandbox knows no SQL, only its outlines.
 local function count_rows(sql)
@@ -95,7 +97,9 @@ end
 
 local function rows_of(item, page, size)
   local rows = json.array()
-  for i = (page - 1) * size + 1, math.min(page * size, item.rows) do rows[#rows + 1] = { id = i, name = "row " .. i } end
+  for i = (page - 1) * size + 1, math.min(page * size, item.rows) do
+    rows[#rows + 1] = { id = i, name = "row " .. i }
+  end
   return rows
 end
 

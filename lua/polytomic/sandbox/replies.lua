@@ -24,7 +24,8 @@ local function body_text(value, default)
   return json.encode(value)
 end
 
--- Whether a status fault is the API's own outcome, stored under the idempotency key; otherwise it comes from a gateway.
+-- Whether a status fault is the API's own outcome, stored under the idempotency key; otherwise it
+-- comes from a gateway.
 function M.is_stored(fault)
   local members = fault.members
   if members.store ~= nil then return members.store end
@@ -36,10 +37,18 @@ function M.status_response(fault)
   local members = fault.members
   local status = members.status or 503
   local headers = {}
-  for name, value in pairs(members.headers or {}) do headers[#headers + 1] = { name, tostring(value) } end
-  if members.retry_after then headers[#headers + 1] = { "Retry-After", body_text(members.retry_after) } end
+  for name, value in pairs(members.headers or {}) do
+    headers[#headers + 1] = { name, tostring(value) }
+  end
+  if members.retry_after then
+    headers[#headers + 1] = { "Retry-After", body_text(members.retry_after) }
+  end
   if not (members.headers or {})["Content-Type"] then headers[#headers + 1] = json_type[1] end
-  local default = json.encode { key = "fault", message = "the sandbox was asked to answer " .. status, status = status }
+  local default = json.encode {
+    key = "fault",
+    message = "the sandbox was asked to answer " .. status,
+    status = status,
+  }
   return { status = status, headers = headers, body = body_text(members.body, default) }
 end
 
@@ -126,7 +135,8 @@ function play.huge(exchange, response, fault)
 end
 
 function play.gzip_bomb(exchange, response, fault)
-  local bombed = with_body(response, bomb.gzip('{"data":"', "a", '"}', fault.members.bytes or 104857600))
+  local bombed =
+    with_body(response, bomb.gzip('{"data":"', "a", '"}', fault.members.bytes or 104857600))
   local headers = { { "Content-Encoding", "gzip" } }
   for _, header in ipairs(response.headers) do headers[#headers + 1] = header end
   bombed.headers = headers
@@ -135,11 +145,13 @@ end
 
 function play.close_idle(exchange, response, fault)
   exchange:respond(response)
-  if not fault.members.seconds or exchange:wait(fault.members.seconds) then exchange:close("fin") end
+  if not fault.members.seconds or exchange:wait(fault.members.seconds) then
+    exchange:close("fin")
+  end
 end
 
--- Plays the fault. `response` is the true one, nil if the operation was not carried out; `finish(plain)` adds the
--- headers that every response carries.
+-- Plays the fault. `response` is the true one, nil if the operation was not carried out;
+-- `finish(plain)` adds the headers that every response carries.
 function M.play(fault, exchange, response, finish)
   play[fault.fault](exchange, response or finish(stand_in()), fault, finish)
 end

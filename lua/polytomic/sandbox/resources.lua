@@ -1,7 +1,9 @@
--- What an organization has beside its users: collections of items by path, and documents by path. No HTTP here.
+-- What an organization has beside its users: collections of items by path, and documents by path.
+-- No HTTP here.
 --
--- An item is { id, n (its place in the order of adding), values (what is known of it), settable (the names that a
--- request may set and that have no example), … }; special.lua and work.lua keep more in it.
+-- An item is { id, n (its place in the order of adding), values (what is known of it), settable
+-- (the names that a request may set and that have no example), … }; special.lua and work.lua keep
+-- more in it.
 
 local clock = require "polytomic.sandbox.clock"
 local collection = require "polytomic.sandbox.collection"
@@ -17,7 +19,8 @@ function M.new(organization)
   return setmetatable({ organization = organization, stores = {}, documents = {}, last = 0 }, M)
 end
 
--- What collections hold from the start beside examples: template to function(add), where add(values) adds an item.
+-- What collections hold from the start beside examples: template to function(add), where
+-- add(values) adds an item.
 M.initial = {}
 
 -- The resources of an organization, which keeps them.
@@ -30,17 +33,25 @@ end
 local function new_id(self, store, family, by_request)
   if family.id_kind == "string" then return family.word .. "_" .. (store.count + 1) end
   if by_request then return random.uuid() end
-  return example.uuid(self.organization.settings.name .. " " .. store.path .. " " .. (store.count + 1))
+  return example.uuid(
+    self.organization.settings.name .. " " .. store.path .. " " .. (store.count + 1)
+  )
 end
 
--- Adds an item with the given values (id optional) to a store. `settable`: see above. Returns the item.
--- `by_request` is false for what is there from the start.
+-- Adds an item with the given values (id optional) to a store. `settable`: see above. Returns the
+-- item. `by_request` is false for what is there from the start.
 function M:add(store, values, settable, by_request)
   local family = store.family
   local id = values.id or new_id(self, store, family, by_request)
   self.last = self.last + 1
   local now = clock.now()
-  local item = { id = id, n = self.last, values = values, settable = settable or {}, path = store.path .. "/" .. id }
+  local item = {
+    id = id,
+    n = self.last,
+    values = values,
+    settable = settable or {},
+    path = store.path .. "/" .. id,
+  }
   values.id = id
   values.organization_id = self.organization.id
   values.created_at, values.updated_at = values.created_at or now, now
@@ -61,7 +72,8 @@ local function fill(self, store)
   store.from_start = true
 end
 
--- The store at a path, of the family (families.collection): { path, family, items, count (ever added) }.
+-- The store at a path, of the family (families.collection): { path, family, items, count (ever
+-- added) }.
 function M:store(family, path)
   path = families.storage_path(family.template, path)
   local store = self.stores[path]

@@ -1,6 +1,7 @@
 -- A table-driven router: method and path template to a route, without patterns.
 --
--- Templates look like `/api/organizations/{id}`. A literal segment wins over a parameter. A trailing slash counts.
+-- Templates look like `/api/organizations/{id}`. A literal segment wins over a parameter. A
+-- trailing slash counts.
 
 local M = {}
 M.__index = M
@@ -44,7 +45,8 @@ function M:add(route)
   node.routes[route.method] = { route = route, names = names }
 end
 
--- Returns the route and its decoded path parameters by name; nil and "path" or "method" where there is none.
+-- Returns the route and its decoded path parameters by name; nil and "path" or "method" where there
+-- is none.
 function M:find(method, path)
   local node, values = self.root, {}
   each_segment(path, function(segment)

@@ -1,7 +1,9 @@
--- Reads the compact text of catalogue.lua: lists of members and types. What has been read once is kept.
+-- Reads the compact text of catalogue.lua: lists of members and types. What has been read once is
+-- kept.
 --
--- A kind is { kind =, … }: "any", "open", "string", "uuid", "time", "integer", "number", "boolean"; "array" and "map"
--- with `element`; "enum" with `values`; "union" with `variants`; "object" with `name` and `text`, its list of members.
+-- A kind is { kind =, … }: "any", "open", "string", "uuid", "time", "integer", "number", "boolean";
+-- "array" and "map" with `element`; "enum" with `values`; "union" with `variants`; "object" with
+-- `name` and `text`, its list of members.
 
 local catalogue = require "polytomic.sandbox.catalogue"
 
@@ -51,14 +53,16 @@ local function read_members(text)
   return list
 end
 
--- The members of a list's text (nil: none): an array of { name, kind, required, nullable, secret }, with `by_name`.
+-- The members of a list's text (nil: none): an array of { name, kind, required, nullable, secret },
+-- with `by_name`.
 function M.members(text)
   text = text or ""
   lists[text] = lists[text] or read_members(text)
   return lists[text]
 end
 
--- The kind at a dotted path inside a kind: "data.entries". Open where the members are not known, nil where there are none.
+-- The kind at a dotted path inside a kind: "data.entries". Open where the members are not known,
+-- nil where there are none.
 function M.at(kind, path)
   for name in path:gmatch "[^.]+" do
     if kind.kind == "open" then return kind end

@@ -80,7 +80,9 @@ end
 local function walk(visit)
   local parts, names = {}, {}
   for part in visit.operation.template:gmatch "[^/]+" do parts[#parts + 1] = part end
-  for name in visit.operation.path:gsub("{org_id}", ""):gmatch "{([^}]+)}" do names[#names + 1] = name end
+  for name in visit.operation.path:gsub("{org_id}", ""):gmatch "{([^}]+)}" do
+    names[#names + 1] = name
+  end
   local stops, last = stops_of(parts)
   for i, part in ipairs(parts) do
     local name = part == "{}" and table.remove(names, 1)
@@ -103,15 +105,20 @@ local function check(state, wish)
     return nil, "count must be a whole number from 0 to " .. limit
   end
   local organization = state.owner
-  if wish.organization then organization = state.organizations:get(tostring(wish.organization):lower()) end
+  if wish.organization then
+    organization = state.organizations:get(tostring(wish.organization):lower())
+  end
   if not organization then return nil, "organization: not found" end
-  if wish.arguments ~= nil and type(wish.arguments) ~= "table" then return nil, "arguments must be an object" end
+  if wish.arguments ~= nil and type(wish.arguments) ~= "table" then
+    return nil, "arguments must be an object"
+  end
   return operation, organization, count
 end
 
--- Adds `count` (1) items to the collection that an operation lists, gets, creates in or otherwise needs, in an
--- `organization` (id; the owner), with the items above it that are missing. `arguments` may name some of these.
--- Returns { arguments (of the operation's path, naming the first item added), ids (of all) }; or nil and a message.
+-- Adds `count` (1) items to the collection that an operation lists, gets, creates in or otherwise
+-- needs, in an `organization` (id; the owner), with the items above it that are missing.
+-- `arguments` may name some of these. Returns { arguments (of the operation's path, naming the
+-- first item added), ids (of all) }; or nil and a message.
 function M.plant(state, wish)
   local operation, organization, count = check(state, wish)
   if not operation then return nil, organization end

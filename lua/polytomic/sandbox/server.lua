@@ -1,4 +1,5 @@
--- The sockets of the sandbox: listens, accepts, starts TLS, hands each connection to its protocol, stops on a signal.
+-- The sockets of the sandbox: listens, accepts, starts TLS, hands each connection to its protocol,
+-- stops on a signal.
 
 local cqueues = require "cqueues"
 local errno = require "cqueues.errno"
@@ -38,14 +39,16 @@ local function new_context(identity)
   return context
 end
 
--- Listens on host and port (0: any free one). `identity` turns TLS on. Returns the server, or nil and a message.
+-- Listens on host and port (0: any free one). `identity` turns TLS on. Returns the server, or nil
+-- and a message.
 function M.listen(host, port, service, identity)
   local listener = socket.listen { host = host, port = port, reuseaddr = true }
   listener:onerror(on_error)
   local ok, message = listener:listen()
   local _, _, bound = listener:localname()
   if not ok or not bound then
-    return nil, string.format("cannot listen on %s port %d: %s", host, port, message or "unknown address")
+    return nil,
+      string.format("cannot listen on %s port %d: %s", host, port, message or "unknown address")
   end
   return setmetatable({ listener = listener, port = bound, service = service, controller = cqueues.new(),
     context = identity and new_context(identity), connections = 0, running = true }, M)
@@ -113,7 +116,8 @@ function M.catch_signals()
   signal.block(signal.SIGTERM, signal.SIGINT)
 end
 
--- Serves until SIGTERM or SIGINT, or, where there is a /proc, until the process `parent` (a pid, optional) is gone.
+-- Serves until SIGTERM or SIGINT, or, where there is a /proc, until the process `parent` (a pid,
+-- optional) is gone.
 function M:run(parent)
   self.controller:wrap(accept_all, self)
   self.controller:wrap(wait_for_signal, self)

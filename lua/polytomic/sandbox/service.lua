@@ -1,6 +1,8 @@
--- Everything between an HTTP exchange and the API: sorts control requests out, keeps the journal, applies faults.
+-- Everything between an HTTP exchange and the API: sorts control requests out, keeps the journal,
+-- applies faults.
 --
--- An exchange (http1.lua, http2.lua) answers one request: `respond`, `head`, `body`, `finish`, `raw`, `wait`, `close`.
+-- An exchange (http1.lua, http2.lua) answers one request: `respond`, `head`, `body`, `finish`,
+-- `raw`, `wait`, `close`.
 
 local api = require "polytomic.sandbox.api"
 local control = require "polytomic.sandbox.control"
@@ -14,13 +16,15 @@ local state = require "polytomic.sandbox.state"
 local M = {}
 M.__index = M
 
--- `options`: partner_key, deployment_key; now (seconds, of a clock that only goes forward), sleep(seconds).
+-- `options`: partner_key, deployment_key; now (seconds, of a clock that only goes forward),
+-- sleep(seconds).
 function M.new(options)
   local names = {}
   for _, routes in ipairs { operations.routes, generic.routes } do
     for _, route in ipairs(routes) do names[route.name] = true end
   end
-  local seeded = state.new { partner_key = options.partner_key, deployment_key = options.deployment_key }
+  local seeded =
+    state.new { partner_key = options.partner_key, deployment_key = options.deployment_key }
   return setmetatable({ api = api.new(seeded, options.now), faults = faults.new(names),
     journal = journal.new(options.now), sleep = options.sleep }, M)
 end
@@ -31,8 +35,8 @@ function M:reset()
   self.journal:reset()
 end
 
--- A request's line and headers have arrived: { method, target, headers, connection, version }. Adds `path` and `query`,
--- and `entry`, its line in the journal (none for a control request).
+-- A request's line and headers have arrived: { method, target, headers, connection, version }. Adds
+-- `path` and `query`, and `entry`, its line in the journal (none for a control request).
 function M:arrived(request)
   local mark = request.target:find("?", 1, true)
   request.path = mark and request.target:sub(1, mark - 1) or request.target
@@ -63,7 +67,12 @@ local function serve_api(self, request, exchange)
     response, entry.committed, entry.replayed = self.api:answer(request, route, parameters, effect)
   end
   if not fault or effect then return exchange:respond(response) end
-  replies.play(fault, exchange, response, function(plain) return self.api:finish(request, plain) end)
+  replies.play(
+    fault,
+    exchange,
+    response,
+    function(plain) return self.api:finish(request, plain) end
+  )
 end
 
 -- The whole request is here: `request.body` is set. Answers it on the exchange.

@@ -1,5 +1,5 @@
--- The operations whose rules cannot be read off their paths: syncs and their executions, connections, roles, events,
--- Harbor actions, and who is asking.
+-- The operations whose rules cannot be read off their paths: syncs and their executions,
+-- connections, roles, events, Harbor actions, and who is asking.
 
 local answer = require "polytomic.sandbox.answer"
 local clock = require "polytomic.sandbox.clock"
@@ -15,11 +15,12 @@ local work = require "polytomic.sandbox.work"
 
 local M = {}
 
--- By operation: checks that come first (nil and a refusal, or nothing), whole handlers, and where a list's items come
--- from (source(context, add)). By template: what to do with a new item.
+-- By operation: checks that come first (nil and a refusal, or nothing), whole handlers, and where a
+-- list's items come from (source(context, add)). By template: what to do with a new item.
 M.before, M.handlers, M.sources, M.created = {}, {}, {}, {}
 
--- Who is asking ------------------------------------------------------------------------------------------------------
+-- Who is asking
+-- ------------------------------------------------------------------------------------------------------
 
 function M.handlers.get_identity(context)
   local principal = context.principal
@@ -38,7 +39,9 @@ end
 function M.handlers.connect_connection(context)
   local token = "sandbox_connect_" .. random.hex(16)
   context.state.organization_by_token[token] = context.organization
-  return { data = { token = token, redirect_url = "https://app.polytomic.com/connect?token=" .. token } }
+  return {
+    data = { token = token, redirect_url = "https://app.polytomic.com/connect?token=" .. token },
+  }
 end
 
 function M.handlers.get_connect_session(context)
@@ -46,7 +49,8 @@ function M.handlers.get_connect_session(context)
     organization_name = context.organization.settings.name } }
 end
 
--- Roles --------------------------------------------------------------------------------------------------------------
+-- Roles
+-- --------------------------------------------------------------------------------------------------------------
 
 resources.initial["/api/permissions/roles"] = function(add)
   for _, role in ipairs(state.roles) do add { id = role.id, name = role.name, system = true } end
@@ -62,21 +66,28 @@ end
 
 M.before.update_role, M.before.delete_role = refuse_system_role, refuse_system_role
 
--- Syncs and their executions -----------------------------------------------------------------------------------------
+-- Syncs and their executions
+-- -----------------------------------------------------------------------------------------
 
 local function finish_execution(item)
   local values = item.values
   if values.status ~= "failed" then return end
-  values.errors, values.status_message = json.array { "the sandbox was asked to fail" }, "the sandbox was asked to fail"
+  values.errors, values.status_message =
+    json.array { "the sandbox was asked to fail" }, "the sandbox was asked to fail"
   values.error_count = 1
 end
 
 local function start_execution(context, item)
   local values = item.values
   values.errors, values.error_count, values.warning_count = json.array(), 0, 0
-  values.counts = { insert = 1, total = 1, update = 0, delete = 0, upserts = 0, error = 0, warnings = 0 }
+  values.counts =
+    { insert = 1, total = 1, update = 0, delete = 0, upserts = 0, error = 0, warnings = 0 }
   item.settable.status_message = true
-  work.start(item, work.fails(context.place.item.values.name) and "failed" or "completed", finish_execution)
+  work.start(
+    item,
+    work.fails(context.place.item.values.name) and "failed" or "completed",
+    finish_execution
+  )
 end
 
 M.created["/api/syncs/{}/executions"] = start_execution
@@ -105,7 +116,12 @@ local function sync_status(context)
   local _, kind = families.answer_kinds(context.operation)
   local values = { current_execution = current and answer.show(current, schema.at(kind, "current_execution")),
     last_execution = last and answer.show(last, schema.at(kind, "last_execution")), next_execution_time = json.null }
-  return answer.values(context.operation, values, { current_execution = true, last_execution = true }, sync.id)
+  return answer.values(
+    context.operation,
+    values,
+    { current_execution = true, last_execution = true },
+    sync.id
+  )
 end
 
 M.handlers.get_sync_status, M.handlers.get_bulk_sync_status = sync_status, sync_status
@@ -119,7 +135,8 @@ M.before.cancel_sync, M.before.cancel_bulk_sync = cancel_current, cancel_current
 
 local function cancel_execution(context) work.cancel(context.place.item) end
 
-M.before.cancel_sync_execution, M.before.cancel_bulk_sync_execution = cancel_execution, cancel_execution
+M.before.cancel_sync_execution, M.before.cancel_bulk_sync_execution =
+  cancel_execution, cancel_execution
 
 local function activate(context) context.place.item.values.active = context.body.active end
 
@@ -135,7 +152,10 @@ M.created["/api/webhooks"] = function(_, item) item.values.disabled = false end
 M.created["/api/bulk/syncs"] = function(context, item)
   local asked = context.body.schemas
   if type(asked) ~= "table" then return end
-  local store = context.resources:store(families.collection "/api/bulk/syncs/{}/schemas", item.path .. "/schemas")
+  local store = context.resources:store(
+    families.collection "/api/bulk/syncs/{}/schemas",
+    item.path .. "/schemas"
+  )
   context.resources:clear_examples(store)
   for _, one in ipairs(asked) do
     local id = type(one) == "table" and one.id or one
@@ -153,14 +173,16 @@ function M.handlers.patch_bulk_sync_schemas(context)
   local shown = json.array()
   for i, given in ipairs(context.body.schemas or {}) do
     if not given.id then return answer.invalid("schemas.id", "is required") end
-    local item = context.resources:find(store, given.id) or context.resources:add(store, { id = given.id }, {}, true)
+    local item = context.resources:find(store, given.id)
+      or context.resources:add(store, { id = given.id }, {}, true)
     for name, value in pairs(given) do item.values[name] = value end
     shown[i] = answer.show(item, list_kind.element)
   end
   return { data = shown }
 end
 
--- The status of every bulk sync that is asked for: one by one as items, so that they are shown like other lists.
+-- The status of every bulk sync that is asked for: one by one as items, so that they are shown like
+-- other lists.
 function M.sources.list_bulk_sync_execution_statuses(context, add)
   local given = context.arguments
   local wanted
@@ -178,13 +200,15 @@ function M.sources.list_bulk_sync_execution_statuses(context, add)
   end)
 end
 
--- Events -------------------------------------------------------------------------------------------------------------
+-- Events
+-- -------------------------------------------------------------------------------------------------------------
 
 function M.handlers.list_event_types()
   return { data = json.array(inference.event_types.value) }
 end
 
--- Connections --------------------------------------------------------------------------------------------------------
+-- Connections
+-- --------------------------------------------------------------------------------------------------------
 
 -- Whether a model or a sync uses a connection.
 local function in_use(context, id)
@@ -193,7 +217,10 @@ local function in_use(context, id)
     if type(other) == "string" and other:lower() == id then found = true end
   end
   context.resources:each("/api/models", function(item) look_at(item.values.connection_id) end)
-  context.resources:each("/api/syncs", function(item) look_at((item.values.target or {}).connection_id) end)
+  context.resources:each(
+    "/api/syncs",
+    function(item) look_at((item.values.target or {}).connection_id) end
+  )
   context.resources:each("/api/bulk/syncs", function(item)
     look_at(item.values.source_connection_id)
     look_at(item.values.destination_connection_id)
@@ -203,13 +230,18 @@ end
 
 function M.before.delete_connection(context)
   if context.arguments.force or not in_use(context, context.place.item.id) then return nil end
-  return answer.refuse(inference.connection_in_use, "the connection is in use; force=true deletes it all the same")
+  return answer.refuse(
+    inference.connection_in_use,
+    "the connection is in use; force=true deletes it all the same"
+  )
 end
 
 local function add_shared(context, into, family, path, id)
   local connection = context.place.item
   local values = { id = id, parent_connection_id = connection.id }
-  for _, name in ipairs { "name", "type", "created_by", "updated_by" } do values[name] = connection.values[name] end
+  for _, name in ipairs { "name", "type", "created_by", "updated_by" } do
+    values[name] = connection.values[name]
+  end
   values.name = context.body.name or values.name
   return into:add(into:store(families.collection(family), path), values, {}, true)
 end
@@ -219,7 +251,8 @@ function M.handlers.create_shared_connection(context)
   local child = context.state.organizations:get(context.body.child_organization_id:lower())
   if not child then return answer.unknown "child organization" end
   local copy = add_shared(context, resources.of(child), "/api/connections", "/api/connections")
-  local listed = add_shared(context, context.resources, context.operation.template, context.place.path, copy.id)
+  local listed =
+    add_shared(context, context.resources, context.operation.template, context.place.path, copy.id)
   listed.values.organization_id = child.id
   return { data = { id = copy.id } }
 end
@@ -242,7 +275,8 @@ function M.handlers.get_schemas_status(context)
     last_refresh_started = refresh.started, last_refresh_finished = refresh.finished or json.null } }
 end
 
--- Harbor actions -----------------------------------------------------------------------------------------------------
+-- Harbor actions
+-- -----------------------------------------------------------------------------------------------------
 
 function M.handlers.prepare_harbor_action(context)
   local harbor = context.place.item

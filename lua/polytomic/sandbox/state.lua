@@ -1,4 +1,5 @@
--- What the sandbox remembers: organizations, their users, roles and keys (the rest is in resources.lua). No HTTP here.
+-- What the sandbox remembers: organizations, their users, roles and keys (the rest is in
+-- resources.lua). No HTTP here.
 
 local collection = require "polytomic.sandbox.collection"
 local random = require "polytomic.sandbox.random"
@@ -34,9 +35,11 @@ function M:reset()
   self.owner = self:add_organization { name = "Sandbox Owner" }
 end
 
--- Adds an organization with the given settings (name included) and returns it. The name must be free.
+-- Adds an organization with the given settings (name included) and returns it. The name must be
+-- free.
 function M:add_organization(settings)
-  local organization = { id = random.uuid(), settings = settings, users = collection.new(), user_by_email = {} }
+  local organization =
+    { id = random.uuid(), settings = settings, users = collection.new(), user_by_email = {} }
   self.organizations:add(organization.id, organization)
   self.organization_by_name[settings.name] = organization
   return organization
@@ -55,11 +58,14 @@ function M:remove_organization(organization)
   self.organization_by_name[organization.settings.name] = nil
 end
 
--- Whether a role of this id is there for the users of an organization: a system role, or one of its own.
+-- Whether a role of this id is there for the users of an organization: a system role, or one of its
+-- own.
 function M:knows_role(organization, id)
   if self.role_by_id[id] then return true end
   local found = false
-  resources.of(organization):each("/api/permissions/roles", function(role) found = found or role.id == id end)
+  resources
+    .of(organization)
+    :each("/api/permissions/roles", function(role) found = found or role.id == id end)
   return found
 end
 
@@ -74,7 +80,8 @@ end
 
 -- Adds a user and returns it. The e-mail address must be free in the organization.
 function M:add_user(organization, email, role_ids) -- luacheck: no self
-  local user = { id = random.uuid(), organization = organization, email = email, role_ids = role_ids }
+  local user =
+    { id = random.uuid(), organization = organization, email = email, role_ids = role_ids }
   organization.users:add(user.id, user)
   organization.user_by_email[email] = user
   return user

@@ -3,7 +3,12 @@
 local M = {}
 
 -- The range of the second byte for lead bytes where it is narrower than 0x80 to 0xBF.
-local narrow = { [0xE0] = { 0xA0, 0xBF }, [0xED] = { 0x80, 0x9F }, [0xF0] = { 0x90, 0xBF }, [0xF4] = { 0x80, 0x8F } }
+local narrow = {
+  [0xE0] = { 0xA0, 0xBF },
+  [0xED] = { 0x80, 0x9F },
+  [0xF0] = { 0x90, 0xBF },
+  [0xF4] = { 0x80, 0x8F },
+}
 
 local function continuation_count(lead)
   if lead >= 0xC2 and lead <= 0xDF then return 1 end
@@ -21,7 +26,9 @@ function M.valid(text)
     for i = 1, count do
       local range = i == 1 and narrow[lead]
       local byte = text:byte(at + i)
-      if not byte or byte < (range and range[1] or 0x80) or byte > (range and range[2] or 0xBF) then return false end
+      if not byte or byte < (range and range[1] or 0x80) or byte > (range and range[2] or 0xBF) then
+        return false
+      end
     end
     at = text:find("[\128-\255]", at + count + 1)
   end

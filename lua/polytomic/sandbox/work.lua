@@ -1,4 +1,5 @@
--- Work that takes its time: executions, jobs, queries. It goes one step further each time somebody looks at it.
+-- Work that takes its time: executions, jobs, queries. It goes one step further each time somebody
+-- looks at it.
 
 local clock = require "polytomic.sandbox.clock"
 local inference = require "polytomic.sandbox.inference"
@@ -15,8 +16,8 @@ function M.fails(name)
   return type(name) == "string" and name:lower():find(inference.failing_work.value, 1, true) ~= nil
 end
 
--- Starts the work of an item: it is created, then running, then `last` ("completed", "done", "failed").
--- `finish(item)`, if given, is called when it ends.
+-- Starts the work of an item: it is created, then running, then `last` ("completed", "done",
+-- "failed"). `finish(item)`, if given, is called when it ends.
 function M.start(item, last, finish)
   item.values.status = "created"
   item.settable.started_at, item.settable.completed_at = true, true

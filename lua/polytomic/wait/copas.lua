@@ -1,5 +1,5 @@
--- Waits inside a copas loop: suspends the copas thread that called. To copas a waiter is a socket that becomes readable when there
--- is something to do; whoever is woken steps the calls of all.
+-- Waits inside a copas loop: suspends the copas thread that called. To copas a waiter is a socket
+-- that becomes readable when there is something to do; whoever is woken steps the calls of all.
 
 local copas = require "copas"
 
@@ -26,11 +26,23 @@ end
 return function(client, call)
   local thread, main = coroutine.running()
   if not thread or main then
-    driver.refuse(call, "polytomic.wait.copas suspends the calling thread: call from copas.addthread(function() … end)")
+    driver.refuse(
+      call,
+      "polytomic.wait.copas suspends the calling thread: call from copas.addthread(function() … end)"
+    )
   end
   local descriptor = client:pollfd()
-  if descriptor then return copas.receive(setmetatable({ client = client, call = call, descriptor = descriptor }, waiter)) end
-  if not pause then driver.refuse(call, "polytomic.wait.copas needs a newer copas on this system, one that has copas.pause") end
+  if descriptor then
+    return copas.receive(
+      setmetatable({ client = client, call = call, descriptor = descriptor }, waiter)
+    )
+  end
+  if not pause then
+    driver.refuse(
+      call,
+      "polytomic.wait.copas needs a newer copas on this system, one that has copas.pause"
+    )
+  end
   while not call:done() do
     driver.look(client)
     pause(TICK)

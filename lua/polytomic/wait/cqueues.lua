@@ -1,5 +1,6 @@
--- Waits inside a cqueues loop: suspends the coroutine that called. One coroutine per loop, alive only while calls are active,
--- polls the client's descriptor for all. Outside a loop, where nothing else could run meanwhile, it blocks.
+-- Waits inside a cqueues loop: suspends the coroutine that called. One coroutine per loop, alive
+-- only while calls are active, polls the client's descriptor for all. Outside a loop, where nothing
+-- else could run meanwhile, it blocks.
 
 local condition = require "cqueues.condition"
 local cqueues = require "cqueues"
@@ -12,7 +13,8 @@ local function start(self)
   return cqueues.running():wrap(function()
     while self:turn() do cqueues.poll(self.client) end
     local descriptor = self.client:pollfd()
-    if descriptor then cqueues.cancel(descriptor) end -- it may be closed now, and its number be another's
+    -- It may be closed now, and its number be another's
+    if descriptor then cqueues.cancel(descriptor) end
     self:stop()
   end)
 end

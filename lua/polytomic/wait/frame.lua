@@ -1,5 +1,6 @@
--- Waits inside a frame loop, as games have it: suspends the coroutine that called until it is resumed in a later frame. However many
--- coroutines wait, the calls are stepped once per frame, by the first that is resumed.
+-- Waits inside a frame loop, as games have it: suspends the coroutine that called until it is
+-- resumed in a later frame. However many coroutines wait, the calls are stepped once per frame, by
+-- the first that is resumed.
 
 local driver = require "polytomic.driver"
 
@@ -18,7 +19,10 @@ end
 return function(client, call)
   local thread, main = coroutine.running()
   if not thread or main then
-    driver.refuse(call, "polytomic.wait.frame suspends the calling coroutine: call from a coroutine that your loop resumes every frame")
+    driver.refuse(
+      call,
+      "polytomic.wait.frame suspends the calling coroutine: call from a coroutine that your loop resumes every frame"
+    )
   end
   local frame = frame_of(client)
   if frame.seen[call] == frame.number then -- its turn comes round again: a new frame

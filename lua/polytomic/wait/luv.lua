@@ -1,4 +1,5 @@
--- Waits inside a luv loop: suspends the coroutine that called. One poll handle, alive only while calls are active, drives all.
+-- Waits inside a luv loop: suspends the coroutine that called. One poll handle, alive only while
+-- calls are active, drives all.
 
 local uv = require "luv"
 
@@ -39,7 +40,10 @@ end
 return function(client, call)
   local thread, main = coroutine.running()
   if not thread or main then
-    driver.refuse(call, "polytomic.wait.luv suspends the calling coroutine: call from coroutine.wrap(function() … end)()")
+    driver.refuse(
+      call,
+      "polytomic.wait.luv suspends the calling coroutine: call from coroutine.wrap(function() … end)()"
+    )
   end
   driver.watch(client, call, function() resume(thread) end)
   driver.drive(client, loop, start)

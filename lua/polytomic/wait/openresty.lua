@@ -1,11 +1,14 @@
--- Waits inside nginx: suspends the light thread that called. One timer per worker, alive only while calls are active, drives all.
+-- Waits inside nginx: suspends the light thread that called. One timer per worker, alive only while
+-- calls are active, drives all.
 
 local driver = require "polytomic.driver"
 
-local ngx = rawget(_G, "ngx") or error("polytomic.wait.openresty works only inside nginx's Lua module", 0)
+local ngx = rawget(_G, "ngx")
+  or error("polytomic.wait.openresty works only inside nginx's Lua module", 0)
 local semaphore = require "ngx.semaphore"
 
--- Seconds between two turns of the driver: a small part of what calls take lately, since every turn wakes the worker.
+-- Seconds between two turns of the driver: a small part of what calls take lately, since every turn
+-- wakes the worker.
 local SHORTEST, LONGEST, PART = 0.001, 0.008, 1 / 32
 local PATIENCE = 0.5 -- seconds after which a waiter looks for itself
 
@@ -14,7 +17,8 @@ local YIELDING = { rewrite = true, server_rewrite = true, access = true, content
   ssl_cert = true, ssl_client_hello = true, ssl_session_fetch = true }
 
 local worker = {} -- its one loop
-local spare = {}  -- semaphores to use again; a late post in one only makes its next waiter look once too often
+-- Semaphores to use again; a late post in one only makes its next waiter look once too often
+local spare = {}
 local tick = SHORTEST
 
 local function run(_, self)
@@ -29,7 +33,12 @@ end
 return function(client, call)
   local phase = ngx.get_phase()
   if not YIELDING[phase] then
-    driver.refuse(call, "polytomic cannot wait in nginx's phase '" .. phase .. "', where nothing may yield: call it from a timer, ngx.timer.at(0, f)")
+    driver.refuse(
+      call,
+      "polytomic cannot wait in nginx's phase '"
+        .. phase
+        .. "', where nothing may yield: call it from a timer, ngx.timer.at(0, f)"
+    )
   end
   local driven = driver.drive(client, worker, start)
   local turns = driven and driven.turns
