@@ -9,7 +9,7 @@ local OUTPUTS = {
   ["docs/operations.md"] = "write_docs",
   ["library/polytomic.lua"] = "write_library",
   ["lua/polytomic/cli/arrays.lua"] = "write_arrays",
-  ["lua/polytomic/sandbox/catalogue.lua"] = "write_sandbox",
+  ["lua/polytomic/sandbox/data/catalogue.lua"] = "write_sandbox",
 }
 
 local catalogue = dofile(CATALOGUE .. "/model.lua")

@@ -61,7 +61,7 @@ describe("The module", function()
   it("can be required again and again, and old clients work on", function()
     local client = clients.sandbox()
     for _ = 1, 3 do
-      for _, name in ipairs { "polytomic", "polytomic.core", "polytomic.waiting" } do package.loaded[name] = nil end
+      for _, name in ipairs { "polytomic", "polytomic.core", "polytomic.run" } do package.loaded[name] = nil end
       local again = require "polytomic"
       assert.not_equal(polytomic, again)
       local new = again.new { env = false, base_url = sandbox.url, partner_key = sandbox.partner_key }

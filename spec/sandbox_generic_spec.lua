@@ -2,14 +2,14 @@
 -- lists page, work goes on.
 
 local cjson = require("cjson").new()
-local api = require "polytomic.sandbox.api"
+local api = require "polytomic.sandbox.rules.api"
 local date_time = require "polytomic.date_time"
 local facts = require "spec.support.facts"
-local families = require "polytomic.sandbox.families"
-local resources = require "polytomic.sandbox.resources"
-local schema = require "polytomic.sandbox.schema"
-local seed = require "polytomic.sandbox.seed"
-local state = require "polytomic.sandbox.state"
+local families = require "polytomic.sandbox.data.families"
+local resources = require "polytomic.sandbox.data.resources"
+local schema = require "polytomic.sandbox.data.schema"
+local seed = require "polytomic.sandbox.rules.seed"
+local state = require "polytomic.sandbox.data.state"
 
 local base64 = require("mime").b64
 local unknown = "11111111-2222-4333-8444-555555555555"
@@ -927,7 +927,7 @@ end)
 
 describe("the catalogue of the sandbox", function()
   it("says what the facts say of every operation's members", function()
-    for _, operation in ipairs(require "polytomic.sandbox.catalogue".operations) do
+    for _, operation in ipairs(require "polytomic.sandbox.data.catalogue".operations) do
       local documented = operation_by_name[operation.name]
       for text, list in pairs { query = "query_params", body = "body", path_members = "path_params" } do
         local members = schema.members(operation[text])

@@ -1,11 +1,11 @@
 -- The parts of the sandbox that stand alone: JSON, routes, ordered collections, the store of
 -- idempotency keys, UTF-8.
 
-local collection = require "polytomic.sandbox.collection"
-local idempotency = require "polytomic.sandbox.idempotency"
+local collection = require "polytomic.sandbox.data.collection"
+local idempotency = require "polytomic.sandbox.rules.idempotency"
 local json = require "polytomic.sandbox.json"
-local journal = require "polytomic.sandbox.journal"
-local router = require "polytomic.sandbox.router"
+local journal = require "polytomic.sandbox.wire.journal"
+local router = require "polytomic.sandbox.rules.router"
 local utf8_text = require "polytomic.sandbox.utf8_text"
 
 describe("the sandbox's JSON", function()

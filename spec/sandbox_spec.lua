@@ -546,7 +546,7 @@ describe("the sandbox's documentation", function()
       assert.is_truthy(text:find(entry.rule, 1, true))
       assert.is_truthy(text:find(entry.choice, 1, true))
     end
-    for name, kind in pairs(require "polytomic.sandbox.faults".kinds) do
+    for name, kind in pairs(require "polytomic.sandbox.wire.faults".kinds) do
       local line = assert(text:match("\n  " .. name .. " ([^\n]*)\n"), name)
       for member_name in pairs(kind.members) do
         assert.is_truthy((" " .. line):find(" " .. member_name .. "=", 1, true))

@@ -17,7 +17,7 @@ local OUTPUTS = {
   { path = "docs/operations.md", writer = "write_docs" },
   { path = "library/polytomic.lua", writer = "write_library" },
   { path = "lua/polytomic/cli/arrays.lua", writer = "write_arrays" },
-  { path = "lua/polytomic/sandbox/catalogue.lua", writer = "write_sandbox" },
+  { path = "lua/polytomic/sandbox/data/catalogue.lua", writer = "write_sandbox" },
 }
 
 local function usage(message)

@@ -1,4 +1,4 @@
--- Writes lua/polytomic/sandbox/catalogue.lua: every operation, and the schemas its arguments and
+-- Writes lua/polytomic/sandbox/data/catalogue.lua: every operation, and the schemas its arguments and
 -- answers use.
 local M = {}
 
@@ -118,7 +118,7 @@ local function schema_literal(kind)
   return literal(words)
 end
 
--- The text of lua/polytomic/sandbox/catalogue.lua. `sorted_keys` is model.lua's.
+-- The text of lua/polytomic/sandbox/data/catalogue.lua. `sorted_keys` is model.lua's.
 function M.render(model, sorted_keys)
   local out = { HEADER, "  operations = {\n" }
   for _, op in ipairs(model.operations) do out[#out + 1] = operation_text(op) end

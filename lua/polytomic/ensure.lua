@@ -4,7 +4,7 @@
 local core = require "polytomic.core"
 local find = require "polytomic.find"
 local patch = require "polytomic.patch"
-local waiting = require "polytomic.waiting"
+local run = require "polytomic.run"
 
 local M = {}
 
@@ -89,7 +89,7 @@ function user.update(client, found, arguments, options)
     role = arguments.role,
     role_ids = arguments.role_ids,
   }
-  return waiting.run(client, "update_user", wanted, options, 1)
+  return run.operation(client, "update_user", wanted, options, 1)
 end
 
 -- ---- both ----
@@ -115,7 +115,7 @@ local function ensure(kind, client, arguments, options)
   local found, message, response = kind.find(client, arguments, others)
   if found then return settle(kind, client, found, arguments, others, response) end
   if message then return nil, message, response end
-  local data, why, err = waiting.run(client, kind.create, patch.without_drop(arguments), options, 1)
+  local data, why, err = run.operation(client, kind.create, patch.without_drop(arguments), options, 1)
   if data ~= nil then return data, "created", err end
   if not may_exist(err) then return nil, why, err end
   local there, _, list = kind.find(client, arguments, others)

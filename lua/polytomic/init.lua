@@ -1,7 +1,7 @@
 -- The Polytomic API from Lua: clients, and every operation as a function.
 
 local core = require "polytomic.core"
-local waiting = require "polytomic.waiting"
+local run = require "polytomic.run"
 
 local M = {
   _VERSION = "polytomic " .. core.version,
@@ -17,7 +17,7 @@ local functions
 local looked_up = {}
 
 local function set_functions(waits)
-  functions = waits and waiting.functions or core.functions
+  functions = waits and run.functions or core.functions
   for name in pairs(looked_up) do M[name] = nil end
   looked_up = {}
 end
@@ -32,13 +32,13 @@ end
 -- Described when first asked for: most programs never do.
 local late = { operations = core.describe }
 
-waiting.install()
+run.install()
 require("polytomic.batch").install()
 require("polytomic.pages").install()
 require("polytomic.find").install()
 require("polytomic.patch").install()
 require("polytomic.ensure").install()
-require("polytomic.work").install()
+require("polytomic.wait_for").install()
 set_functions(core.default_waits()) -- a module loaded again finds the default client of before
 
 return setmetatable(M, {

@@ -5,7 +5,7 @@
 -- do items block while a further page comes.
 
 local core = require "polytomic.core"
-local waiting = require "polytomic.waiting"
+local run = require "polytomic.run"
 local window = require "polytomic.window"
 
 local M = {
@@ -237,7 +237,7 @@ function M.next(walk, wait)
   if not response then
     local data, message
     data, message, response =
-      waiting.run(walk.client, walk.operation.name, walk.arguments, walk.options, 1, wait)
+      run.operation(walk.client, walk.operation.name, walk.arguments, walk.options, 1, wait)
     if data == nil then return nil, with_cursor(walk, message, response) end
   end
   return take(walk, response)

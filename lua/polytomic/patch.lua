@@ -3,7 +3,7 @@
 
 local core = require "polytomic.core"
 local find = require "polytomic.find"
-local waiting = require "polytomic.waiting"
+local run = require "polytomic.run"
 
 local M = {
   readable = { "name", "issuer", "sso_domain", "sso_org_id" },
@@ -75,7 +75,7 @@ function M.replace(method, client, org, arguments, options)
       body[name] = org[name]
     end
   end
-  return waiting.run(client, "update_org", body, options, 1)
+  return run.operation(client, "update_org", body, options, 1)
 end
 
 -- client:patch_org{ id=, …, drop_oidc= }: data, nil, response or nil, message, err.
@@ -88,7 +88,7 @@ local function patch_org(client, arguments, options)
   if message then return nil, message, err end
   local org, response
   org, message, response =
-    waiting.run(client, "get_org", { id = arguments.id }, M.without_key(options), 1)
+    run.operation(client, "get_org", { id = arguments.id }, M.without_key(options), 1)
   if not org then return nil, message, response end
   return M.replace("patch_org", client, org, arguments, options)
 end

@@ -1,5 +1,8 @@
 -- The sandbox: a local emulator of the Polytomic API, for developing and testing without an
 -- account.
+--
+-- wire/ is the server: HTTP/1.1, HTTP/2 and the faults of the wire. rules/ is what the API does,
+-- data/ what it holds. Each of them knows only the ones after it.
 
 local M = {}
 
@@ -41,13 +44,13 @@ function M.serve(options, announce)
   local ok, message = require "polytomic.sandbox.libraries".check()
   if not ok then return nil, message end
   local random = require "polytomic.sandbox.random"
-  local server = require "polytomic.sandbox.server"
-  local service = require "polytomic.sandbox.service".new {
+  local server = require "polytomic.sandbox.wire.server"
+  local service = require "polytomic.sandbox.wire.service".new {
     partner_key = options.partner_key or "sandbox_partner_" .. random.hex(16),
     deployment_key = options.deployment_key or "sandbox_deployment_" .. random.hex(16),
     now = require "cqueues".monotime, sleep = require "cqueues".sleep,
   }
-  local identity = options.tls and require "polytomic.sandbox.certificate".new()
+  local identity = options.tls and require "polytomic.sandbox.wire.certificate".new()
   local host = options.host or "127.0.0.1"
   local listening
   listening, message = server.listen(host, options.port or 0, service, identity)

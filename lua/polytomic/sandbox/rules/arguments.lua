@@ -1,7 +1,7 @@
 -- Reads the query of a request: text to values, values to the types an operation has for them.
 
-local check = require "polytomic.sandbox.check"
-local schema = require "polytomic.sandbox.schema"
+local check = require "polytomic.sandbox.data.check"
+local schema = require "polytomic.sandbox.data.schema"
 
 local M = {}
 

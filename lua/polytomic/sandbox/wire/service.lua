@@ -4,14 +4,14 @@
 -- An exchange (http1.lua, http2.lua) answers one request: `respond`, `head`, `body`, `finish`,
 -- `raw`, `wait`, `close`.
 
-local api = require "polytomic.sandbox.api"
-local control = require "polytomic.sandbox.control"
-local faults = require "polytomic.sandbox.faults"
-local generic = require "polytomic.sandbox.generic"
-local journal = require "polytomic.sandbox.journal"
-local operations = require "polytomic.sandbox.operations"
-local replies = require "polytomic.sandbox.replies"
-local state = require "polytomic.sandbox.state"
+local api = require "polytomic.sandbox.rules.api"
+local control = require "polytomic.sandbox.wire.control"
+local faults = require "polytomic.sandbox.wire.faults"
+local generic = require "polytomic.sandbox.rules.generic"
+local journal = require "polytomic.sandbox.wire.journal"
+local organizations = require "polytomic.sandbox.rules.organizations"
+local replies = require "polytomic.sandbox.wire.replies"
+local state = require "polytomic.sandbox.data.state"
 
 local M = {}
 M.__index = M
@@ -20,7 +20,7 @@ M.__index = M
 -- sleep(seconds).
 function M.new(options)
   local names = {}
-  for _, routes in ipairs { operations.routes, generic.routes } do
+  for _, routes in ipairs { organizations.routes, generic.routes } do
     for _, route in ipairs(routes) do names[route.name] = true end
   end
   local seeded =

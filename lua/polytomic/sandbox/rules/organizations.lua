@@ -1,11 +1,11 @@
--- The organization and user operations: what each one checks, does and answers.
+-- The operations of organizations and their users: what each one checks, does and answers.
 --
 -- A route has `name` (the method of the library), `method`, `path`, `auth` ("partner" or "user"),
 -- `takes_body`, and `handle(context)`. The context has `state`, `organization` (of a user
 -- operation), `parameters` (of the path), `query` and `body`. A handler returns the `data` of the
 -- envelope, M.empty for an empty body, or nil and an error response.
 
-local errors = require "polytomic.sandbox.error"
+local errors = require "polytomic.sandbox.rules.error"
 local inference = require "polytomic.sandbox.inference"
 local json = require "polytomic.sandbox.json"
 

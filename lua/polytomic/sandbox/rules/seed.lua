@@ -1,11 +1,11 @@
 -- Fills collections on demand, so that a test has something to list: /_sandbox/seed.
 
-local example = require "polytomic.sandbox.example"
-local families = require "polytomic.sandbox.families"
-local generic = require "polytomic.sandbox.generic"
+local example = require "polytomic.sandbox.data.example"
+local families = require "polytomic.sandbox.data.families"
+local generic = require "polytomic.sandbox.rules.generic"
 local json = require "polytomic.sandbox.json"
-local resources = require "polytomic.sandbox.resources"
-local schema = require "polytomic.sandbox.schema"
+local resources = require "polytomic.sandbox.data.resources"
+local schema = require "polytomic.sandbox.data.schema"
 
 local M = {}
 

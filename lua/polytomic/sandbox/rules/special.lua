@@ -1,17 +1,17 @@
 -- The operations whose rules cannot be read off their paths: syncs and their executions,
 -- connections, roles, events, Harbor actions, and who is asking.
 
-local answer = require "polytomic.sandbox.answer"
+local answer = require "polytomic.sandbox.rules.answer"
 local clock = require "polytomic.sandbox.clock"
-local example = require "polytomic.sandbox.example"
-local families = require "polytomic.sandbox.families"
+local example = require "polytomic.sandbox.data.example"
+local families = require "polytomic.sandbox.data.families"
 local inference = require "polytomic.sandbox.inference"
 local json = require "polytomic.sandbox.json"
 local random = require "polytomic.sandbox.random"
-local resources = require "polytomic.sandbox.resources"
-local schema = require "polytomic.sandbox.schema"
-local state = require "polytomic.sandbox.state"
-local work = require "polytomic.sandbox.work"
+local resources = require "polytomic.sandbox.data.resources"
+local schema = require "polytomic.sandbox.data.schema"
+local state = require "polytomic.sandbox.data.state"
+local work = require "polytomic.sandbox.rules.work"
 
 local M = {}
 

@@ -5,7 +5,7 @@
 -- "array" and "map" with `element`; "enum" with `values`; "union" with `variants`; "object" with
 -- `name` and `text`, its list of members.
 
-local catalogue = require "polytomic.sandbox.catalogue"
+local catalogue = require "polytomic.sandbox.data.catalogue"
 
 local M = {}
 

@@ -3,7 +3,7 @@
 
 local core = require "polytomic.core"
 local pages = require "polytomic.pages"
-local waiting = require "polytomic.waiting"
+local run = require "polytomic.run"
 
 local M = {}
 
@@ -117,7 +117,7 @@ local function await(client, name, arguments, settings, reached)
   local seen, reply -- by the look before
   while true do
     local data, message, response =
-      waiting.run(client, name, arguments, look_options(client, settings.options, deadline), 1)
+      run.operation(client, name, arguments, look_options(client, settings.options, deadline), 1)
     if data == nil then
       local late = seen ~= nil and response.kind == "timeout" and core.now() >= deadline
       if late then return out_of_time(name, seen, reply, timeout) end
@@ -129,7 +129,7 @@ local function await(client, name, arguments, settings, reached)
     local left = deadline - core.now() - last_look
     if left <= 0 then return out_of_time(name, data, response, timeout) end
     seen, reply = data, response
-    done, why, err = waiting.pause(client, math.min(interval, left))
+    done, why, err = run.pause(client, math.min(interval, left))
     if not done then return nil, why, err end
     interval = math.min(interval * GROWTH, longest)
   end
@@ -174,7 +174,7 @@ local function query_rows(client, arguments, settings)
   settings =
     check_settings("query_rows", settings, { timeout = true, interval = true, options = true }, 2)
   core.check(client, "run_query", arguments, settings.options, 2) -- raises for bad usage
-  local query, message, response = waiting.run(client, "run_query", arguments, settings.options, 1)
+  local query, message, response = run.operation(client, "run_query", arguments, settings.options, 1)
   raise(query, message)
   local id = query.id
   if type(id) ~= "string" then

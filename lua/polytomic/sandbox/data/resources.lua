@@ -2,13 +2,13 @@
 -- No HTTP here.
 --
 -- An item is { id, n (its place in the order of adding), values (what is known of it), settable
--- (the names that a request may set and that have no example), … }; special.lua and work.lua keep
--- more in it.
+-- (the names that a request may set and that have no example), … }; rules/special.lua and
+-- rules/work.lua keep more in it.
 
 local clock = require "polytomic.sandbox.clock"
-local collection = require "polytomic.sandbox.collection"
-local example = require "polytomic.sandbox.example"
-local families = require "polytomic.sandbox.families"
+local collection = require "polytomic.sandbox.data.collection"
+local example = require "polytomic.sandbox.data.example"
+local families = require "polytomic.sandbox.data.families"
 local inference = require "polytomic.sandbox.inference"
 local random = require "polytomic.sandbox.random"
 

@@ -6,7 +6,7 @@ local errno = require "cqueues.errno"
 local h1_connection = require "http.h1_connection"
 local reason_phrases = require "http.h1_reason_phrases"
 
-local abort = require "polytomic.sandbox.abort"
+local abort = require "polytomic.sandbox.wire.abort"
 
 local M = {}
 

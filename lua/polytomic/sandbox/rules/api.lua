@@ -1,16 +1,16 @@
 -- One API request from version check to answer: credential, idempotency key, body, operation. No
 -- sockets here.
 
-local arguments = require "polytomic.sandbox.arguments"
-local credential = require "polytomic.sandbox.credential"
-local errors = require "polytomic.sandbox.error"
-local generic = require "polytomic.sandbox.generic"
-local idempotency = require "polytomic.sandbox.idempotency"
+local arguments = require "polytomic.sandbox.rules.arguments"
+local credential = require "polytomic.sandbox.rules.credential"
+local errors = require "polytomic.sandbox.rules.error"
+local generic = require "polytomic.sandbox.rules.generic"
+local idempotency = require "polytomic.sandbox.rules.idempotency"
 local inference = require "polytomic.sandbox.inference"
 local json = require "polytomic.sandbox.json"
-local operations = require "polytomic.sandbox.operations"
+local organizations = require "polytomic.sandbox.rules.organizations"
 local random = require "polytomic.sandbox.random"
-local router = require "polytomic.sandbox.router"
+local router = require "polytomic.sandbox.rules.router"
 local utf8_text = require "polytomic.sandbox.utf8_text"
 
 local M = {}
@@ -26,7 +26,7 @@ function M.new(state, now)
     { state = state, keys = idempotency.new(now), router = router.new(), generation = 0 },
     M
   )
-  for _, routes in ipairs { operations.routes, generic.routes } do
+  for _, routes in ipairs { organizations.routes, generic.routes } do
     for _, route in ipairs(routes) do self.router:add(route) end
   end
   return self
@@ -84,13 +84,13 @@ local function run(self, request, call)
   if refusal then return refusal, false end
   local changed = call.route.method ~= "GET"
   if call.route.whole then return data, changed end
-  if data == operations.empty then return { status = 200, headers = {}, body = "" }, changed end
+  if data == organizations.empty then return { status = 200, headers = {}, body = "" }, changed end
   local body = json.encode { data = data }
   return { status = 200, headers = { { "Content-Type", "application/json" } }, body = body },
     changed
 end
 
--- Runs the operation under a fault that works inside the API (see faults.lua): `wait`, and
+-- Runs the operation under a fault that works inside the API (see wire/faults.lua): `wait`, and
 -- `replace` with `commit`.
 local function run_under_fault(self, request, call, effect)
   local generation = self.generation

@@ -5,12 +5,12 @@
 -- that things are posted to and have paths of their own below. A document is a path that ends in a
 -- literal and can be PUT.
 
-local catalogue = require "polytomic.sandbox.catalogue"
-local schema = require "polytomic.sandbox.schema"
+local catalogue = require "polytomic.sandbox.data.catalogue"
+local schema = require "polytomic.sandbox.data.schema"
 
 local M = {}
 
--- Filled by operations that are no plain create (special.lua), or there from the start.
+-- Filled by operations that are no plain create (rules/special.lua), or there from the start.
 local filled_otherwise = { ["/api/queries"] = true, ["/api/jobs/{}"] = true, ["/api/connections/{}/shared"] = true,
   ["/api/harbors/{}/action-executions"] = true }
 -- Fields are posted in a batch and never read back by id.
@@ -20,7 +20,7 @@ local same_items = {
   ["/api/harbors/{}/contexts/drafts"] = "/drafts",
   ["/api/harbors/{}/saved-queries/drafts"] = "/drafts",
 }
--- The organization and user operations keep rules of their own (operations.lua).
+-- The organization and user operations keep rules of their own (rules/organizations.lua).
 local elsewhere = { "^/api/organization$", "^/api/organization/users", "^/api/organizations$",
   "^/api/organizations/{id}$", "^/api/organizations/{org_id}/users" }
 

@@ -2,7 +2,7 @@
 -- credential is needed.
 
 local json = require "polytomic.sandbox.json"
-local seed = require "polytomic.sandbox.seed"
+local seed = require "polytomic.sandbox.rules.seed"
 
 local M = {}
 

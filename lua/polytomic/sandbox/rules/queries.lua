@@ -1,12 +1,12 @@
 -- Jobs and queries: work that a request starts and others look after.
 
-local answer = require "polytomic.sandbox.answer"
+local answer = require "polytomic.sandbox.rules.answer"
 local clock = require "polytomic.sandbox.clock"
-local families = require "polytomic.sandbox.families"
+local families = require "polytomic.sandbox.data.families"
 local inference = require "polytomic.sandbox.inference"
 local json = require "polytomic.sandbox.json"
 local random = require "polytomic.sandbox.random"
-local work = require "polytomic.sandbox.work"
+local work = require "polytomic.sandbox.rules.work"
 
 local M = {}
 

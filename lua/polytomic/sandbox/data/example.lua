@@ -1,9 +1,9 @@
 -- Makes answers of a documented type: what is known of it as it is, the rest by example. The same
 -- seed makes the same.
 
-local check = require "polytomic.sandbox.check"
+local check = require "polytomic.sandbox.data.check"
 local json = require "polytomic.sandbox.json"
-local schema = require "polytomic.sandbox.schema"
+local schema = require "polytomic.sandbox.data.schema"
 
 local M = {}
 

@@ -1,6 +1,6 @@
 -- How each fault spoils the reply: given the true response, plays what the client gets instead.
 
-local bomb = require "polytomic.sandbox.bomb"
+local bomb = require "polytomic.sandbox.wire.bomb"
 local json = require "polytomic.sandbox.json"
 local random = require "polytomic.sandbox.random"
 

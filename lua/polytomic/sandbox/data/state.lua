@@ -1,9 +1,9 @@
 -- What the sandbox remembers: organizations, their users, roles and keys (the rest is in
 -- resources.lua). No HTTP here.
 
-local collection = require "polytomic.sandbox.collection"
+local collection = require "polytomic.sandbox.data.collection"
 local random = require "polytomic.sandbox.random"
-local resources = require "polytomic.sandbox.resources"
+local resources = require "polytomic.sandbox.data.resources"
 
 local M = {}
 M.__index = M

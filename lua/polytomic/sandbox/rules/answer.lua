@@ -1,8 +1,8 @@
 -- Shapes what is known into the body an operation promises, and refusals into errors.
 
-local errors = require "polytomic.sandbox.error"
-local example = require "polytomic.sandbox.example"
-local families = require "polytomic.sandbox.families"
+local errors = require "polytomic.sandbox.rules.error"
+local example = require "polytomic.sandbox.data.example"
+local families = require "polytomic.sandbox.data.families"
 local inference = require "polytomic.sandbox.inference"
 local json = require "polytomic.sandbox.json"
 

@@ -5,7 +5,7 @@
 -- library or "*". It lets `after` matching requests pass (those another fault takes included), then
 -- takes the next `times` of them. The first fault in the list that is due takes the request.
 
-local abort = require "polytomic.sandbox.abort"
+local abort = require "polytomic.sandbox.wire.abort"
 
 local M = {}
 M.__index = M

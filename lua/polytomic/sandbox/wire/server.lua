@@ -8,8 +8,8 @@ local socket = require "cqueues.socket"
 local h2_tls = require "http.tls"
 local yieldable_pcall = require "http.util".yieldable_pcall
 
-local http1 = require "polytomic.sandbox.http1"
-local http2 = require "polytomic.sandbox.http2"
+local http1 = require "polytomic.sandbox.wire.http1"
+local http2 = require "polytomic.sandbox.wire.http2"
 
 local M = {}
 M.__index = M

@@ -16,7 +16,7 @@ end
 -- Runs a call to its end and returns data, nil, response or nil, message, err: the way of every
 -- method written in Lua. Errors of usage are told as `error` tells them at that level: 1 is the
 -- function that calls `run`. `wait` takes the place of the client's own.
-function M.run(client, name, arguments, options, level, wait)
+function M.operation(client, name, arguments, options, level, wait)
   wait = wait or core.wait_of(client)
   local data, message, response
   if wait then
@@ -28,7 +28,7 @@ function M.run(client, name, arguments, options, level, wait)
   return data, message, response
 end
 
-local run = M.run
+local run = M.operation
 
 -- Lets `seconds` pass as the client waits for calls; returns true, or nil, message, err when it is
 -- closed meanwhile.

@@ -1,7 +1,7 @@
 -- Finds what a request's path names: walks it from the left, and every item on the way must exist.
 
-local arguments = require "polytomic.sandbox.arguments"
-local families = require "polytomic.sandbox.families"
+local arguments = require "polytomic.sandbox.rules.arguments"
+local families = require "polytomic.sandbox.data.families"
 
 local M = {}
 

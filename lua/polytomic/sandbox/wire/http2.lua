@@ -6,7 +6,7 @@ local h2_connection = require "http.h2_connection"
 local new_headers = require "http.headers".new
 local yieldable_pcall = require "http.util".yieldable_pcall
 
-local abort = require "polytomic.sandbox.abort"
+local abort = require "polytomic.sandbox.wire.abort"
 
 local M = {}
 

@@ -7,20 +7,20 @@
 -- handler returns the body of the answer, or nil for none; or nil and a refusal. A third value, if
 -- any, is a list of headers.
 
-local answer = require "polytomic.sandbox.answer"
-local arguments = require "polytomic.sandbox.arguments"
-local check = require "polytomic.sandbox.check"
+local answer = require "polytomic.sandbox.rules.answer"
+local arguments = require "polytomic.sandbox.rules.arguments"
+local check = require "polytomic.sandbox.data.check"
 local clock = require "polytomic.sandbox.clock"
-local example = require "polytomic.sandbox.example"
-local families = require "polytomic.sandbox.families"
+local example = require "polytomic.sandbox.data.example"
+local families = require "polytomic.sandbox.data.families"
 local json = require "polytomic.sandbox.json"
-local pager = require "polytomic.sandbox.pager"
-local place = require "polytomic.sandbox.place"
-local queries = require "polytomic.sandbox.queries"
-local resources = require "polytomic.sandbox.resources"
-local schema = require "polytomic.sandbox.schema"
-local special = require "polytomic.sandbox.special"
-local work = require "polytomic.sandbox.work"
+local pager = require "polytomic.sandbox.rules.pager"
+local place = require "polytomic.sandbox.rules.place"
+local queries = require "polytomic.sandbox.rules.queries"
+local resources = require "polytomic.sandbox.data.resources"
+local schema = require "polytomic.sandbox.data.schema"
+local special = require "polytomic.sandbox.rules.special"
+local work = require "polytomic.sandbox.rules.work"
 
 local M = {}
 

@@ -3,7 +3,7 @@
 
 local date_time = require "polytomic.date_time"
 local json = require "polytomic.sandbox.json"
-local schema = require "polytomic.sandbox.schema"
+local schema = require "polytomic.sandbox.data.schema"
 
 local M = {}
 
