@@ -1,6 +1,7 @@
 /* credential.c: see credential.h. */
 #include "api/credential.h"
 
+#include "base/ascii.h"
 #include "base/memory.h"
 
 #include <string.h>
@@ -56,6 +57,15 @@ void pt_credential_release(pt_credential *credential) {
     return;
   pt_buffer_wipe(&credential->line);
   pt_free(credential);
+}
+
+bool pt_idempotency_key_valid(const char *key, size_t length) {
+  if (length < 8 || length > 255)
+    return false;
+  for (size_t i = 0; i < length; i++)
+    if (!pt_is_letter(key[i]) && !pt_is_digit(key[i]) && key[i] != '-' && key[i] != '_')
+      return false;
+  return true;
 }
 
 const char *pt_key_label(pt_key_kind kind) {

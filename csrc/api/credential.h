@@ -30,6 +30,9 @@ pt_credential *pt_credential_new(const pt_secret keys[3], const char *organizati
 void pt_credential_retain(pt_credential *credential);
 void pt_credential_release(pt_credential *credential);
 
+/* Idempotency-Key: 8 to 255 of [A-Za-z0-9_-] (API guide "Idempotent requests"). */
+bool pt_idempotency_key_valid(const char *key, size_t length);
+
 /* "partner key"; "no key". */
 const char *pt_key_label(pt_key_kind kind);
 /* "POLYTOMIC_PARTNER_KEY". */

@@ -3,6 +3,7 @@
 #define PT_ASCII_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 static inline bool pt_is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -29,6 +30,14 @@ static inline char pt_lower(char c) {
   if (c >= 'A' && c <= 'Z')
     c = (char)(c | 0x20);
   return c;
+}
+
+/* Whether `a` (`length` bytes) is the text `b`, without regard to case. */
+static inline bool pt_ascii_equal(const char *a, size_t length, const char *b) {
+  for (size_t i = 0; i < length; i++)
+    if (b[i] == '\0' || pt_lower(a[i]) != pt_lower(b[i]))
+      return false;
+  return b[length] == '\0';
 }
 
 #endif

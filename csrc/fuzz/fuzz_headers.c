@@ -1,5 +1,6 @@
 /* fuzz_headers.c: replies' header lines. Every view lies inside the lines, in order, and is a
  * header in its own right. */
+#include "api/credential.h"
 #include "base/ascii.h"
 #include "http/headers.h"
 #include "check.h"

@@ -35,13 +35,6 @@ bool pt_header_value_valid(const char *value, size_t length) {
   return length == 0 || white < length;
 }
 
-bool pt_ascii_equal(const char *a, size_t a_length, const char *b) {
-  for (size_t i = 0; i < a_length; i++)
-    if (b[i] == '\0' || pt_lower(a[i]) != pt_lower(b[i]))
-      return false;
-  return b[a_length] == '\0';
-}
-
 bool pt_header_reserved(const char *name, size_t length) {
   static const char *const reserved[] = {
       "accept",
@@ -68,15 +61,6 @@ bool pt_header_reserved(const char *name, size_t length) {
     if (pt_ascii_equal(name, length, reserved[i]))
       return true;
   return false;
-}
-
-bool pt_idempotency_key_valid(const char *key, size_t length) {
-  if (length < 8 || length > 255)
-    return false;
-  for (size_t i = 0; i < length; i++)
-    if (!pt_is_letter(key[i]) && !pt_is_digit(key[i]) && key[i] != '-' && key[i] != '_')
-      return false;
-  return true;
 }
 
 /* Offset just past the line that starts at `start`. */

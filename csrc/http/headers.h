@@ -19,8 +19,6 @@ bool pt_header_value_valid(const char *value, size_t length);
    Content-Type, Accept-Encoding, Expect, TE, Trailer, Upgrade, Keep-Alive, Proxy-Connection,
    Cookie, Idempotency-Key, X-Polytomic-Version, User-Agent, Accept. Compared without case. */
 bool pt_header_reserved(const char *name, size_t length);
-/* Idempotency-Key: 8 to 255 of [A-Za-z0-9_-] (API guide "Idempotent requests"). */
-bool pt_idempotency_key_valid(const char *key, size_t length);
 
 /* One header of a reply, as a view into the raw lines; `next` is where to go on (0 at the first
    call). Lines are `Name: value CRLF` as libcurl hands them to its header callback, the status line
@@ -39,6 +37,5 @@ bool pt_headers_find(const pt_buffer *lines, const char *name, pt_header *header
 /* False when Content-Length is not a number, or two of them differ; a list of equal ones is allowed
  * (RFC 9112 section 6.3). True when there is none. */
 bool pt_headers_lengths_agree(const pt_buffer *lines);
-bool pt_ascii_equal(const char *a, size_t a_length, const char *b);
 
 #endif

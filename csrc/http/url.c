@@ -3,7 +3,6 @@
 #include "http/url.h"
 
 #include "base/ascii.h"
-#include "http/headers.h"
 #include "base/memory.h"
 
 #include <arpa/inet.h>

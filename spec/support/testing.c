@@ -7,6 +7,7 @@
 #include "base/json_text.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "api/credential.h"
 #include "api/retry.h"
 #include "http/retry_after.h"
 #include "base/secret.h"
