@@ -147,7 +147,7 @@ $(BUILD)/fuzz/%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/plain.a
 	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(CURL_LIBS) $(shell $(PKG_CONFIG) --libs $(LUA_PC)) -lm
 
 # Of the binding, what reads a reply and what writes a request.
-FUZZED = $(PLAIN_SOURCES) csrc/lua/arguments.c csrc/lua/json.c
+FUZZED = $(PLAIN_SOURCES) csrc/lua/arguments.c csrc/lua/json.c csrc/lua/writer.c
 
 $(BUILD)/fuzz/plain.a: $(FUZZED:csrc/%.c=$(BUILD)/fuzz/%.o)
 	@rm -f $@

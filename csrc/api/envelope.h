@@ -1,7 +1,9 @@
-/* envelope.h: what kind of JSON a reply is, before anything is built from it. */
+/* envelope.h: what kind of JSON a reply is, before anything is built from it, and whether it is
+ * what its operation promises. */
 #ifndef PT_ENVELOPE_H
 #define PT_ENVELOPE_H
 
+#include "api/operations.h"
 #include "base/buffer.h"
 
 /* The first byte of a JSON value tells its kind: { [ " n t f - 0…9. '\0' where there is none. */
@@ -12,5 +14,19 @@ typedef struct {
 
 /* Never fails: text that is not JSON gives whatever it begins with. */
 pt_envelope pt_envelope_look(const pt_buffer *body);
+
+/* Whether an empty body keeps the operation's promise: no body is documented, or the status says
+ * that there is none. */
+bool pt_envelope_may_be_empty(const pt_operation *operation, int status);
+
+/* Checks the kinds of body and data against what the operation promises. NULL when they fit, else
+ * `problem`, with what is wrong written to it. */
+const char *pt_envelope_check(const pt_operation *operation, pt_envelope envelope, char *problem,
+                              size_t size);
+
+/* Writes what is known of a body that is not valid JSON. Shows a few of its bytes only where it is
+ * not JSON at all: JSON may hold what must not be shown. `top` is as in pt_envelope. */
+void pt_envelope_describe_text(char *problem, size_t size, const pt_operation *operation,
+                               const pt_buffer *body, char top);
 
 #endif

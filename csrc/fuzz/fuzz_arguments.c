@@ -115,8 +115,8 @@ static int run(lua_State *L) {
     CHECK(!call->has_body ||
           pt_json_look(call->body.bytes, call->body.length, 200) == PT_JSON_WHOLE);
   } else {
-    CHECK(refusal.problem[0] != '\0' && strlen(refusal.problem) < PT_PROBLEM_SIZE &&
-          strlen(refusal.field) < PT_FIELD_SIZE);
+    CHECK(refusal.problem[0] != '\0' && strlen(refusal.problem) < PT_MAX_PROBLEM &&
+          strlen(refusal.field) < PT_MAX_FIELD);
     CHECK(strpbrk(refusal.problem, "\r\n") == NULL);
   }
   pt_call_release(call);

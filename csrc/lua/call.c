@@ -4,6 +4,8 @@
 #include "api/call_pool.h"
 #include "lua/arguments.h"
 #include "lua/events.h"
+#include "lua/options.h"
+#include "lua/request.h"
 #include "lua/result.h"
 #include "lua/set.h"
 
@@ -113,7 +115,7 @@ static readiness equip(lua_State *L, pt_lua_client *client, const pt_client_opti
   if (problem != NULL)
     luaL_error(L, "%s: %s", call->operation->name, problem);
   call->owner = client;
-  call->wants_events = client->tells;
+  call->wants_events = client->has_on_event;
   return READY;
 }
 
@@ -127,54 +129,6 @@ static readiness check_written(lua_State *L, const pt_call *call, bool written,
   return REFUSED;
 }
 
-/* A request outside the catalogue is an operation of its own making; it takes the key of the
- * catalogue's operation with that path, if there is one. */
-static const pt_operation request_operation = {.name = "request", .data_open = true};
-
-/* in: request table at `index`; out: the call's own operation is filled. Raises for bad usage. */
-static void read_request(lua_State *L, int index, int level, pt_call *call) {
-  static const char *const known[] = {"method", "path", "query", "body"};
-  lua_pushnil(L);
-  while (lua_next(L, index) != 0) {
-    lua_pop(L, 1);
-    const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
-    size_t i = 0;
-    while (i < 4 && strcmp(known[i], name) != 0)
-      i++;
-    if (i == 4)
-      pt_lua_error(L, level,
-                   "request: unknown field '%.64s', known are method, path, query and body", name);
-  }
-  lua_getfield(L, index, "method");
-  lua_getfield(L, index, "path");
-  const char *method = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
-  if (!pt_call_own_operation(call, &request_operation))
-    luaL_error(L, "not enough memory");
-  unsigned m = PT_METHOD_GET;
-  while (m <= PT_METHOD_DELETE && strcmp(pt_method_name((pt_method)m), method) != 0)
-    m++;
-  if (m > PT_METHOD_DELETE)
-    pt_lua_error(L, level, "request: method must be GET, POST, PUT, PATCH or DELETE");
-  call->own_operation->method = (pt_method)m;
-  size_t length = 0;
-  const char *path = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : "";
-  const pt_operation *match = pt_operation_match((pt_method)m, path, length);
-  call->own_operation->auth = match != NULL ? match->auth : PT_AUTH_UNSPECIFIED;
-  lua_pop(L, 2);
-}
-
-static bool write_request(lua_State *L, pt_call *call, const char *prefix, int index,
-                          pt_refusal *refusal) {
-  int top = lua_gettop(L);
-  lua_getfield(L, index, "path");
-  lua_getfield(L, index, "query");
-  lua_getfield(L, index, "body");
-  bool written = pt_lua_write_request(L, call, prefix, top + 1, lua_isnil(L, top + 2) ? 0 : top + 2,
-                                      lua_isnil(L, top + 3) ? 0 : top + 3, refusal);
-  lua_settop(L, top);
-  return written;
-}
-
 /* in: client, arguments, options at `base`; out: call, then nothing, or nil, message, err. The call
    is at `base + 3`, its request is written; `options` become those of this call, and `no_key` is
    whether it wants no idempotency key. */
@@ -184,21 +138,21 @@ static readiness fill_call(lua_State *L, int base, const pt_operation *operation
   pt_refusal refusal;
   *options = client->options;
   lua_settop(L, base + 2);
-  bool free_form = operation == &request_operation;
+  bool free_form = operation == &pt_request_operation;
   int arguments = check_arguments(L, base + 1, level, operation);
   if (free_form && arguments == 0)
     pt_lua_error(L, level, "request: the request must be a table");
   pt_call *call = push_call(L, base, operation);
   call->limits = options->limits;
   if (free_form)
-    read_request(L, arguments, level, call);
+    pt_lua_read_request(L, arguments, level, call);
   pt_lua_read_call_options(L, base + 2, level, call, options, no_key);
   if (client->engine == NULL) {
     (void)pt_lua_push_closed(L, call);
     return REFUSED;
   }
   const char *prefix = pt_engine_config(client->engine)->base_url.prefix;
-  bool written = free_form ? write_request(L, call, prefix, arguments, &refusal)
+  bool written = free_form ? pt_lua_write_request(L, call, prefix, arguments, &refusal)
                            : pt_lua_write_arguments(L, call, prefix, arguments, &refusal);
   return check_written(L, call, written, &refusal);
 }
@@ -262,10 +216,10 @@ int pt_lua_run_operation(lua_State *L, int base, const pt_operation *operation, 
   pt_lua_client *client = lua_touserdata(L, base);
   int call_index = lua_gettop(L);
   pt_call *call = ((pt_lua_call *)lua_touserdata(L, call_index))->call;
-  if (client->waits)
+  if (client->has_wait)
     pt_engine_share_descriptor(client->engine);
   pt_engine_submit(client->engine, call);
-  if (client->waits)
+  if (client->has_wait)
     call_wait(L, base, call_index);
   return run_call(L, base, call_index, call);
 }
@@ -319,17 +273,11 @@ int pt_lua_start_pause(lua_State *L, int client_index, double seconds) {
   }
   give_own_environment(L, client_index);
   call->owner = client;
-  if (client->waits)
+  if (client->has_wait)
     pt_engine_share_descriptor(client->engine);
   pt_engine_pause(client->engine, call, seconds);
   return 1;
 }
-
-int pt_lua_run_request(lua_State *L, int base, int level) {
-  return pt_lua_run_operation(L, base, &request_operation, level);
-}
-
-const pt_operation *pt_lua_request_operation(void) { return &request_operation; }
 
 /* ---- telling who waits ---- */
 
@@ -370,19 +318,6 @@ int pt_lua_next_done(lua_State *L, int client_index) {
 }
 
 /* ---- the call object ---- */
-
-pt_call *pt_lua_check_call(lua_State *L, int index, const char *what) {
-  pt_lua_call *holder = lua_touserdata(L, index);
-  bool same = false;
-  if (holder != NULL && lua_getmetatable(L, index)) {
-    luaL_getmetatable(L, PT_CALL_METATABLE);
-    same = lua_rawequal(L, -1, -2) != 0;
-    lua_pop(L, 2);
-  }
-  if (!same || holder->call == NULL)
-    pt_lua_error(L, 1, "%s: use a colon: call:%s()", what, what);
-  return holder->call;
-}
 
 /* in: call; out: its client, and the client's index on the stack */
 static pt_lua_client *push_client_of(lua_State *L, int index) {

@@ -2,29 +2,12 @@
 #include "lua/client.h"
 
 #include "lua/call.h"
-#include "lua/events.h"
-#include "lua/result.h"
+#include "lua/options.h"
+#include "lua/request.h"
 #include "lua/set.h"
 
 #include <math.h>
 #include <string.h>
-
-pt_lua_client *pt_lua_to_client(lua_State *L, int index) {
-  pt_lua_client *client = lua_touserdata(L, index);
-  if (client == NULL || !lua_getmetatable(L, index))
-    return NULL;
-  luaL_getmetatable(L, PT_CLIENT_METATABLE);
-  bool same = lua_rawequal(L, -1, -2) != 0;
-  lua_pop(L, 2);
-  return same ? client : NULL;
-}
-
-pt_lua_client *pt_lua_check_client(lua_State *L, int index, const char *what) {
-  pt_lua_client *client = pt_lua_to_client(L, index);
-  if (client == NULL)
-    pt_lua_error(L, 1, "%s: use a colon: client:%s(…)", what, what);
-  return client;
-}
 
 /* ---- making one ---- */
 
@@ -47,8 +30,8 @@ static pt_lua_client *push_client(lua_State *L) {
 
 /* in: client at `index`, wait and on_event at the top; out: both gone */
 static void keep_functions(lua_State *L, int index, pt_lua_client *client) {
-  client->tells = !lua_isnil(L, -1);
-  client->waits = !lua_isnil(L, -2);
+  client->has_on_event = !lua_isnil(L, -1);
+  client->has_wait = !lua_isnil(L, -2);
   pt_getuservalue(L, index);
   lua_insert(L, -3);
   lua_setfield(L, -3, "on_event");
@@ -208,7 +191,7 @@ static int client_start(lua_State *L) {
 /* request{ method=, path=, query=, body= }: in: client, request, options; out: as an operation */
 static int client_request(lua_State *L) {
   (void)pt_lua_check_client(L, 1, "request");
-  return pt_lua_run_request(L, 1, 1);
+  return pt_lua_run_operation(L, 1, &pt_request_operation, 1);
 }
 
 /* in: client, seconds or none; out: number of calls not done */
@@ -287,7 +270,7 @@ static int client_operation(lua_State *L) {
 static int client_index(lua_State *L) {
   const pt_lua_client *client = lua_touserdata(L, 1);
   lua_settop(L, 2);
-  if (client->waits) {
+  if (client->has_wait) {
     lua_pushvalue(L, 2);
     lua_gettable(L, lua_upvalueindex(2));
     if (!lua_isnil(L, -1))

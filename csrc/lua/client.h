@@ -2,29 +2,7 @@
 #ifndef PT_LUA_CLIENT_H
 #define PT_LUA_CLIENT_H
 
-#include "lua/compat.h"
-#include "api/engine.h"
-#include "lua/options.h"
-
-#define PT_CLIENT_METATABLE "polytomic.client"
-#define PT_AUTH_KINDS 4
-
-/* Full userdata. Its user value is a table: `client` (itself, so that calls can keep it alive),
-   `wait`, `on_event`, `deprecated` (operations told about), `watched` (calls whose end somebody
-   waits for). */
-typedef struct {
-  pt_engine *engine; /* NULL before it is made and after close */
-  pt_config config;  /* only until the engine takes it */
-  pt_client_options options;
-  pt_credential *credentials[PT_AUTH_KINDS]; /* by pt_auth, made when first needed */
-  bool waits;
-  bool tells; /* has on_event */
-} pt_lua_client;
-
-/* The client at `index`, or NULL when it is something else. */
-pt_lua_client *pt_lua_to_client(lua_State *L, int index);
-/* The same, or raises at the caller's line; `what` is the method's name. */
-pt_lua_client *pt_lua_check_client(lua_State *L, int index, const char *what);
+#include "lua/handle.h"
 
 /* The operation of that name, or raises at `level`, suggesting the nearest. */
 const pt_operation *pt_lua_find_operation(lua_State *L, const char *name, int level);

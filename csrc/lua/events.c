@@ -1,8 +1,10 @@
 /* events.c: see events.h. */
 #include "lua/events.h"
 
+#include "api/failure.h"
+#include "api/redact.h"
 #include "http/headers.h"
-#include "lua/result.h"
+#include "lua/response.h"
 #include "lua/set.h"
 
 /* in: -, out: an event with what all have in common */
@@ -18,7 +20,7 @@ static void push_attempt_event(lua_State *L, const pt_call *call, int index) {
   push_event(L, "attempt", call, index + 1);
   if (attempt->status != 0)
     pt_set_integer(L, "status", attempt->status);
-  pt_set_string(L, "error", pt_lua_kind(attempt->end, attempt->status));
+  pt_set_string(L, "error", pt_failure_kind(attempt->end, attempt->status));
   pt_set_number(L, "elapsed", attempt->total);
   if (index + 1 == call->attempt_count) { /* the headers are still those of this attempt */
     pt_lua_push_request_id(L, call);
@@ -31,7 +33,7 @@ static void push_retry_event(lua_State *L, const pt_call *call, int index) {
   push_event(L, "retry", call, index + 1);
   if (attempt->status != 0)
     pt_set_integer(L, "status", attempt->status);
-  pt_set_string(L, "error", pt_lua_kind(attempt->end, attempt->status));
+  pt_set_string(L, "error", pt_failure_kind(attempt->end, attempt->status));
   pt_set_number(L, "wait", attempt->retry_wait);
 }
 
@@ -40,7 +42,7 @@ static void push_done_event(lua_State *L, const pt_call *call) {
   if (call->status != 0)
     pt_set_integer(L, "status", call->status);
   if (!call->success)
-    pt_set_string(L, "error", pt_lua_kind(call->end, call->status));
+    pt_set_string(L, "error", pt_failure_kind(call->end, call->status));
   pt_set_number(L, "elapsed", call->ended - call->started);
   pt_lua_push_request_id(L, call);
   lua_setfield(L, -2, "request_id");
@@ -100,7 +102,7 @@ bool pt_lua_tell(lua_State *L, int client, pt_call *call) {
   if (!call->wants_events || (call->events_sent == call->attempt_count && !is_end_untold(call)))
     return false;
   luaL_checkstack(L, 12, "event");
-  pt_lua_hide_headers(call, lua_touserdata(L, client));
+  pt_redact_headers(call, pt_lua_config(lua_touserdata(L, client)));
   pt_getuservalue(L, client);
   int environment = lua_gettop(L);
   lua_pushnil(L);

@@ -3,8 +3,7 @@
 #ifndef PT_LUA_EVENTS_H
 #define PT_LUA_EVENTS_H
 
-#include "lua/compat.h"
-#include "lua/client.h"
+#include "lua/handle.h"
 
 /* Dispatches every event of the call not told yet; `client` is the client's index. The done event
    needs the kind the call ended with: it is told once the result was made. Returns true when the

@@ -1,11 +1,13 @@
 /* module.c: the module polytomic.core. */
 #include "base/clock.h"
+#include "base/nearest.h"
 #include "lua/call.h"
 #include "lua/client.h"
 #include "lua/json.h"
+#include "lua/request.h"
+#include "lua/response.h"
 #include "lua/result.h"
 #include "lua/set.h"
-#include "base/nearest.h"
 #ifdef PT_TESTING
 #include "base/memory.h"
 #endif
@@ -177,9 +179,8 @@ static const pt_operation *take_operation(lua_State *L, const char *what, int *l
   (void)pt_lua_check_client(L, 1, what);
   const char *name = luaL_checkstring(L, 2);
   *level = (int)luaL_checkinteger(L, 5);
-  const pt_operation *operation = strcmp(name, "request") == 0
-                                      ? pt_lua_request_operation()
-                                      : pt_lua_find_operation(L, name, *level);
+  const pt_operation *operation =
+      strcmp(name, "request") == 0 ? &pt_request_operation : pt_lua_find_operation(L, name, *level);
   lua_settop(L, 4);
   lua_remove(L, 2);
   return operation;
@@ -241,7 +242,7 @@ static int module_same_origin(lua_State *L) {
  * response, or the name of an operation. */
 static int module_make_error(lua_State *L) {
   lua_settop(L, 5);
-  return pt_lua_push_found(L, 1);
+  return pt_lua_push_made_error(L, 1);
 }
 
 /* is_client(value): out: boolean */
@@ -254,7 +255,7 @@ static int module_is_client(lua_State *L) {
 static int module_default_waits(lua_State *L) {
   pt_rawgetp(L, LUA_REGISTRYINDEX, &default_key);
   const pt_lua_client *client = lua_touserdata(L, -1);
-  lua_pushboolean(L, client != NULL && client->waits);
+  lua_pushboolean(L, client != NULL && client->has_wait);
   return 1;
 }
 
@@ -354,7 +355,7 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"is_terminal", module_is_terminal},
                                        {NULL, NULL}};
   pt_lua_json_open(L);
-  pt_lua_open_result(L);
+  pt_lua_open_response(L);
   pt_lua_open_call(L);
   pt_lua_open_client(L);
   pt_newlib(L, functions);

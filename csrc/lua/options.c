@@ -8,25 +8,12 @@
 #include "api/trust.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 enum { MAX_RETRIES = 100, MAX_CONNECTIONS = 1000, MAX_USER_AGENT = 256, MAX_HEADERS = 32 };
-
-int pt_lua_error(lua_State *L, int level, const char *format, ...) {
-  char message[512];
-  va_list arguments;
-  va_start(arguments, format);
-  (void)vsnprintf(message, sizeof message, format, arguments);
-  va_end(arguments);
-  luaL_where(L, level);
-  lua_pushstring(L, message);
-  lua_concat(L, 2);
-  return lua_error(L);
-}
 
 /* Where a value comes from: an option, or a variable of the environment. */
 typedef struct {

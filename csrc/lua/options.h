@@ -3,19 +3,7 @@
 #ifndef PT_LUA_OPTIONS_H
 #define PT_LUA_OPTIONS_H
 
-#include "api/call.h"
-#include "lua/compat.h"
-#include "api/config.h"
-
-#define PT_VERSION_SIZE 64
-
-/* What belongs to one client and not to the engine it may share. */
-typedef struct {
-  char organization[PT_UUID_LENGTH + 1]; /* "" for none */
-  char version[PT_VERSION_SIZE];
-  pt_call_limits limits;
-  bool read_only;
-} pt_client_options;
+#include "lua/handle.h"
 
 /* Reads the table at `index` (or none, nil) and the environment. `config` and `options` are owned
    by a Lua value already. Leaves on the stack the functions `wait` and `on_event`, or nil. `level`
@@ -28,9 +16,5 @@ void pt_lua_read_client_options(lua_State *L, int index, int level, pt_config *c
    `*no_key` for `idempotency_key = false`. */
 void pt_lua_read_call_options(lua_State *L, int index, int level, pt_call *call,
                               pt_client_options *options, bool *no_key);
-
-/* As luaL_error, at that level. */
-int pt_lua_error(lua_State *L, int level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -3,9 +3,8 @@
 #ifndef PT_LUA_RESULT_H
 #define PT_LUA_RESULT_H
 
-#include "lua/compat.h"
 #include "lua/arguments.h"
-#include "lua/client.h"
+#include "lua/handle.h"
 
 /* Pushes data, nil, response or nil, message, err for a call that is done; `index` is its userdata.
  * Decodes the reply at the first time. */
@@ -16,20 +15,9 @@ int pt_lua_push_invalid(lua_State *L, const pt_call *call, const pt_refusal *ref
 int pt_lua_push_unconfigured(lua_State *L, const pt_call *call);
 int pt_lua_push_closed(lua_State *L, const pt_call *call);
 
-/* in: at `base` the response an error is found in, or the name of an operation that has none, then
-   kind, outcome, detail, and a table of further members or nil; out: nil, message, err. For what is
-   found wrong above a single call. */
-int pt_lua_push_found(lua_State *L, int base);
-
-/* "timeout", "conflict" …: the words of CONTRACT, `kind`. NULL for a success. */
-const char *pt_lua_kind(pt_attempt_end end, int status);
-
-/* Pushes the X-Request-Id of the last reply, or nil. */
-void pt_lua_push_request_id(lua_State *L, const pt_call *call);
-
-/* Overwrites our secrets in the headers of the last reply: events tell of them. */
-void pt_lua_hide_headers(pt_call *call, const pt_lua_client *client);
-
-void pt_lua_open_result(lua_State *L);
+/* in: at `base` the response an error is about, or the name of an operation that has none, then
+   kind, outcome, detail, and a table of further members or nil; out: nil, message, err. For what
+   Lua code finds wrong above a single call. */
+int pt_lua_push_made_error(lua_State *L, int base);
 
 #endif

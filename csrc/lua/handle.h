@@ -1,0 +1,54 @@
+/* handle.h: the client and the call as userdata, how they are told from other values, and errors at
+ * the line that called the library. */
+#ifndef PT_LUA_HANDLE_H
+#define PT_LUA_HANDLE_H
+
+#include "api/engine.h"
+#include "lua/compat.h"
+
+#define PT_CLIENT_METATABLE "polytomic.client"
+#define PT_CALL_METATABLE "polytomic.call"
+#define PT_AUTH_KINDS 4
+#define PT_VERSION_SIZE 64
+
+/* What belongs to one client and not to the engine it may share. */
+typedef struct {
+  char organization[PT_UUID_LENGTH + 1]; /* "" for none */
+  char version[PT_VERSION_SIZE];
+  pt_call_limits limits;
+  bool read_only;
+} pt_client_options;
+
+/* Full userdata. Its user value is a table: `client` (itself, so that calls can keep it alive),
+   `wait`, `on_event`, `deprecated` (operations whose deprecation was reported), `watched` (calls
+   whose end somebody waits for). */
+typedef struct {
+  pt_engine *engine; /* NULL before it is made and after close */
+  pt_config config;  /* only until the engine takes it */
+  pt_client_options options;
+  pt_credential *credentials[PT_AUTH_KINDS]; /* by pt_auth, made when first needed */
+  bool has_wait;
+  bool has_on_event;
+} pt_lua_client;
+
+/* Full userdata. Its user value is a table: the client's own, or, for a started call, one of its
+ * own with `client`, its results at 1 to 3, and `thrown`. */
+typedef struct {
+  pt_call *call;
+} pt_lua_call;
+
+/* The client at `index`, or NULL when it is something else. */
+pt_lua_client *pt_lua_to_client(lua_State *L, int index);
+/* The same, or raises; `method` is the method's name. */
+pt_lua_client *pt_lua_check_client(lua_State *L, int index, const char *method);
+/* The settings of its connections; NULL for NULL and for a client that was closed. */
+const pt_config *pt_lua_config(const pt_lua_client *client);
+
+/* The call at `index`, or raises; `method` is the method's name. */
+pt_call *pt_lua_check_call(lua_State *L, int index, const char *method);
+
+/* As luaL_error. */
+int pt_lua_error(lua_State *L, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

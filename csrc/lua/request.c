@@ -1,0 +1,156 @@
+/* request.c: see request.h. */
+#include "lua/request.h"
+
+#include "http/url.h"
+#include "lua/handle.h"
+
+#include <string.h>
+
+const pt_operation pt_request_operation = {.name = "request", .data_open = true};
+
+/* ---- its method, and what it is in the catalogue ---- */
+
+/* in: request at `index`. Raises for a member it does not have. */
+static void check_members(lua_State *L, int index, int level) {
+  static const char *const known[] = {"method", "path", "query", "body"};
+  enum { KNOWN = sizeof known / sizeof known[0] };
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    lua_pop(L, 1);
+    const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    size_t i = 0;
+    while (i < KNOWN && strcmp(known[i], name) != 0)
+      i++;
+    if (i == KNOWN)
+      pt_lua_error(L, level,
+                   "request: unknown field '%.64s', known are method, path, query and body", name);
+  }
+}
+
+/* in: request at `index`. Raises when its method is none. */
+static pt_method check_method(lua_State *L, int index, int level) {
+  unsigned method = PT_METHOD_GET;
+  lua_getfield(L, index, "method");
+  const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+  while (method <= PT_METHOD_DELETE && strcmp(pt_method_name((pt_method)method), name) != 0)
+    method++;
+  if (method > PT_METHOD_DELETE)
+    pt_lua_error(L, level, "request: method must be GET, POST, PUT, PATCH or DELETE");
+  lua_pop(L, 1);
+  return (pt_method)method;
+}
+
+void pt_lua_read_request(lua_State *L, int index, int level, pt_call *call) {
+  check_members(L, index, level);
+  if (!pt_call_own_operation(call, &pt_request_operation))
+    luaL_error(L, "not enough memory");
+  pt_operation *own = call->own_operation;
+  own->method = check_method(L, index, level);
+  size_t length = 0;
+  lua_getfield(L, index, "path");
+  const char *path = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : "";
+  const pt_operation *match = pt_operation_match(own->method, path, length);
+  own->auth = match != NULL ? match->auth : PT_AUTH_UNSPECIFIED;
+  lua_pop(L, 1);
+}
+
+/* ---- path, query and body ---- */
+
+static bool write_path(pt_writer *w, const char *prefix, int index) {
+  size_t length;
+  w->here = &(pt_place){.name = "path", .length = 4};
+  if (lua_type(w->L, index) != LUA_TSTRING)
+    return pt_lua_refuse_type(w, "a string", index);
+  const char *path = lua_tolstring(w->L, index, &length);
+  if (length == 0 || path[0] != '/')
+    return pt_lua_refuse(w, "must begin with '/'");
+  pt_buffer_add_text(w->out, prefix);
+  const char *end = path + length;
+  while (path < end) {
+    const char *segment = path + 1;
+    const char *slash = memchr(segment, '/', (size_t)(end - segment));
+    const char *stop = slash != NULL ? slash : end;
+    pt_buffer_add_char(w->out, '/');
+    if ((segment < stop || slash != NULL) &&
+        !pt_lua_write_segment(w, segment, (size_t)(stop - segment)))
+      return false; /* "/connect/" really ends with a slash */
+    path = stop;
+  }
+  w->here = NULL;
+  return true;
+}
+
+static bool has_names(lua_State *L, int table) {
+  lua_pushnil(L);
+  if (lua_next(L, table) == 0)
+    return false;
+  bool named = lua_type(L, -2) == LUA_TSTRING;
+  lua_pop(L, 2);
+  return named;
+}
+
+/* in: ..., key, value */
+static bool write_pair(pt_writer *w, size_t *pairs) {
+  lua_State *L = w->L;
+  if (lua_type(L, -2) != LUA_TSTRING)
+    return pt_lua_refuse(w, "must have string keys only");
+  size_t length;
+  const char *name = lua_tolstring(L, -2, &length);
+  static const pt_type list = {.kind = PT_TYPE_ARRAY, .element = &pt_any_type},
+                       map = {.kind = PT_TYPE_MAP, .element = &pt_any_type};
+  pt_field field = {.name = name, .type = &pt_any_type, .secret = pt_secret_named(name, length)};
+  int value = lua_gettop(L);
+  if (lua_type(L, value) == LUA_TTABLE)
+    field.type = has_names(L, value) ? &map : &list;
+  const pt_place *query = w->here;
+  w->here = &(pt_place){.above = query, .name = name, .length = length};
+  if (!pt_lua_write_query_field(w, &field, value, pairs))
+    return false;
+  w->here = query;
+  return true;
+}
+
+static bool write_query(pt_writer *w, int index) {
+  size_t pairs = 0;
+  w->here = &(pt_place){.name = "query", .length = 5};
+  if (lua_type(w->L, index) != LUA_TTABLE)
+    return pt_lua_refuse_type(w, "a table", index);
+  lua_pushnil(w->L);
+  while (lua_next(w->L, index) != 0) {
+    if (!write_pair(w, &pairs))
+      return false;
+    lua_pop(w->L, 1);
+  }
+  w->here = NULL;
+  return true;
+}
+
+/* in: path, query and body at the top */
+static bool write_parts(pt_writer *w, const char *prefix) {
+  int path = lua_gettop(w->L) - 2, query = path + 1, body = path + 2;
+  if (!write_path(w, prefix, path))
+    return false;
+  if (!lua_isnil(w->L, query) && !write_query(w, query))
+    return false;
+  if (lua_isnil(w->L, body))
+    return true;
+  pt_buffer_clear(&w->call->body); /* was scratch */
+  w->out = &w->call->body;
+  w->call->has_body = true;
+  w->here = &(pt_place){.name = "body", .length = 4};
+  return pt_lua_write_value(w, &pt_any_type, body);
+}
+
+bool pt_lua_write_request(lua_State *L, pt_call *call, const char *prefix, int index,
+                          pt_refusal *refusal) {
+  int top = lua_gettop(L);
+  pt_writer w = {.L = L, .call = call, .refusal = refusal, .out = &call->target, .free_form = true};
+  refusal->field[0] = refusal->problem[0] = '\0';
+  luaL_checkstack(L, 15, "request");
+  lua_getfield(L, index, "path");
+  lua_getfield(L, index, "query");
+  lua_getfield(L, index, "body");
+  bool written = write_parts(&w, prefix) && pt_lua_written_whole(&w);
+  lua_settop(L, top);
+  return written;
+}

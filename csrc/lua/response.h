@@ -1,0 +1,28 @@
+/* response.h: responses and errors as Lua sees them: tables whose parts are made when asked for. */
+#ifndef PT_LUA_RESPONSE_H
+#define PT_LUA_RESPONSE_H
+
+#include "lua/handle.h"
+
+/* Pushes a response of the call whose userdata is at that index. */
+void pt_lua_push_response(lua_State *L, int call);
+/* Pushes an error: it holds no call, only plain values, which any logger can write. */
+void pt_lua_push_error(lua_State *L);
+
+/* The call a response belongs to; NULL for any other value. */
+const pt_call *pt_lua_response_call(lua_State *L, int index);
+
+/* Makes every part of the call a plain member of the table at `index`. */
+void pt_lua_make_parts(lua_State *L, int index, const pt_call *call);
+
+/* Pushes the X-Request-Id of the last reply, or nil. */
+void pt_lua_push_request_id(lua_State *L, const pt_call *call);
+
+/* Pushes the call as a curl command; nil when memory ran out or no request was written, or when
+ * `config` is NULL, since the client was closed. */
+void pt_lua_push_command(lua_State *L, const pt_call *call, const pt_config *config);
+
+/* Makes the metatables. */
+void pt_lua_open_response(lua_State *L);
+
+#endif
