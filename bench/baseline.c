@@ -45,7 +45,7 @@ int main(int count, char **arguments) {
   curl_easy_setopt(easy, CURLOPT_URL, url);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines);
   curl_easy_setopt(easy, CURLOPT_USERAGENT,
-                   "polytomic-lua/0.1.0 libcurl/7.88.1 Lua 5.4"); /* the same request, byte for byte
+                   "polytomic-lua/0.2.0 libcurl/7.88.1 Lua 5.4"); /* the same request, byte for byte
                                                                      but for names */
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, pass_header);

@@ -183,8 +183,8 @@ describe("the command polytomic", function()
       { "a timeout that is no number", { "list_orgs", "--timeout", "soon" }, "not a number of seconds" },
       { "a timeout out of range", { "list_orgs", "--timeout=-1" }, "timeout" },
       { "retries that are no count", { "list_orgs", "--retries", "1.5" }, "not a count" },
-      { "a bad base URL", { "list_orgs", "--base-url", "ftp://127.0.0.1" }, "base_url" },
-      { "a bad idempotency key", { "create_org", "name=a", "--idempotency-key", "short" }, "idempotency_key" },
+      { "a bad base URL", { "list_orgs", "--base-url", "ftp://127.0.0.1" }, "--base-url" },
+      { "a bad idempotency key", { "create_org", "name=a", "--idempotency-key", "short" }, "--idempotency-key must" },
       { "a port that is none", { "sandbox", "--port", "65536" }, "not a port" },
     }
     for _, case in ipairs(cases) do
@@ -199,7 +199,7 @@ describe("the command polytomic", function()
     it("suggests the nearest operation for an unknown one", function()
       local status, _, err = run { "create_ogr", "name=Acme" }
       assert.equal(2, status)
-      contains(err, "unknown operation 'create_ogr', did you mean 'create_org'?")
+      contains(err, "unknown operation or command 'create_ogr', did you mean 'create_org'?")
     end)
 
     for _, word in ipairs { "partner_key=%s", "api_key=%s", "deployment_key:=%s", "--partner-key=%s", "--api-key=%s" } do
@@ -437,9 +437,11 @@ describe("the command polytomic", function()
     end)
 
     it("describes every operation", function()
-      local describe_operation = require("polytomic.cli.describe").operation
+      local describe_operation = require("polytomic.cli").help_of
       for _, operation in ipairs(require("polytomic").operations) do
-        contains(describe_operation(operation), operation.method .. " " .. operation.path)
+        contains(
+          describe_operation(require("polytomic.cli.commands.operation").command(operation)),
+          operation.method .. " " .. operation.path)
       end
     end)
 
@@ -452,12 +454,12 @@ describe("the command polytomic", function()
     it("offers no command that is not there", function()
       local status, _, err = run { "apply", "file" }
       assert.equal(2, status)
-      contains(err, "unknown operation 'apply'")
+      contains(err, "unknown operation or command 'apply'")
     end)
   end)
 
   it("refuses words behind a command that takes none", function()
-    for _, words in ipairs { { "operations", "extra" }, { "doctor", "extra" }, { "help", "create_org", "extra" } } do
+    for _, words in ipairs { { "operations", "users", "extra" }, { "doctor", "extra" }, { "help", "create_org", "extra" } } do
       local status, out, err = run(words)
       assert.same({ 2, "" }, { status, out })
       contains(err, "'extra' is one argument too many")
@@ -538,7 +540,7 @@ describe("the command polytomic", function()
     it("says which setting is bad", function()
       local status, out = run { "doctor", "--base-url", "ftp://127.0.0.1" }
       assert.equal(2, status)
-      contains(out, "FAIL  settings: base_url")
+      contains(out, "FAIL  settings: --base-url")
     end)
 
     it("names the variable that is bad", function()

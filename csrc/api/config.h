@@ -5,7 +5,7 @@
 #include "base/secret.h"
 #include "http/url.h"
 
-#define PT_VERSION "0.1.0"
+#define PT_VERSION "0.2.0"
 #define PT_API_VERSION "2025-09-18"
 
 /* Owned and wiped by pt_config_free; strings are NULL where not given. */

@@ -1,6 +1,7 @@
 /* module.c: the module polytomic.core. */
 #include "base/clock.h"
 #include "base/nearest.h"
+#include "base/terminal.h"
 #include "lua/call.h"
 #include "lua/client.h"
 #include "lua/json.h"
@@ -308,6 +309,23 @@ static int module_is_terminal(lua_State *L) {
   return 1;
 }
 
+/* terminal_columns(descriptor): out: integer, or nil where the descriptor is none or does not say
+ */
+static int module_terminal_columns(lua_State *L) {
+  int columns = pt_terminal_columns((int)luaL_checkinteger(L, 1));
+  if (columns > 0)
+    lua_pushinteger(L, columns);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* readable(descriptor, seconds): waits so long; out: boolean, false also where a signal came */
+static int module_readable(lua_State *L) {
+  lua_pushboolean(L, pt_terminal_readable((int)luaL_checkinteger(L, 1), luaL_checknumber(L, 2)));
+  return 1;
+}
+
 #ifdef PT_TESTING
 /* in: number of the allocation that fails, whether all after it fail; out: allocations since the
  * last call */
@@ -353,6 +371,8 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"connections", module_connections},
                                        {"slow_downs", module_slow_downs},
                                        {"is_terminal", module_is_terminal},
+                                       {"terminal_columns", module_terminal_columns},
+                                       {"readable", module_readable},
                                        {NULL, NULL}};
   pt_lua_json_open(L);
   pt_lua_open_response(L);

@@ -1,10 +1,7 @@
 -- The command `polytomic`: runs one operation, or one of the commands around them, and ends the
 -- process with a status that tells what happened.
 
-local arguments = require "polytomic.cli.arguments"
-local describe = require "polytomic.cli.describe"
-local files = require "polytomic.cli.files"
-local parsers = require "polytomic.cli.parser"
+local commands = require "polytomic.cli.commands"
 local report = require "polytomic.cli.report"
 
 local M = {}
@@ -13,146 +10,173 @@ local function usage(message, advice)
   return report.problem(report.USAGE, message, advice or "polytomic --help says how it is used")
 end
 
-local function operation_named(polytomic, name)
-  for _, operation in ipairs(polytomic.operations) do
-    if operation.name == name then return operation end
+-- ---- what is not there ----
+
+local PACKAGES = {
+  argparse = { "the Debian package lua-argparse or the rock argparse" },
+  cjson = { "the Debian package lua-cjson or the rock lua-cjson" },
+}
+
+-- Reports a module that the command needs and that is not installed; nil where it is another error.
+local function missing_module(problem)
+  local name = type(problem) == "string" and problem:match "module '([%w_%.%-]+)' not found"
+  if not name then return nil end
+  local package = PACKAGES[name:match "^%w+"]
+  if package then
+    return report.problem(report.FAILURE, "the command needs " .. name, "install " .. package[1])
   end
+  return report.problem(
+    report.FAILURE,
+    "the module " .. name .. " is not found",
+    name:find "^polytomic" and "the installation is incomplete: install it again" or nil
+  )
 end
 
-local function unknown_operation(name)
-  local nearest = require("polytomic.core").nearest(name)
-  return usage("unknown operation '" .. name .. "'" .. (nearest and ", did you mean '" .. nearest .. "'?" or ""),
-    "polytomic operations lists them all")
-end
+-- ---- finding what to run ----
 
-local STDOUT = 1 -- its descriptor
-
--- Writes to standard output, or says that it could not: a result may be a key that is shown only
--- once.
-local function put(text)
-  local ok, message = io.stdout:write(text)
-  if ok then ok, message = io.stdout:flush() end
-  if not ok then
-    return report.problem(report.FAILURE, "cannot write the result: " .. tostring(message))
+local function unknown(name)
+  local suggest = require "polytomic.cli.suggest"
+  local nearest, holding = suggest.nearest(name, require("polytomic").operations)
+  local message = "unknown operation or command '" .. name .. "'"
+  if nearest then message = message .. ", did you mean '" .. nearest .. "'?" end
+  if holding and holding > 0 then
+    return usage(
+      message,
+      "polytomic operations " .. name .. " lists " .. holding .. " with that word"
+    )
   end
-  return report.OK
+  return usage(message, "polytomic operations lists them all")
 end
 
--- The options of polytomic.new that the command line gives; or nil, a message and a hint.
-local function client_options(given)
-  local options = {}
-  if given.key_file then
-    local keys, message, advice = files.read_keys(given.key_file)
-    if not keys then return nil, message, advice end
-    options = keys
+-- The command or operation of a name; or nil and the exit status of the problem, which has been
+-- reported.
+function M.find(name)
+  local command = commands.find(name)
+  if command then return command end
+  local operation = require("polytomic.core").describe(name)
+  if operation then return require("polytomic.cli.commands.operation").command(operation) end
+  return nil, unknown(name)
+end
+
+-- The help of a command or an operation.
+function M.help_of(command)
+  if command.help then return command.help() end
+  if command.operation then
+    return require("polytomic.cli.describe").operation(command)
   end
-  options.base_url = given.base_url or options.base_url
-  options.organization, options.ca_file = given.organization, given.ca_file
-  options.timeout, options.retries, options.version =
-    given.timeout, given.retries, given.api_version
-  return options
+  return require("polytomic.cli.help").command(command)
 end
 
-local function print_result(operation, data, raw)
-  local encode = require("polytomic.cli.json").encode
-  local array = operation.pages ~= nil and operation.pages.items_field == "data"
-  local pretty = not raw and require("polytomic.core").is_terminal(STDOUT)
-  return put(encode(data, { pretty = pretty, array = array }) .. "\n")
-end
-
--- Raises on a setting that no client takes.
-local function run_operation(polytomic, name, options, values, idempotency_key)
-  local client = polytomic.new(options)
-  return client[name](client, values, { idempotency_key = idempotency_key })
-end
-
-local function call(polytomic, name, words, given)
-  local operation = operation_named(polytomic, name)
-  if not operation then return unknown_operation(name) end
-  local values, problem = arguments.read(operation, words)
-  if not values then return usage(problem, "polytomic help " .. name .. " lists its arguments") end
-  local options, message, advice = client_options(given)
-  if not options then return usage(message, advice) end
-  local ok, data, text, response =
-    pcall(run_operation, polytomic, name, options, values, given.idempotency_key)
-  if not ok then return usage(report.without_position(data)) end
-  if data == nil then return report.failed_call(operation, text, response, given.curl) end
-  return print_result(operation, data, given.raw)
-end
-
-local commands = {}
-
-local function surplus(word)
-  return usage("'" .. word .. "' is one argument too many")
-end
-
-function commands.operations(polytomic, words)
-  if words[1] then return surplus(words[1]) end
-  return put(describe.operations(polytomic.operations))
-end
-
-function commands.help(polytomic, words, _, parser)
-  local name = words[1]
-  if words[2] then return surplus(words[2]) end
-  if not name then return put(parser:get_help() .. "\n") end
-  if name == "sandbox" then return put(require("polytomic.sandbox").help()) end
-  if commands[name] then return put(parser:get_help() .. "\n") end
-  local operation = operation_named(polytomic, name)
-  if not operation then return unknown_operation(name) end
-  return put(describe.operation(operation))
-end
-
-function commands.doctor(polytomic, words, given)
-  if words[1] then return surplus(words[1]) end
-  local options, message, advice = client_options(given)
-  if not options then return usage(message, advice) end
-  return require("polytomic.cli.doctor").run(polytomic, options)
-end
-
-local function run_sandbox(argparse, words)
-  local rest = {}
-  for i = 2, #words do rest[i - 1] = words[i] end
-  local ok, options = parsers.sandbox(argparse):pparse(rest)
-  if not ok then return usage(options, "polytomic sandbox --help says how it is used") end
-  require("polytomic.sandbox").run {
-    port = options.port,
-    host = options.host,
-    tls = options.tls or false,
-  }
-  return report.OK
-end
+-- ---- reading the command line ----
 
 -- The name of a key that the words would give, or nil.
 local function key_among(words)
+  local key_in = require("polytomic.cli.arguments").key_in
   for _, word in ipairs(words) do
-    local name = arguments.key_in(word)
+    local name = key_in(word)
     if name then return name end
   end
 end
 
--- Runs the command with the words of a command line and returns its exit status.
-function M.run(words)
-  local found, argparse = pcall(require, "argparse")
-  if not found then
-    return usage(
-      "the command needs argparse",
-      "install the Debian package lua-argparse or the rock argparse"
-    )
+local function has(words, ...)
+  for _, word in ipairs(words) do
+    if word == "--" then return false end
+    for i = 1, select("#", ...) do
+      if word == select(i, ...) then return true end
+    end
+  end
+  return false
+end
+
+-- Where an unknown option is the name of one of the operation's arguments: how it is given.
+local function advice_for(command, message)
+  local name = message:match "unknown option '%-%-([%w_%-]+)'"
+  name = name and name:gsub("%-", "_")
+  for _, field in ipairs(name and command.operation and command.operation.arguments or {}) do
+    if field.name == name then return "write " .. name .. "=…: arguments have no dashes" end
+  end
+  return "polytomic help " .. command.name .. " says how it is used"
+end
+
+-- A message for words that are too many or too few, or nil.
+local function complaint(command, words)
+  local least, most = 0, 0
+  for _, argument in ipairs(command.arguments or {}) do
+    if not argument.optional then least = least + 1 end
+    most = argument.many and math.huge or most + 1
+  end
+  if #words > most then return "'" .. words[most + 1] .. "' is one argument too many" end
+  if #words < least then
+    return command.name .. " needs " .. command.arguments[#words + 1][1]
+  end
+end
+
+local function read(name, words)
+  local command, status = M.find(name)
+  if not command then return nil, status end
+  local argparse = require "argparse"
+  local given, message = require("polytomic.cli.parser").read(argparse, name, command, words)
+  if not given then return nil, usage(message, advice_for(command, message)) end
+  message = complaint(command, given.words)
+  if message then return nil, usage(message, advice_for(command, message)) end
+  return require("polytomic.cli.context").new(command, given.words, given)
+end
+
+local function put(text)
+  return require("polytomic.cli.output").put(text)
+end
+
+local function version()
+  return "polytomic " .. require "polytomic.version" .. "\n"
+end
+
+local function dispatch(words, running)
+  local at = require("polytomic.cli.parser").position_of_command(words)
+  local name = at and words[at]
+  if not name then
+    if has(words, "--version") then return put(version()) end
+    if has(words, "--help", "-h") then return put(require("polytomic.cli.help").general()) end
+    return usage "no operation is named"
   end
   local key = key_among(words)
   if key then
     return usage("a key is never given as an argument: others can see it",
       "set POLYTOMIC_" .. key:upper() .. ", or give a file with --key-file")
   end
-  if words[1] == "sandbox" then return run_sandbox(argparse, words) end
-  local polytomic = require "polytomic"
-  local parser = parsers.calls(argparse, polytomic._VERSION)
-  local ok, given = parser:pparse(words)
-  if not ok then return usage(given) end
-  if not given.operation then return usage("no operation is named") end
-  local command = commands[given.operation]
-  if command then return command(polytomic, given.arguments, given, parser) end
-  return call(polytomic, given.operation, given.arguments, given)
+  if has(words, "--version") then return put(version()) end
+  if has(words, "--help", "-h") then
+    local command, status = M.find(name)
+    return command and put(M.help_of(command)) or status
+  end
+  local rest = {}
+  for i, word in ipairs(words) do
+    if i ~= at then rest[#rest + 1] = word end
+  end
+  local context, status = read(name, rest)
+  if not context then return status end
+  running.context = context
+  return context.command.run(context)
+end
+
+-- ---- ending ----
+
+local function interrupted(context)
+  local err = require("polytomic.cli.interrupt").cancel()
+  local command = context and context.command
+  return report.interrupted(err, command and command.interrupted and command.interrupted(context))
+end
+
+-- Runs the command with the words of a command line and returns its exit status. Whatever happens
+-- is one line on standard error, never a traceback.
+function M.run(words)
+  local running = {}
+  local ok, status = pcall(dispatch, words, running)
+  if ok then return status end
+  if require("polytomic.cli.interrupt").is_interrupt(status) then
+    return interrupted(running.context)
+  end
+  return missing_module(status)
+    or report.problem(report.FAILURE, "this is a defect of the command: " .. tostring(status))
 end
 
 -- Runs the command and ends the process.

@@ -1,5 +1,5 @@
--- Makes text fit for a terminal or a log: one line, without anything that moves the cursor, hides or
--- reorders; measures it in columns, and knows what the terminal can do.
+-- Makes text fit for a terminal or a log: one line, without anything that moves the cursor, hides
+-- or reorders; measures it in columns, and knows what the terminal can do.
 
 local M = {}
 
@@ -82,8 +82,8 @@ local function escaped(code, byte)
   return NAMES[code] or code < 0x80 and ("\\x%02x"):format(code) or ("\\u{%x}"):format(code)
 end
 
--- The text with `escape(code, byte)` in place of every character that is not fit to be shown; `code`
--- is nil for a byte that is not UTF-8.
+-- The text with `escape(code, byte)` in place of every character that is not fit to be shown;
+-- `code` is nil for a byte that is not UTF-8.
 function M.replace_unfit(text, escape)
   if not text:find "[^\32-\126]" then return text end
   local parts, kept, at = {}, 1, 1
@@ -143,9 +143,9 @@ function M.wrap(text, columns, indent)
   indent = indent or ""
   local lines = {}
   for paragraph in (text .. "\n"):gmatch "(.-)\n" do
-    local line = paragraph:match "^ *"
-    local empty = true
-    for word in paragraph:gmatch "[^ ]+" do
+    local line = M.width(paragraph) <= columns and paragraph or paragraph:match "^ *"
+    local empty = line ~= paragraph or line == ""
+    for word in (empty and paragraph or ""):gmatch "[^ ]+" do
       if not empty and M.width(line) + 1 + M.width(word) > columns then
         lines[#lines + 1] = line
         line, empty = indent, true
@@ -186,7 +186,8 @@ local function is_capable(descriptor)
   return M.is_terminal(descriptor) and os.getenv "TERM" ~= "dumb"
 end
 
-local CODES = { bold = "1", dim = "2", red = "31", green = "32", yellow = "33", blue = "34", cyan = "36" }
+local CODES =
+  { bold = "1", dim = "2", red = "31", green = "32", yellow = "33", blue = "34", cyan = "36" }
 
 local function plain(text) return text end
 
@@ -194,8 +195,8 @@ local function painted(text, colour)
   return "\27[" .. CODES[colour] .. "m" .. text .. "\27[0m"
 end
 
--- A function (text, colour) that paints on this descriptor, or leaves text as it is: off a terminal,
--- with NO_COLOR (https://no-color.org) or on a dumb terminal.
+-- A function (text, colour) that paints on this descriptor, or leaves text as it is: off a
+-- terminal, with NO_COLOR (https://no-color.org) or on a dumb terminal.
 function M.painter(descriptor)
   local refused = os.getenv "NO_COLOR"
   if refused and refused ~= "" or not is_capable(descriptor) then return plain end

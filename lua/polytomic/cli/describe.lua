@@ -20,7 +20,7 @@ local function widest(list, length)
 end
 
 -- Every operation with its summary, one a line.
-function M.operations(operations)
+function M.operations(operations, word) -- luacheck: no unused args
   local width = widest(operations, function(operation) return #operation.name end)
   local lines = {}
   for i, operation in ipairs(operations) do
@@ -58,7 +58,8 @@ local function example(operation)
 end
 
 -- What one operation does and takes.
-function M.operation(operation)
+function M.operation(command)
+  local operation = command.operation
   local lines = {
     operation.name .. ": " .. (operation.summary or operation.id),
     operation.method .. " " .. operation.path .. ", " .. AUTHS[operation.auth],

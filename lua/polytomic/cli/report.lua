@@ -1,13 +1,31 @@
 -- What the command says of a failure, on standard error, and the exit status that goes with it.
 
+local terminal = require "polytomic.terminal"
+
 local M = {
-  OK = 0, FAILURE = 1, USAGE = 2, INVALID = 3, REFUSED = 4, UNKNOWN = 5, NETWORK = 6,
+  OK = 0,
+  FAILURE = 1,
+  USAGE = 2,
+  INVALID = 3,
+  REFUSED = 4,
+  UNKNOWN = 5,
+  NETWORK = 6,
+  INTERRUPTED = 130,
 }
 
 local BY_KIND = {
-  invalid = M.INVALID, unconfigured = M.INVALID,
-  unauthorized = M.REFUSED, forbidden = M.REFUSED, not_found = M.REFUSED, conflict = M.REFUSED, unprocessable = M.REFUSED,
-  rate_limited = M.REFUSED, server = M.REFUSED, api = M.REFUSED, redirect = M.REFUSED,
+  invalid = M.INVALID,
+  unconfigured = M.INVALID,
+  unauthorized = M.REFUSED,
+  forbidden = M.REFUSED,
+  not_found = M.REFUSED,
+  conflict = M.REFUSED,
+  unprocessable = M.REFUSED,
+  rate_limited = M.REFUSED,
+  server = M.REFUSED,
+  api = M.REFUSED,
+  redirect = M.REFUSED,
+  failed = M.REFUSED,
 }
 
 -- The exit status for a failed call.
@@ -16,7 +34,69 @@ function M.status(operation, err)
   return BY_KIND[err.kind] or M.NETWORK
 end
 
-local function hint(operation, message, err)
+-- ---- words ----
+
+-- What the library says of itself, and what the command says in its place.
+local IN_WORDS_OF_THE_COMMAND = {
+  { "allow_http = true", "--allow-http" },
+  { ", or give the key to polytomic%.new", ", or give --key-file" },
+  { "drop_oidc = true", "drop_oidc=true" },
+  { "set ca_file", "give --ca-file" },
+}
+
+local OPTIONS = {
+  base_url = "--base-url",
+  organization = "--organization",
+  timeout = "--timeout",
+  retries = "--retries",
+  version = "--api-version",
+  ca_file = "--ca-file",
+  idempotency_key = "--idempotency-key",
+}
+
+-- The text with the command's words in place of the library's.
+function M.translate(text)
+  for _, pair in ipairs(IN_WORDS_OF_THE_COMMAND) do text = text:gsub(pair[1], pair[2]) end
+  return text
+end
+
+-- The message of an error raised for bad usage, without the place in this program where it was
+-- raised.
+local function without_position(message)
+  return (tostring(message):gsub("^[^\n]-%.lua:%d+: ", ""))
+end
+
+-- That message, in the command's words.
+function M.words_of(problem)
+  local text = M.translate(without_position(problem))
+  return (text:gsub("^([%l_]+)", OPTIONS, 1))
+end
+
+-- ---- reporting ----
+
+-- Writes a message and, where there is one, a hint to standard error; returns `status`.
+function M.problem(status, message, advice)
+  local paint = terminal.painter(2)
+  io.stderr:write(paint("polytomic:", "red"), " ", terminal.line(message), "\n")
+  if advice then io.stderr:write(paint("hint:", "cyan"), " ", terminal.line(advice), "\n") end
+  return status
+end
+
+-- The same for a remark that is no problem.
+function M.remark(text)
+  io.stderr:write(terminal.painter(2)("note:", "cyan"), " ", terminal.line(text), "\n")
+end
+
+-- Reports what was raised for bad usage.
+function M.raised(problem, name)
+  return M.problem(
+    M.USAGE,
+    M.words_of(problem),
+    "polytomic help " .. name .. " says how it is used"
+  )
+end
+
+local function hint_of(operation, message, err)
   if M.status(operation, err) == M.UNKNOWN then
     local replayed = err.status == 500 and "; its key gets this same answer for a day"
     local again = err.idempotency_key
@@ -28,27 +108,35 @@ local function hint(operation, message, err)
   if err.kind == "invalid" then
     return "polytomic help " .. operation.name .. " lists its arguments"
   end
-  if err.hint and not message:find(err.hint, 1, true) then return err.hint end
+  if err.hint and not message:find(err.hint, 1, true) then return M.translate(err.hint) end
 end
 
--- Writes a message and, where there is one, a hint to standard error; returns `status`.
-function M.problem(status, message, advice)
-  io.stderr:write("polytomic: ", message, "\n")
-  if advice then io.stderr:write("hint: ", advice, "\n") end
+-- Reports a failed call.
+function M.failed_call(operation, message, err, with_curl)
+  local status = M.status(operation, err)
+  M.problem(status, M.translate(message), hint_of(operation, message, err))
+  if with_curl and err.status or with_curl and err.attempts and err.attempts > 0 then
+    io.stderr:write(err:curl(), "\n")
+  elseif with_curl then
+    M.remark "nothing was sent, so there is no curl command"
+  end
   return status
 end
 
--- The same for a failed call.
-function M.failed_call(operation, message, err, with_curl)
-  M.problem(M.status(operation, err), message, hint(operation, message, err))
-  if with_curl then io.stderr:write(err:curl(), "\n") end
-  return M.status(operation, err)
-end
-
--- The message of an error raised for bad usage, without the place in this program where it was
--- raised.
-function M.without_position(message)
-  return (tostring(message):gsub("^[^\n]-%.lua:%d+: ", ""))
+-- Reports Ctrl-C. `err` is that of the call that was under way, or nil; `advice` what the command
+-- itself knows.
+function M.interrupted(err, advice)
+  if advice then return M.problem(M.INTERRUPTED, "interrupted", advice) end
+  if not err or err.outcome ~= "unknown" then
+    return M.problem(M.INTERRUPTED, "interrupted; nothing was changed")
+  end
+  local message = "interrupted; " .. tostring(err.operation) .. " may have been carried out"
+  if err.idempotency_key then
+    advice = "repeat it safely with --idempotency-key " .. err.idempotency_key
+  else
+    advice = "look before you repeat it"
+  end
+  return M.problem(M.INTERRUPTED, message, advice)
 end
 
 return M

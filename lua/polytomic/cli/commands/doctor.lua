@@ -3,12 +3,26 @@
 
 local report = require "polytomic.cli.report"
 
-local M = {}
 
 local KEYS = {
-  { option = "api_key", variable = "POLYTOMIC_API_KEY", title = "user key", probe = "get_current_org" },
-  { option = "partner_key", variable = "POLYTOMIC_PARTNER_KEY", title = "partner key", probe = "list_orgs" },
-  { option = "deployment_key", variable = "POLYTOMIC_DEPLOYMENT_KEY", title = "deployment key", probe = "list_orgs" },
+  {
+    option = "api_key",
+    variable = "POLYTOMIC_API_KEY",
+    title = "user key",
+    probe = "get_current_org",
+  },
+  {
+    option = "partner_key",
+    variable = "POLYTOMIC_PARTNER_KEY",
+    title = "partner key",
+    probe = "list_orgs",
+  },
+  {
+    option = "deployment_key",
+    variable = "POLYTOMIC_DEPLOYMENT_KEY",
+    title = "deployment key",
+    probe = "list_orgs",
+  },
 }
 
 local function line(good, subject, text)
@@ -17,8 +31,14 @@ end
 
 local function tell_versions(polytomic)
   local jit = rawget(_G, "jit")
-  line(true, "versions", ("%s, %s, libcurl %s, lua-cjson %s"):format(polytomic._VERSION, jit and jit.version or _VERSION,
-    require("polytomic.core").libcurl, require("cjson")._VERSION or "?"))
+  local libcurl, cjson = require("polytomic.core").libcurl, require("cjson")._VERSION or "?"
+  local lua = jit and jit.version or _VERSION
+  line(true, "versions", ("%s, %s, libcurl %s, lua-cjson %s"):format(
+    polytomic._VERSION,
+    lua,
+    libcurl,
+    cjson
+  ))
 end
 
 -- Whether the options or the environment have this key; an empty option hides what the environment
@@ -82,7 +102,7 @@ end
 local function check_key(polytomic, options, key, told)
   local made, client = pcall(client_with, polytomic, options, key)
   if not made then
-    line(false, "settings", report.without_position(client))
+    line(false, "settings", report.words_of(client))
     return report.USAGE, false
   end
   local data, message, response, name =
@@ -101,7 +121,7 @@ end
 
 -- Runs the checks with the options of polytomic.new; returns the exit status: 0, or that of the
 -- first failure.
-function M.run(polytomic, options)
+local function check_all(polytomic, options)
   tell_versions(polytomic)
   local status, told, keys = report.OK, false, 0
   for _, key in ipairs(KEYS) do
@@ -120,4 +140,13 @@ function M.run(polytomic, options)
   return status
 end
 
-return M
+return {
+  doctor = {
+    groups = { "connection", "general" },
+    run = function(context)
+      local options, status = context:client_options()
+      if not options then return status end
+      return check_all(context:library(), options)
+    end,
+  },
+}

@@ -1,0 +1,48 @@
+-- The commands beside the operations: a table, whose modules are loaded when they are run.
+--
+-- A module returns its commands by name; each is a table:
+--   summary     as below, where the module wants to say more
+--   arguments   its words: { "FILE", description, optional =, many = }, in order
+--   options     its own options, as in options.lua
+--   groups      the groups of options it takes (options.usual unless given)
+--   run         function(context) → exit status; see context.lua for what it gets
+--   interrupted function(context) → what to say after Ctrl-C, optional
+
+local M = {}
+
+-- In the order of the help.
+M.list = {
+  { name = "operations", module = "operations", group = "about",
+    summary = "lists the operations, or those with a word" },
+  { name = "help", module = "help", group = "about",
+    summary = "describes an operation or a command" },
+  { name = "doctor", module = "doctor", group = "about",
+    summary = "checks keys, connection and versions" },
+  { name = "sandbox", module = "sandbox", group = "about",
+    summary = "starts a local emulator of the API" },
+}
+
+local by_name = {}
+for _, entry in ipairs(M.list) do by_name[entry.name] = entry end
+
+-- Adds a command: { name =, module =, group =, summary = }.
+function M.add(entry)
+  M.list[#M.list + 1] = entry
+  by_name[entry.name] = entry
+end
+
+-- Whether there is a command of this name.
+function M.has(name)
+  return by_name[name] ~= nil
+end
+
+-- The command of a name, its module loaded; nil where there is none.
+function M.find(name)
+  local entry = by_name[name]
+  if not entry then return nil end
+  local command = require("polytomic.cli.commands." .. entry.module)[name]
+  command.name, command.summary = name, command.summary or entry.summary
+  return command
+end
+
+return M

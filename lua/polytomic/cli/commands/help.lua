@@ -1,0 +1,18 @@
+-- `polytomic help [NAME]`: describes the command, a command or an operation.
+
+local output = require "polytomic.cli.output"
+
+return {
+  help = {
+    arguments = { { "NAME", "an operation or a command", optional = true } },
+    groups = { "general" },
+    run = function(context)
+      local cli = require "polytomic.cli"
+      local name = context.words[1]
+      if not name then return output.put(require("polytomic.cli.help").general()) end
+      local command, status = cli.find(name)
+      if not command then return status end
+      return output.put(cli.help_of(command))
+    end,
+  },
+}
