@@ -22,6 +22,7 @@ static void begin(pt_call *call) {
   call->retry_after = -1;
   call->lines = call->few_lines;
   call->attempts = call->few_attempts;
+  call->attempt_room = PT_FEW_ATTEMPTS;
 }
 
 pt_call *pt_call_new(void) {
@@ -157,14 +158,25 @@ static bool make_key(pt_call *call) {
   return pt_random_uuid(uuid) && pt_call_set_key(call, uuid, PT_UUID_LENGTH);
 }
 
+/* Room for so many attempts; those made so far are kept. */
+static bool make_attempt_room(pt_call *call, int count) {
+  if (count <= call->attempt_room)
+    return true;
+  int room = count < 2 * call->attempt_room ? 2 * call->attempt_room : count;
+  pt_attempt *attempts = pt_zalloc((size_t)room * sizeof *attempts);
+  if (attempts == NULL)
+    return false;
+  memcpy(attempts, call->attempts, (size_t)call->attempt_count * sizeof *attempts);
+  if (call->attempts != call->few_attempts)
+    pt_free(call->attempts);
+  call->attempts = attempts;
+  call->attempt_room = room;
+  return true;
+}
+
 const char *pt_call_prepare(pt_call *call, bool wants_key) {
-  if (call->limits.retries >= PT_FEW_ATTEMPTS) {
-    call->attempts = pt_zalloc(((size_t)call->limits.retries + 1) * sizeof *call->attempts);
-    if (call->attempts == NULL) {
-      call->attempts = call->few_attempts;
-      return "not enough memory";
-    }
-  }
+  if (!make_attempt_room(call, call->limits.retries + 1))
+    return "not enough memory";
   if (wants_key && call->idempotency_key == NULL && !make_key(call))
     return "the system gives no randomness or memory for an idempotency key";
   const char *key = call->idempotency_key;
@@ -199,7 +211,7 @@ static void recognise_cut(pt_reply *reply) {
       reply->cut_by_close ? pt_copy(lost, sizeof lost - 1) : pt_copy(broken, sizeof broken - 1);
 }
 
-static pt_attempt *record(pt_call *call) {
+static void record(pt_call *call) {
   const pt_reply *reply = &call->reply;
   pt_attempt *attempt = &call->attempts[call->attempt_count++];
   *attempt = (pt_attempt){.end = reply->end,
@@ -211,7 +223,6 @@ static pt_attempt *record(pt_call *call) {
                           .retry_wait = -1,
                           .reused = reply->reused,
                           .sent = reply->sent};
-  return attempt;
 }
 
 static void finish(pt_call *call, pt_attempt_end end, int status, pt_outcome outcome) {
@@ -225,11 +236,13 @@ static void finish(pt_call *call, pt_attempt_end end, int status, pt_outcome out
 bool pt_call_attempt_ended(pt_call *call, double *tokens) {
   pt_reply *reply = &call->reply;
   recognise_cut(reply);
-  pt_attempt *attempt = record(call);
+  record(call);
   if (reply->end == PT_END_DNS)
     call->dns_failures++;
   double retry_after = retry_after_of(reply);
   double now = pt_clock_monotonic();
+  bool patient =
+      call->patient && make_attempt_room(call, call->attempt_count + call->limits.retries + 1);
   pt_retry_decision decision = pt_retry_decide(&(pt_retry_input){
       .method = call->operation->method,
       .keyed = call->idempotency_key != NULL,
@@ -239,6 +252,8 @@ bool pt_call_attempt_ended(pt_call *call, double *tokens) {
       .retry_after = retry_after,
       .attempt = call->attempt_count,
       .retries = call->limits.retries,
+      .uncounted = call->uncounted,
+      .patient = patient,
       .dns_failures = call->dns_failures,
       .unknown_before = call->unknown_before,
       .tokens = *tokens,
@@ -248,12 +263,15 @@ bool pt_call_attempt_ended(pt_call *call, double *tokens) {
     call->unknown_before = true;
   if (decision.retry) {
     *tokens -= decision.cost;
-    call->waited = attempt->retry_wait = decision.wait;
+    call->tokens_taken += decision.cost;
+    call->uncounted += decision.uncounted;
+    call->waited = call->attempts[call->attempt_count - 1].retry_wait = decision.wait;
     call->wake = now + decision.wait;
     return true;
   }
   if (decision.success)
-    *tokens = fmin(PT_RETRY_BUDGET, *tokens + PT_RETRY_REFUND);
+    *tokens = fmin(PT_RETRY_BUDGET,
+                   *tokens + (call->attempt_count > 1 ? call->tokens_taken : PT_RETRY_REFUND));
   call->success = decision.success;
   call->retryable = decision.retryable;
   call->retry_after = decision.past_deadline ? decision.wait : retry_after;
@@ -280,7 +298,7 @@ void pt_call_stop(pt_call *call, pt_attempt_end end, bool sent) {
 void pt_call_record_broken(pt_call *call, pt_attempt_end end) {
   call->reply.end = end;
   call->reply.status = 0;
-  (void)record(call);
+  record(call);
 }
 
 void pt_call_end_pause(pt_call *call) {

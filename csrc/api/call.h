@@ -60,7 +60,8 @@ typedef struct pt_call {
   char *idempotency_key; /* NULL for none; owned */
   pt_call_limits limits;
   bool wants_events;
-  bool pause; /* sends nothing: it is done when its wait is over */
+  bool patient; /* answers 429 do not count against `retries`: only the deadline ends the call */
+  bool pause;   /* sends nothing: it is done when its wait is over */
 
   /* its course */
   double started, deadline, ended; /* monotonic seconds */
@@ -70,6 +71,9 @@ typedef struct pt_call {
   bool unknown_before; /* an attempt so far may have been carried out */
   int dns_failures;
   int attempt_count;
+  int attempt_room;     /* of `attempts` */
+  int uncounted;        /* attempts that do not count against `retries` */
+  double tokens_taken;  /* from the retry budget, given back by success */
   pt_attempt *attempts; /* room for retries + 1: `few_attempts`, or allocated */
   pt_attempt few_attempts[PT_FEW_ATTEMPTS];
   pt_reply reply; /* of the last attempt */

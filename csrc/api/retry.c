@@ -111,7 +111,11 @@ pt_retry_decision pt_retry_decide(const pt_retry_input *input) {
   pt_retry_decision decision = {0};
   decision.success = is_success(input);
   decision.outcome = call_outcome(input);
-  decision.cost = input->end == PT_END_TIMEOUT ? PT_RETRY_COST_TIMEOUT : PT_RETRY_COST;
+  bool rate_limited = input->end == PT_END_ANSWERED && input->status == 429;
+  decision.cost = rate_limited                   ? 0
+                  : input->end == PT_END_TIMEOUT ? PT_RETRY_COST_TIMEOUT
+                                                 : PT_RETRY_COST;
+  decision.uncounted = rate_limited && input->patient;
   if (decision.success)
     return decision;
   decision.retryable = table_allows(input);
@@ -119,7 +123,8 @@ pt_retry_decision pt_retry_decide(const pt_retry_input *input) {
     return decision;
   bool honours = input->end == PT_END_ANSWERED && input->retry_after >= 0;
   decision.wait = honours ? input->retry_after : backoff(input);
-  if (input->attempt > input->retries || input->tokens < decision.cost)
+  bool used_up = input->attempt - input->uncounted > input->retries && !decision.uncounted;
+  if (used_up || input->tokens < decision.cost)
     return decision;
   if (decision.wait >= input->left) {
     decision.past_deadline = true;

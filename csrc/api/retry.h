@@ -25,6 +25,8 @@ typedef struct {
   double retry_after;  /* seconds from Retry-After, or negative when there is none */
   int attempt;         /* number of this attempt, from 1 */
   int retries;         /* option: attempts after the first */
+  int uncounted;       /* earlier attempts of this call that do not count against `retries` */
+  bool patient;        /* an answer 429 does not count either: only the deadline ends the call */
   int dns_failures;    /* attempts of this call that ended in PT_END_DNS, this one included */
   bool unknown_before; /* an earlier attempt of this call may have been carried out */
   double tokens;       /* left in the client's retry budget */
@@ -38,7 +40,8 @@ typedef struct {
   bool retryable;     /* the table would allow one more, if number, time and budget did */
   double wait;        /* seconds; also set when the wait would pass the deadline */
   bool past_deadline; /* not retried because the wait would pass the deadline */
-  double cost;        /* tokens this retry takes */
+  bool uncounted;     /* this attempt does not count against `retries` */
+  double cost;        /* tokens this retry takes; none after 429, which asks to come back */
   pt_outcome outcome; /* of the whole call, if it ends here */
 } pt_retry_decision;
 

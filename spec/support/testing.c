@@ -351,6 +351,8 @@ static int retry_decide(lua_State *L) {
       .retry_after = number_field(L, "retry_after", -1),
       .attempt = (int)number_field(L, "attempt", 1),
       .retries = (int)number_field(L, "retries", 4),
+      .uncounted = (int)number_field(L, "uncounted", 0),
+      .patient = boolean_field(L, "patient"),
       .dns_failures = (int)number_field(L, "dns_failures", 0),
       .unknown_before = boolean_field(L, "unknown_before"),
       .tokens = number_field(L, "tokens", PT_RETRY_BUDGET),
@@ -364,6 +366,7 @@ static int retry_decide(lua_State *L) {
   set_boolean(L, "retryable", decision.retryable);
   set_number(L, "wait", decision.wait);
   set_boolean(L, "past_deadline", decision.past_deadline);
+  set_boolean(L, "uncounted", decision.uncounted);
   set_number(L, "cost", decision.cost);
   set_text(L, "outcome", outcomes[decision.outcome], strlen(outcomes[decision.outcome]));
   return 1;
