@@ -328,6 +328,21 @@ function Client:ensure_user(arguments, options) end
 ---@return polytomic.Response|polytomic.Error detail
 function Client:patch_org(arguments, options) end
 
+---@class polytomic.arguments.patch_user
+---@field org_id string UUID
+---@field id string UUID
+---@field email? string
+---@field role_ids? string[] UUIDs
+---@field role? string deprecated
+
+---Reads the user, keeps e-mail address and roles where they are not given, and replaces the rest.
+---@param arguments polytomic.arguments.patch_user
+---@param options? polytomic.CallOptions
+---@return polytomic.User|nil user
+---@return string|nil message
+---@return polytomic.Response|polytomic.Error detail
+function Client:patch_user(arguments, options) end
+
 ---A client sharing the connections, with `organization` set.
 ---@param org_id string UUID
 ---@return polytomic.Client

@@ -245,6 +245,61 @@ describe("A batch that is asked to slow down", function()
     server:stop()
   end)
 
+  it("repeats what was answered 429 before anything else, whatever `retries` says", function()
+    sandbox:faults {
+      { operation = "create_org", fault = "status", status = 429, retry_after = 0, times = 12 },
+    }
+    local client = clients.sandbox { retries = 0 }
+    local _, failures = client:batch("create_org", named(4), { concurrency = 1 })
+    assert.same({}, failures)
+    local keys = {}
+    for _, request in ipairs(sandbox:requests "create_org") do
+      keys[#keys + 1] = request.headers["idempotency-key"]
+    end
+    assert.equal(16, #keys)
+    for index = 2, 13 do assert.equal(keys[1], keys[index]) end
+    assert.not_equal(keys[13], keys[14])
+    assert.equal(500, client:stats().retry_tokens)
+  end)
+
+  it("gives an item that is answered 429 all of its own time, and no more", function()
+    local client, server = clients.answered({ { 429, "{}", { ["Retry-After"] = "0" } } }, {
+      timeout = 0.5,
+    })
+    local _, failures = client:batch("get_org", { { id = UUID }, { id = UUID } })
+    assert.equal(2, #failures)
+    for _, failure in ipairs(failures) do
+      assert.same({ "rate_limited", "rejected" }, { failure.err.kind, failure.err.outcome })
+      assert.is_true(failure.err.attempts > 5)
+      assert.equal(failure.err.attempts, #failure.err.timeline)
+    end
+    assert.is_true(#server:requests() > 10)
+  end)
+
+  it("counts other failures against `retries` as ever", function()
+    local limited, broken = { 429, "{}", { ["Retry-After"] = "0" } }, { 503, "{}", { ["Retry-After"] = "0" } }
+    local client, server =
+      clients.answered({ limited, broken, limited, broken, limited, broken }, { retries = 1 })
+    local _, failures = client:batch("get_org", { { id = UUID } })
+    assert.same({ 503, 4 }, { failures[1].err.status, failures[1].err.attempts })
+    assert.equal(4, #server:requests())
+  end)
+
+  it("says so in its progress, until it is back at its full number", function()
+    sandbox:faults { { operation = "create_org", fault = "status", status = 429, times = 1 } }
+    local states = {}
+    clients.sandbox():batch("create_org", named(30), {
+      concurrency = 2,
+      progress = function(state) states[#states + 1] = state end,
+    })
+    local slowed = 0
+    for _, state in ipairs(states) do
+      if state.slowed then slowed = slowed + 1 end
+    end
+    assert.is_true(slowed > 0)
+    assert.is_false(states[#states].slowed)
+  end)
+
   it("spends the client's one retry budget, not one for each item", function()
     local client, server = clients.answered({ 503 }, { retries = 4, timeout = 30 })
     local _, failures = client:batch("get_org", (function()
@@ -278,6 +333,22 @@ describe("control", function()
     assert.is_true(server:stats().requests <= 20)
     assert.equal(0, client:step(0))
     server:stop()
+  end)
+end)
+
+describe("control", function()
+  it("keeps what was done so far where an error ends the batch", function()
+    local control = {}
+    local ok, message = pcall(function()
+      clients.sandbox():batch("create_org", named(20), {
+        concurrency = 2,
+        control = control,
+        on_result = function(index) if index == 5 then error("enough", 0) end end,
+      })
+    end)
+    assert.same({ false, "enough" }, { ok, message })
+    for index = 1, 4 do assert.is_true(control.results[index]) end
+    assert.same({}, control.failures)
   end)
 end)
 
@@ -346,6 +417,11 @@ describe("Usage of a batch that makes no sense raises at the caller's line", fun
     raises("the operation's name must be a string", function() client:batch(nil, {}) end)
     raises("the list of arguments must be a table or a function, got nil", function() client:batch("create_org") end)
     raises("arguments 2 must be a table, got string", function() client:batch("create_org", { { name = "Acme" }, "Initech" }) end)
+    raises("must be a list, but has the key 'name'", function() client:batch("create_org", { name = "Acme" }) end)
+    raises(
+      "has a hole: there is nothing at 2",
+      function() client:batch("create_org", { { name = "Acme" }, nil, { name = "Initech" } }) end
+    )
     assert.same({}, sandbox:requests())
   end)
 

@@ -39,6 +39,43 @@ for _, mode in ipairs(modes) do
       return list
     end
 
+    it("creates a user who was deleted between being found and being changed", function()
+      local org_id = "248df4b7-aa70-47b8-a036-33ac447e668d"
+      local user = ('{"id":"%s","email":"jane@acme.com","role_ids":[]}'):format(org_id)
+      local server
+      client, server = clients.answered({
+        { 200, '{"data":[' .. user .. "]}" },
+        { 404, "{}" },
+        { 200, '{"data":' .. user .. "}" },
+      }, mode.options { retries = 0 })
+      local found, word =
+        ensure_user { org_id = org_id, email = "jane@acme.com", role_ids = { ADMIN } }
+      assert.same({ "jane@acme.com", "created" }, { found.email, word })
+      local methods = {}
+      for index, request in ipairs(server:requests()) do methods[index] = request.method end
+      assert.same({ "GET", "PUT", "POST" }, methods)
+    end)
+
+    it("passes over elements of a list that are no objects, and gives up on what is none", function()
+      client = clients.answered({
+        { 200, '{"data":[1,true,null,"x",[]]}' },
+        { 200, '{"data":7}' },
+      }, mode.options { retries = 0 })
+      local org, message, err = ensure_org { name = "Acme" }
+      assert.same({ nil, "bad_response" }, { org, err.kind }, message)
+    end)
+
+    it("creates nothing where the list that it looked through is cut short", function()
+      local server
+      client, server = clients.answered({
+        { 200, '{"data":[],"pagination":{"next_page_token":"t2"}}' },
+      }, mode.options { retries = 0 })
+      local org, message, err = ensure_org { name = "Acme" }
+      assert.same({ nil, "bad_response" }, { org, err.kind })
+      assert.truthy(message:find("names a further page", 1, true), message)
+      assert.equal(1, #server:requests())
+    end)
+
     describe("an organization", function()
       it("creates it once, then leaves it, then updates what differs and keeps the rest", function()
         local org, word, response = ensure_org { name = "Acme", sso_domain = "acme.com", sso_org_id = "o-1" }

@@ -82,7 +82,9 @@ for _, mode in ipairs(modes) do
     end)
 
     for name, pagination in pairs {
-      ["null"] = '"pagination":{"next_page_token":null}', ["missing"] = '"pagination":{}', ["in no object"] = '"other":1',
+      ["null"] = '"pagination":{"next_page_token":null}',
+      ["an empty string"] = '"pagination":{"next_page_token":""}',
+      ["missing"] = '"pagination":{}', ["in no object"] = '"other":1',
       ["in an object that is null"] = '"pagination":null',
     } do
       it("J: ends where the token is " .. name, function()
@@ -94,8 +96,21 @@ for _, mode in ipairs(modes) do
       end)
     end
 
+    it("J: ends in an error where a list that has one page names a further one", function()
+      for _, more in ipairs { '"pagination":{"next_page_token":"t2"}', '"links":{"next":"/x?page=2"}' } do
+        local client, server = answered { { 200, '{"data":[{"id":"a"}],' .. more .. "}" } }
+        local ids, message = ids_of(client, "list_orgs")
+        assert.equal("a", ids)
+        assert.truthy(
+          message:find("names a further page of a list that has only one", 1, true),
+          message
+        )
+        assert.equal(1, #server:requests())
+      end
+    end)
+
     for name, case in pairs {
-      ["an empty string"] = { '""', "is an empty string" }, ["a number"] = { "17", "is a number instead of a string" },
+      ["a number"] = { "17", "is a number instead of a string" },
       ["an object"] = { "{}", "is a table instead of a string" },
     } do
       it("J: gives the items and then an error where the token is " .. name, function()
@@ -299,7 +314,7 @@ for _, mode in ipairs(modes) do
       for name, case in pairs {
         ["is relative to the path"] = { '"more?page=2"', "is no link to this server" }, ["is no URL"] = { '"javascript:alert(1)"', "is no link" },
         ["has a scheme of its own"] = { '"ftp://127.0.0.1/?page=2"', "leads to another host" }, ["is a file"] = { '"file:///x?page=2"', "is no link" }, ["holds no page"] = { '"/x?pages=2"', "holds no page" },
-        ["holds an empty page"] = { '"/x?page="', "is an empty string" }, ["is an object"] = { "{}", "is a table instead of a string" },
+        ["is an object"] = { "{}", "is a table instead of a string" },
       } do
         it("ends with an error where the link " .. name, function()
           local client, server = answered { results("a", case[1]) }

@@ -34,6 +34,59 @@ for _, mode in ipairs(modes) do
       return cjson.decode(requests[#requests].body)
     end
 
+    it("reports a reply without an organization as such", function()
+      local other = clients.answered({ 204 }, mode.options { retries = 0 })
+      local org, _, err = results(
+        function() return other:patch_org { id = "248df4b7-aa70-47b8-a036-33ac447e668d", name = "Acme" } end
+      )
+      assert.same({ nil, "bad_response" }, { org, err.kind })
+    end)
+
+    describe("patch_user", function()
+      local ADMIN = "0a0a0a0a-0000-4000-8000-000000000001"
+      local MEMBER = "0a0a0a0a-0000-4000-8000-000000000002"
+      local org, user
+
+      before_each(function()
+        org = create { name = "Acme" }
+        user = results(function()
+          return assert(
+            client:create_user { org_id = org.id, email = "jane@acme.com", role_ids = { MEMBER } }
+          )
+        end)
+      end)
+
+      local function patch_user(arguments)
+        arguments.org_id, arguments.id = org.id, user.id
+        return results(function() return client:patch_user(arguments) end)
+      end
+
+      local function body()
+        local requests = sandbox:requests "update_user"
+        return cjson.decode(requests[#requests].body)
+      end
+
+      it("keeps the e-mail address and replaces the roles", function()
+        local patched, message, response = patch_user { role_ids = { ADMIN } }
+        assert.same({ { ADMIN }, "update_user" }, { patched.role_ids, response.operation }, message)
+        assert.same({ email = "jane@acme.com", role_ids = { ADMIN } }, body())
+      end)
+
+      it("keeps the roles and replaces the e-mail address", function()
+        assert(patch_user { email = "jo@acme.com" })
+        assert.same({ email = "jo@acme.com", role_ids = { MEMBER } }, body())
+      end)
+
+      it("refuses what is wrong before anything is sent", function()
+        local before = #sandbox:requests()
+        for field, arguments in pairs { role_ids = { role_ids = {} }, nonsense = { nonsense = 1 } } do
+          local data, _, err = patch_user(arguments)
+          assert.same({ nil, "invalid", field }, { data, err.kind, err.field })
+        end
+        assert.equal(before, #sandbox:requests())
+      end)
+    end)
+
     it("keeps what is not given", function()
       local org = create { name = "Acme", sso_domain = "acme.com", sso_org_id = "o-1" }
       local patched, message, response = patch { id = org.id, name = "Acme 2" }

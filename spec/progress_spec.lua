@@ -17,6 +17,14 @@ describe("The line of a batch's progress", function()
     assert.equal("create_user: 512/1000, 310.4/s, 3 failed, 12:34 min left", progress.text(state))
   end)
 
+  it("says while the server asks to slow down", function()
+    local state = { operation = "create_user", done = 7, failures = 0, rate = 0.5, slowed = true }
+    assert.equal(
+      "create_user: 7, 0.5/s, 0 failed, slowed down by the server",
+      progress.text(state)
+    )
+  end)
+
   it("knows no end where the arguments come from a function", function()
     assert.equal(
       "create_user: 7, 0.5/s, 0 failed",

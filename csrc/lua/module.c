@@ -303,6 +303,12 @@ static int module_slow_downs(lua_State *L) {
   return 1;
 }
 
+/* be_patient(call): in: call, just begun; answers 429 do not count against its `retries` */
+static int module_be_patient(lua_State *L) {
+  pt_lua_check_call(L, 1, "be_patient")->patient = true;
+  return 0;
+}
+
 /* is_terminal(descriptor): out: boolean */
 static int module_is_terminal(lua_State *L) {
   lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
@@ -370,6 +376,7 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"companion", module_companion},
                                        {"connections", module_connections},
                                        {"slow_downs", module_slow_downs},
+                                       {"be_patient", module_be_patient},
                                        {"is_terminal", module_is_terminal},
                                        {"terminal_columns", module_terminal_columns},
                                        {"readable", module_readable},

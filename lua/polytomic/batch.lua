@@ -4,17 +4,13 @@
 local core = require "polytomic.core"
 local driver = require "polytomic.driver"
 local progress = require "polytomic.progress"
+local run = require "polytomic.run"
 
 local M = {}
 local unpack = table.unpack or unpack -- luacheck: ignore
 
 local CONCURRENCY = 16
-local STEP = 1        -- seconds one blocking step may wait
-
--- Whether a coroutine can yield through pcall: not on Lua 5.1.
-local probe = coroutine.create(function() pcall(coroutine.yield) end)
-coroutine.resume(probe)
-local yields_through_pcall = coroutine.status(probe) == "suspended"
+local STEP = 0.1 -- seconds one blocking step may wait: how late a Ctrl-C may act
 
 local batch = {}
 batch.__index = batch
@@ -23,9 +19,9 @@ batch.__index = batch
 
 function batch:landed(call)
   self.ready[#self.ready + 1] = call
-  local wake = self.wake
-  self.wake = nil
-  if wake then wake() end
+  local wake, whom = self.wake, self.whom
+  self.wake, self.whom = nil, nil
+  if wake then wake(whom) end
 end
 
 -- Begins the call for the next arguments; false when there are none left.
@@ -38,9 +34,10 @@ function batch:begin_next()
   end
   self.index = index
   local call = core.begin(self.client, self.operation, arguments, self.call_options, self.level)
+  core.be_patient(call) -- an answer 429 slows the batch down; only the item's deadline ends it
   self.flying[call] = index
   self.count = self.count + 1
-  driver.watch(self.client, call, function() self:landed(call) end)
+  driver.watch(self.client, call, function() self:landed(call) end) -- of variables of its own
   return true
 end
 
@@ -67,9 +64,9 @@ function batch:done()
 end
 
 -- For driver.watch.
-function batch:watch(wake)
-  if #self.ready > 0 then return wake() end
-  self.wake = wake
+function batch:watch(wake, whom)
+  if #self.ready > 0 then return wake(whom) end
+  self.wake, self.whom = wake, whom
 end
 
 -- Ends the batch early: calls under way are cancelled, the others are not begun.
@@ -136,9 +133,17 @@ end
 
 -- ---- the course of it ----
 
+-- Whether the server asked to slow down and the batch has not come back to its full number since.
+function batch:report_slowing()
+  if not self.progress then return end
+  local slowing = self.limit < self.concurrency or core.slow_downs(self.client) > self.slow_downs
+  self.progress:slow_down(slowing)
+end
+
 function batch:await()
   while not self:done() do
     if self.wait then self.wait(self.client, self) else self.client:step(STEP) end
+    self:report_slowing()
   end
 end
 
@@ -186,7 +191,17 @@ end
 local function wrong_list(list)
   local problem = wrong_kind("the list of arguments", list, "table", "function")
   if problem or type(list) == "function" then return problem end
-  for index = 1, #list do
+  local count = 0
+  for key in pairs(list) do
+    if type(key) ~= "number" then
+      return ("the list of arguments must be a list, but has the key '%s'"):format(tostring(key))
+    end
+    count = count + 1
+  end
+  for index = 1, count do
+    if list[index] == nil then
+      return ("the list of arguments has a hole: there is nothing at %d"):format(index)
+    end
     if type(list[index]) ~= "table" then return ("arguments %d must be a table, got %s"):format(index, type(list[index])) end
   end
 end
@@ -218,14 +233,15 @@ end
 -- function that returns the arguments number i, nil at the end. Options: `concurrency` (calls at
 -- once, default 16), `options` (of each call), `on_result(i, data, message, err)` as each item ends
 -- (results[i] is then true in place of data, so that memory stays flat), `progress` (true, or a
--- function), and `control`, a table that gets a function `cancel`.
+-- function), and `control`, a table that gets a function `cancel`, and `results` and `failures` so
+-- far: what is left of a batch that an error or Ctrl-C ends.
 function M.batch(client, operation, list, options)
-  if type(client) ~= "userdata" then error("batch: use a colon: client:batch(…)", 2) end
+  if not core.is_client(client) then error("batch: use a colon: client:batch(…)", 2) end
   options = options or {}
   local problem = wrong_operation(operation) or wrong_list(list) or wrong_options(options)
   if problem then error("batch: " .. problem, 2) end
   local wait = core.wait_of(client)
-  local protected = not wait or yields_through_pcall
+  local protected = not wait or run.yields_anywhere
   local total = type(list) == "table" and #list or nil
   local self = setmetatable({
     client = client, operation = operation, call_options = options.options, on_result = options.on_result,
@@ -238,7 +254,10 @@ function M.batch(client, operation, list, options)
     round = 0, slow_downs = core.slow_downs(client),
     results = {}, failures = {},
   }, batch)
-  if options.control then options.control.cancel = function() self:cancel() end end
+  if options.control then
+    options.control.cancel = function() self:cancel() end
+    options.control.results, options.control.failures = self.results, self.failures
+  end
   self:guarded()
   table.sort(self.failures, function(a, b) return a.index < b.index end)
   return self.results, self.failures

@@ -5,17 +5,23 @@ local core = require "polytomic.core"
 
 local M = {}
 
--- What to do when a call is done, by call.
+-- Who is woken when a call is done, by call: a list of { wake, whom }.
 local wakes = setmetatable({}, { __mode = "k" })
 
--- Runs `wake()` once when the call is done, at once when it is already. A batch gives itself in
--- place of a call.
-function M.watch(client, call, wake)
-  if type(call) == "table" then return call:watch(wake) end
-  if call:done() then return wake() end
-  local before = wakes[call]
-  wakes[call] = before and function() before() wake() end or wake
+-- Runs `wake(whom)` once when the call is done, at once when it is already. A batch gives itself in
+-- place of a call. `wake` must not be a closure over the variables of a coroutine that waits: where
+-- a host kills the coroutine and uses its stack again, these are anything.
+function M.watch(client, call, wake, whom)
+  if type(call) == "table" then return call:watch(wake, whom) end
+  if call:done() then return wake(whom) end
+  local list = wakes[call] or {}
+  wakes[call] = list
+  list[#list + 1] = { wake, whom }
   core.watch(client, call)
+end
+
+local function wake_all(list)
+  for _, waiter in ipairs(list) do waiter[1](waiter[2]) end
 end
 
 -- Wakes those whose calls are done since, of any client that shares the connections; says whether
@@ -24,9 +30,9 @@ function M.wake(client)
   local call = core.next_done(client)
   local any = call ~= nil
   while call do
-    local wake = wakes[call]
+    local list = wakes[call]
     wakes[call] = nil
-    if wake then wake() end
+    if list then wake_all(list) end
     call = core.next_done(client)
   end
   return any

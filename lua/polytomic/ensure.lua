@@ -50,7 +50,7 @@ local function set_of(list)
   local set, size = {}, 0
   if type(list) ~= "table" then return set, size end
   for _, id in ipairs(list) do
-    local key = id:lower()
+    local key = tostring(id):lower()
     if not set[key] then
       set[key] = true
       size = size + 1
@@ -82,14 +82,7 @@ function user.fits(found, arguments)
 end
 
 function user.update(client, found, arguments, options)
-  local wanted = {
-    org_id = arguments.org_id,
-    id = found.id,
-    email = found.email,
-    role = arguments.role,
-    role_ids = arguments.role_ids,
-  }
-  return run.operation(client, "update_user", wanted, options, 1)
+  return patch.replace_user(client, found, arguments, options)
 end
 
 -- ---- both ----
@@ -109,21 +102,32 @@ local function may_exist(err)
   return err.outcome == "unknown" or err.kind == "conflict" or err.kind == "unprocessable"
 end
 
--- Looks, creates at most once, and looks again where creating failed in a way that leaves it open.
-local function ensure(kind, client, arguments, options)
-  local others = patch.without_key(options)
-  local found, message, response = kind.find(client, arguments, others)
-  if found then return settle(kind, client, found, arguments, others, response) end
-  if message then return nil, message, response end
-  local data, why, err = run.operation(client, kind.create, patch.without_drop(arguments), options, 1)
+-- Creates, and looks again where that failed in a way that leaves open whether it is there.
+local function create(kind, client, arguments, options, others)
+  local wanted = patch.without_drop(arguments)
+  local data, why, err = run.operation(client, kind.create, wanted, options, 1)
   if data ~= nil then return data, "created", err end
   if not may_exist(err) then return nil, why, err end
   local there, _, list = kind.find(client, arguments, others)
   if not there then return nil, why, err end
   local settled, word, detail = settle(kind, client, there, arguments, others, list)
-  -- It was not there before
+  -- it was not there before
   if word == "unchanged" and err.outcome == "unknown" then word = "created" end
   return settled, word, detail
+end
+
+-- Looks, and creates at most once: also where what was found was deleted before it could be
+-- changed.
+local function ensure(kind, client, arguments, options)
+  local others = patch.without_key(options)
+  local found, message, response = kind.find(client, arguments, others)
+  if message then return nil, message, response end
+  if found then
+    local settled, word, detail = settle(kind, client, found, arguments, others, response)
+    local deleted = settled == nil and detail.kind == "not_found"
+    if not deleted then return settled, word, detail end
+  end
+  return create(kind, client, arguments, options, others)
 end
 
 -- client:ensure_org{ name=, …, drop_oidc= }: org, "created" | "updated" | "unchanged", response or

@@ -14,7 +14,7 @@ local function scan(client, operation, arguments, options, fits)
     local items, message, response = pages.next(walk)
     if items == nil then return nil, message, response end
     for _, item in ipairs(items) do
-      if fits(item) then return item, nil, response end
+      if type(item) == "table" and fits(item) then return item, nil, response end
     end
   end
 end

@@ -29,6 +29,18 @@ function M.configure(options)
   return client
 end
 
+-- The other methods of a client, run on the default client: all but the end of it.
+local function on_default_client(name)
+  if name == "close" or rawget(core.methods, name) == nil then return nil end
+  return function(first, ...)
+    if first == M then
+      error(("%s: this is the module's function: polytomic.%s(…)"):format(name, name), 2)
+    end
+    local client = core.client()
+    return client[name](client, first, ...)
+  end
+end
+
 -- Described when first asked for: most programs never do.
 local late = { operations = core.describe }
 
@@ -49,7 +61,7 @@ return setmetatable(M, {
       value = make()
     else
       value = functions[name]
-      if value then looked_up[name] = true end
+      if value then looked_up[name] = true else value = on_default_client(name) end
     end
     if value ~= nil then rawset(module, name, value) end
     return value

@@ -14,12 +14,6 @@ local M = {
   most_empty_pages = 100, -- in a row
 }
 
-local probe = coroutine.create(function()
-  for _ in function() return coroutine.yield() end do end -- luacheck: ignore 512
-end)
-coroutine.resume(probe)
-local suspends_in_for = coroutine.status(probe) == "suspended"
-
 local function block(client)
   client:step(1)
 end
@@ -45,9 +39,6 @@ end
 local function new_token(walk, token, source)
   if type(token) ~= "string" then
     return nil, ("%s is a %s instead of a string"):format(source, type(token))
-  end
-  if token == "" then
-    return nil, source .. " is an empty string, so what follows cannot be asked for"
   end
   if walk.seen[token] then return nil, ("%s repeats the token %s"):format(source, shown(token)) end
   walk.seen[token] = true
@@ -84,7 +75,7 @@ local follow = {}
 function follow.page_token(walk, items, response)
   local pages = walk.operation.pages
   local token = member(response.body, pages.response_field)
-  if token == nil then return items end
+  if token == nil or token == "" then return items end
   local fresh, problem = new_token(walk, token, pages.response_field)
   return items, fresh, problem or pages.token_field
 end
@@ -107,6 +98,7 @@ function follow.links(walk, items, response)
   if not token then
     return items, nil, ("%s holds no %s"):format(pages.response_field, pages.token_field)
   end
+  if token == "" then return items end
   local fresh, problem = new_token(walk, unescaped(token), pages.response_field)
   return items, fresh, problem or pages.token_field
 end
@@ -115,8 +107,17 @@ function follow.time_window(walk, items)
   return window.take(walk.window, items)
 end
 
--- A list that is not paginated.
-function follow.none(_, items)
+-- Where replies of this API name the page that follows.
+local NEXT_PAGE = { "pagination.next_page_token", "pagination.next_page", "links.next" }
+
+-- A list that is not paginated, as far as the catalogue knows. It must not be cut short silently.
+function follow.none(_, items, response)
+  for _, path in ipairs(NEXT_PAGE) do
+    local token = member(response.body, path)
+    if token ~= nil and token ~= "" then
+      return items, nil, path .. " names a further page of a list that has only one"
+    end
+  end
   return items
 end
 
@@ -247,7 +248,7 @@ end
 -- for at once, where every Lua can suspend the coroutine.
 function M.items(walk)
   local items, count, index, page = {}, 0, 0, nil
-  local wait = not suspends_in_for and core.wait_of(walk.client) and block or nil
+  local wait = not run.yields_anywhere and core.wait_of(walk.client) and block or nil
   local function turn(as_client_waits)
     local list, message, response = M.next(walk, as_client_waits)
     if message then error(message, 0) end

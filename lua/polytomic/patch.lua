@@ -1,5 +1,5 @@
--- Changing some settings of an organization: update_org replaces them all, so the others are read
--- and sent along.
+-- Changing some settings of an organization or a user: update_org and update_user replace them all,
+-- so the others are read and sent along.
 
 local core = require "polytomic.core"
 local find = require "polytomic.find"
@@ -78,6 +78,15 @@ function M.replace(method, client, org, arguments, options)
   return run.operation(client, "update_org", body, options, 1)
 end
 
+-- What an operation that reads one thing gave back: nothing to complain of where it is a table, else
+-- nil, message, err.
+local function check_read(data, message, response)
+  if data == nil then return nil, message, response end
+  if type(data) == "table" then return nil end
+  local problem = "the reply holds no object"
+  return core.make_error(response, "bad_response", "rejected", problem)
+end
+
 -- client:patch_org{ id=, …, drop_oidc= }: data, nil, response or nil, message, err.
 local function patch_org(client, arguments, options)
   find.check_usage("patch_org", client, arguments)
@@ -86,16 +95,52 @@ local function patch_org(client, arguments, options)
   local _, message, err = core.check(client, "update_org", probe, options, 2)
   if not message then _, message, err = M.check_drop("patch_org", arguments) end
   if message then return nil, message, err end
-  local org, response
-  org, message, response =
+  local org, why, response =
     run.operation(client, "get_org", { id = arguments.id }, M.without_key(options), 1)
-  if not org then return nil, message, response end
+  _, message, err = check_read(org, why, response)
+  if message then return nil, message, err end
   return M.replace("patch_org", client, org, arguments, options)
 end
 
--- Gives every client `patch_org`.
+-- Replaces what is given of a user as it was read; e-mail and roles stay where they are not given.
+-- Data, nil, response or nil, message, err.
+function M.replace_user(client, user, arguments, options)
+  local wanted = {
+    org_id = arguments.org_id,
+    id = user.id,
+    email = user.email,
+    role = arguments.role,
+    role_ids = arguments.role_ids,
+  }
+  if wanted.role == nil and wanted.role_ids == nil then
+    local has_ids = type(user.role_ids) == "table" and user.role_ids[1] ~= nil
+    wanted.role_ids = has_ids and user.role_ids or nil
+    wanted.role = not has_ids and user.role or nil
+  end
+  return run.operation(client, "update_user", wanted, options, 1)
+end
+
+-- client:patch_user{ org_id=, id=, email=, role_ids= }: data, nil, response or nil, message, err.
+local function patch_user(client, arguments, options)
+  find.check_usage("patch_user", client, arguments)
+  local probe = copied(arguments)
+  if probe.email == nil then probe.email = "a@b" end -- only to replace it needs one
+  local _, message, err = core.check(client, "update_user", probe, options, 2)
+  if message then return nil, message, err end
+  local which = { org_id = arguments.org_id, id = arguments.id }
+  local user, why, response = run.operation(client, "get_user", which, M.without_key(options), 1)
+  _, message, err = check_read(user, why, response)
+  if message then return nil, message, err end
+  local found = copied(user)
+  found.id = arguments.id
+  if arguments.email ~= nil then found.email = arguments.email end
+  return M.replace_user(client, found, arguments, options)
+end
+
+-- Gives every client `patch_org` and `patch_user`.
 function M.install()
   core.methods.patch_org = patch_org
+  core.methods.patch_user = patch_user
 end
 
 return M

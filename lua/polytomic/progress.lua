@@ -21,6 +21,7 @@ function M.text(state)
   parts[2] = ("%.1f/s"):format(state.rate)
   parts[3] = ("%d failed"):format(state.failures)
   if state.eta then parts[4] = seconds_text(state.eta) .. " left" end
+  if state.slowed then parts[#parts + 1] = "slowed down by the server" end
   return table.concat(parts, ", ")
 end
 
@@ -36,6 +37,7 @@ function meter:state()
     failures = self.failures,
     rate = rate,
     eta = eta,
+    slowed = self.slowed,
   }
 end
 
@@ -50,8 +52,16 @@ function meter:tell(failures)
   if core.now() - self.reported >= INTERVAL then self:report() end
 end
 
+-- Notes whether the server asks to slow down; a change is reported at once.
+function meter:slow_down(slowed)
+  if slowed == self.slowed then return end
+  self.slowed = slowed
+  self:report()
+end
+
 -- The last report.
 function meter:stop()
+  self.slowed = false
   self:report()
   if self.finish then self.finish() end
 end
@@ -68,6 +78,7 @@ function M.new(operation, total, how)
     failures = 0,
     began = core.now(),
     reported = core.now(),
+    slowed = false,
   }
   if type(how) == "function" then
     self.show = how

@@ -42,7 +42,7 @@ describe("In luv", function()
 
   it("a call outside a coroutine says what to do, and sends nothing", function()
     local client = loops.client_of(host, sandbox)
-    local line = debug.getinfo(1, "l").currentline + 1
+    local line = debug.getinfo(1, "l").currentline + 2
     local ok, message = pcall(function()
       local org = client:create_org { name = "Acme" }
       return org

@@ -26,7 +26,7 @@ return function(client, call)
     return driver.wake(client)
   end
   local woken = condition.new()
-  driver.watch(client, call, function() woken:signal() end)
+  driver.watch(client, call, woken.signal, woken)
   driver.drive(client, loop, start)
   while not call:done() do
     if not woken:wait(PATIENCE) then driver.look(client) end

@@ -45,7 +45,7 @@ return function(client, call)
       "polytomic.wait.luv suspends the calling coroutine: call from coroutine.wrap(function() … end)()"
     )
   end
-  driver.watch(client, call, function() resume(thread) end)
+  driver.watch(client, call, resume, thread)
   driver.drive(client, loop, start)
   while not call:done() do coroutine.yield() end
 end

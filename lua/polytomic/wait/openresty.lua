@@ -5,7 +5,15 @@ local driver = require "polytomic.driver"
 
 local ngx = rawget(_G, "ngx")
   or error("polytomic.wait.openresty works only inside nginx's Lua module", 0)
-local semaphore = require "ngx.semaphore"
+local found, semaphore = pcall(require, "ngx.semaphore")
+if not found then
+  error(
+    "polytomic.wait.openresty needs ngx.semaphore, of the lua-resty-core that goes with nginx's Lua "
+      .. "module (OpenResty brings both; Debian: libnginx-mod-http-lua and lua-resty-core): "
+      .. tostring(semaphore):match "[^\n]*",
+    0
+  )
+end
 
 -- Seconds between two turns of the driver: a small part of what calls take lately, since every turn
 -- wakes the worker.
@@ -43,7 +51,7 @@ return function(client, call)
   local driven = driver.drive(client, worker, start)
   local turns = driven and driven.turns
   local woken, began = table.remove(spare) or semaphore.new(), ngx.now()
-  driver.watch(client, call, function() woken:post() end)
+  driver.watch(client, call, woken.post, woken)
   driver.look(client) -- sends it now, not at the next turn
   while not call:done() do
     if not woken:wait(driven and PATIENCE or SHORTEST) then
