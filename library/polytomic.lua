@@ -388,7 +388,8 @@ function Client:wait_for(operation, arguments, settings) end
 function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.ActionLookup
----@field [string] any
+---@field field_id? string
+---@field value? any
 
 ---@class polytomic.ActivateSyncEnvelope
 ---@field data? polytomic.ActivateSyncOutput
@@ -607,8 +608,12 @@ function Client:query_rows(arguments, settings) end
 ---@class polytomic.BulkSyncDestEnvelope
 ---@field data? polytomic.BulkSyncDest
 
+---@class polytomic.BulkSyncErrorHandling
+---@field ingestion_failure_threshold? integer
+---@field subscribers? string[]
+
 ---@class polytomic.BulkSyncErrorHandlingEnvelope
----@field [string] any
+---@field data? polytomic.BulkSyncErrorHandling
 
 ---@class polytomic.BulkSyncExecution
 ---@field completed_at? string RFC 3339
@@ -627,6 +632,7 @@ function Client:query_rows(arguments, settings) end
 ---@field status_message? string
 ---@field type? string
 ---@field updated_at? string RFC 3339
+---@field version? string
 ---@field warning_count? integer
 
 ---@class polytomic.BulkSyncExecutionEnvelope
@@ -774,7 +780,16 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.CancelSyncResponse
 
 ---@class polytomic.CloseHarborSessionEnvelope
----@field [string] any
+---@field data? polytomic.CloseHarborSessionEnvelopeData
+
+---@class polytomic.CloseHarborSessionEnvelopeData
+---@field session_id? string UUID
+---@field status? string
+
+---@class polytomic.CompletionValue
+---@field label? string
+---@field path? string
+---@field value? any
 
 ---@class polytomic.ConfigurationValue
 ---@field items? any[]
@@ -786,7 +801,9 @@ function Client:query_rows(arguments, settings) end
 ---@field name string
 ---@field organization_id? string UUID
 ---@field redirect_url string
+---@field ttl? integer
 ---@field type? string
+---@field use_organization_name? boolean
 ---@field whitelist? string[]
 
 ---@class polytomic.ConnectCardResponse
@@ -796,8 +813,20 @@ function Client:query_rows(arguments, settings) end
 ---@class polytomic.ConnectCardResponseEnvelope
 ---@field data? polytomic.ConnectCardResponse
 
+---@class polytomic.ConnectSessionResponse
+---@field connection_id? string
+---@field dark? boolean
+---@field expires_at? string RFC 3339
+---@field id? string
+---@field logo? string
+---@field name? string
+---@field organization_name? string
+---@field redirect_url? string
+---@field type? string
+---@field whitelist? string[]
+
 ---@class polytomic.ConnectSessionResponseEnvelope
----@field [string] any
+---@field data? polytomic.ConnectSessionResponse
 
 ---@class polytomic.ConnectionForm
 ---@field jsonschema? any
@@ -865,13 +894,23 @@ function Client:query_rows(arguments, settings) end
 ---@field body? string
 ---@field contentType? string
 ---@field headers? table<string, string>
+---@field jobId? string UUID
+---@field jobStatus? polytomic.WorkTaskStatus
+---@field jobUrl? string
 ---@field latencyMs? integer
 ---@field proxyCallId? string UUID
 ---@field status? integer
 ---@field truncated? boolean
 
 ---@class polytomic.ConnectionProxySettingsEnvelope
----@field [string] any
+---@field data? polytomic.ConnectionProxySettingsResponse
+
+---@class polytomic.ConnectionProxySettingsResponse
+---@field backendType? string
+---@field connectionId? string
+---@field enabled? boolean
+---@field parentConnectionId? string
+---@field supported? boolean
 
 ---@class polytomic.ConnectionProxyStats
 ---@field callsLast24h? integer
@@ -894,12 +933,18 @@ function Client:query_rows(arguments, settings) end
 ---@field organization_id? string UUID
 ---@field parent_connection_id? string UUID
 ---@field policies? string[] UUID
+---@field rate_limit? polytomic.ConnectionResponseSchemaRateLimit
 ---@field saved? boolean
 ---@field status? string
 ---@field status_error? string
 ---@field type? polytomic.ConnectionTypeSchema
 ---@field updated_at? string RFC 3339
 ---@field updated_by? polytomic.OutputActor
+
+---@class polytomic.ConnectionResponseSchemaRateLimit
+---@field currently_limited? boolean
+---@field expires_at? string RFC 3339
+---@field limited_since? string RFC 3339
 
 ---@class polytomic.ConnectionType
 ---@field capabilities polytomic.BackendConnectionCapabilities
@@ -920,6 +965,25 @@ function Client:query_rows(arguments, settings) end
 ---@field logo_url? string
 ---@field name? string
 ---@field operations? string[]
+
+---@class polytomic.ConnectionUsageCategoryStats
+---@field calls? integer
+---@field key? string
+---@field label? string
+
+---@class polytomic.ConnectionUsageResponse
+---@field bySync? polytomic.ConnectionUsageSyncStats[]
+---@field callsLast24h? integer
+---@field connectionId? string
+---@field reportsSyncStats? boolean
+
+---@class polytomic.ConnectionUsageSyncStats
+---@field categories? polytomic.ConnectionUsageCategoryStats[]
+---@field lastRunAt? string RFC 3339
+---@field syncId? string
+---@field syncName? string
+---@field syncType? string
+---@field totalCalls? integer
 
 ---@class polytomic.CreateBulkSyncRequest
 ---@field active? boolean
@@ -985,14 +1049,18 @@ function Client:query_rows(arguments, settings) end
 ---@field description? string
 
 ---@class polytomic.CreateHarborEnvelope
----@field [string] any
+---@field data? polytomic.CreateHarborResponse
 
 ---@class polytomic.CreateHarborRequest
----@field backing_mode string
+---@field backing_mode "managed"|"customer_managed"
 ---@field name string
 ---@field backing_connection_id? string
 ---@field description? string
 ---@field generate_api_key? boolean
+
+---@class polytomic.CreateHarborResponse
+---@field api_key? polytomic.HarborApiKeyCreatedResponse
+---@field harbor? polytomic.HarborResponse
 
 ---@class polytomic.CreateHarborSavedQueryDraftRequest
 ---@field name string
@@ -1026,16 +1094,22 @@ function Client:query_rows(arguments, settings) end
 ---@field sso_org_id? string
 
 ---@class polytomic.CreateRecordViewLinkEnvelope
----@field [string] any
+---@field data? polytomic.CreateRecordViewLinkResponse
 
 ---@class polytomic.CreateRecordViewLinkRequest
----@field connection_id string
+---@field connection_id string UUID
 ---@field lookup_key_field string
 ---@field lookup_key_value string
 ---@field schema_id string
----@field expires_at? string
+---@field expires_at? string RFC 3339
 ---@field fields? string[]
 ---@field source? string
+
+---@class polytomic.CreateRecordViewLinkResponse
+---@field created_at? string RFC 3339
+---@field expires_at? string RFC 3339
+---@field id? string
+---@field url? string
 
 ---@class polytomic.CreateSharedConnectionResponseEnvelope
 ---@field data? polytomic.CreateSharedConnectionResponseSchema
@@ -1047,20 +1121,23 @@ function Client:query_rows(arguments, settings) end
 ---@field active? boolean
 ---@field encryption_passphrase? string
 ---@field fields polytomic.SyncField[]
----@field filter_logic? string
----@field filters? polytomic.Filter[]
----@field identity? polytomic.Identity
+---@field filter_logic? string deprecated
+---@field filters? polytomic.Filter[] deprecated
+---@field identities? polytomic.ModelSyncIdentities
+---@field identity? polytomic.Identity deprecated
 ---@field mode polytomic.ModelsyncSyncTargetMode
+---@field model_filters? polytomic.ModelFilters
 ---@field name string
 ---@field only_enrich_updates? boolean
 ---@field organization_id? string UUID
----@field override_fields? polytomic.SyncField[]
+---@field override_fields? polytomic.OverrideFieldInput[]
 ---@field overrides? polytomic.Override[]
 ---@field policies? string[] UUID
 ---@field schedule polytomic.Schedule
 ---@field skip_initial_backfill? boolean
 ---@field sync_all_records? boolean
----@field target polytomic.Target
+---@field target polytomic.ModelSyncV5Target
+---@field target_filters? polytomic.TargetFilters
 
 ---@class polytomic.CreateTemporaryCredentialRequest
 ---@field subject polytomic.TemporaryCredentialSubject
@@ -1082,24 +1159,54 @@ function Client:query_rows(arguments, settings) end
 ---@field role? string deprecated
 ---@field role_ids? string[] UUID
 
+---@class polytomic.CurrentOrgListUsersEnvelope
+---@field data? polytomic.CurrentOrgUserResponse[]
+
 ---@class polytomic.CurrentOrgUpdateUserRequestSchema
 ---@field role? string deprecated
 ---@field role_ids? string[] UUID
 
+---@class polytomic.CurrentOrgUserEnvelope
+---@field data? polytomic.CurrentOrgUserResponse
+
+---@class polytomic.CurrentOrgUserResponse
+---@field email? string
+---@field harbor_ids? string[] UUID
+---@field harbor_only? boolean
+---@field id? string UUID
+---@field organization_id? string UUID
+---@field role? string deprecated
+---@field role_ids? string[] UUID
+
 ---@class polytomic.DeletedHarborContextDraftEnvelope
----@field [string] any
+---@field data? polytomic.DeletedHarborContextDraftEnvelopeData
+
+---@class polytomic.DeletedHarborContextDraftEnvelopeData
+---@field id? string UUID
 
 ---@class polytomic.DeletedHarborContextEnvelope
----@field [string] any
+---@field data? polytomic.DeletedHarborContextEnvelopeData
+
+---@class polytomic.DeletedHarborContextEnvelopeData
+---@field id? string UUID
 
 ---@class polytomic.DeletedHarborEnvelope
----@field [string] any
+---@field data? polytomic.DeletedHarborResponse
+
+---@class polytomic.DeletedHarborResponse
+---@field id? string UUID
 
 ---@class polytomic.DeletedHarborSavedQueryDraftEnvelope
----@field [string] any
+---@field data? polytomic.DeletedHarborSavedQueryDraftEnvelopeData
+
+---@class polytomic.DeletedHarborSavedQueryDraftEnvelopeData
+---@field id? string UUID
 
 ---@class polytomic.DeletedHarborSavedQueryEnvelope
----@field [string] any
+---@field data? polytomic.DeletedHarborSavedQueryEnvelopeData
+
+---@class polytomic.DeletedHarborSavedQueryEnvelopeData
+---@field id? string UUID
 
 ---@alias polytomic.EnricherConfiguration table<string, any>
 
@@ -1257,13 +1364,26 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.ConnectionProxyResponse
 
 ---@class polytomic.ExecuteConnectionProxyRequest
+---@field async? boolean
 ---@field request polytomic.ConnectionProxyCall
 
 ---@class polytomic.ExecuteHarborActionRequest
----@field execution_id string
+---@field execution_id string UUID
 
 ---@class polytomic.ExecuteHarborSavedQueryEnvelope
----@field [string] any
+---@field data? polytomic.ExecuteHarborSavedQueryEnvelopeData
+
+---@class polytomic.ExecuteHarborSavedQueryEnvelopeData
+---@field count? integer
+---@field error? string
+---@field expires? string
+---@field fields? string[]
+---@field id? string UUID
+---@field results? table<string, any>[]
+---@field revision_id? string UUID
+---@field saved_query_id? string UUID
+---@field status? polytomic.QueryStatus
+---@field version? integer
 
 ---@class polytomic.ExecuteHarborSavedQueryRequest
 ---@field parameters? table<string, any>
@@ -1326,6 +1446,7 @@ function Client:query_rows(arguments, settings) end
 ---@field ["function"] polytomic.FilterFunction
 ---@field label? string
 ---@field value? any
+---@field value_field? polytomic.Source
 
 ---@alias polytomic.FilterFieldReferenceType
 ---| "Model"
@@ -1374,7 +1495,7 @@ function Client:query_rows(arguments, settings) end
 ---@field query? string
 
 ---@class polytomic.GetConnectionUsageEnvelope
----@field [string] any
+---@field data? polytomic.ConnectionUsageResponse
 
 ---@class polytomic.GetEnrichmentInputFieldsResponseEnvelope
 ---@field data? string[][]
@@ -1396,6 +1517,7 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.GetIdentityResponseSchema
 
 ---@class polytomic.GetIdentityResponseSchema
+---@field credential? polytomic.IdentityCredentialSchema
 ---@field email? string
 ---@field id? string UUID
 ---@field is_organization? boolean
@@ -1407,7 +1529,7 @@ function Client:query_rows(arguments, settings) end
 ---@field role? string deprecated
 
 ---@class polytomic.GetRecordViewCapabilitiesEnvelope
----@field [string] any
+---@field data? polytomic.RecordviewCapabilities
 
 ---@class polytomic.GetSyncSourceMetaEnvelope
 ---@field data? polytomic.SyncSourceMetaResponse
@@ -1418,114 +1540,454 @@ function Client:query_rows(arguments, settings) end
 ---@class polytomic.GlobalErrorSubscribersResponse
 ---@field emails? string[]
 
+---@class polytomic.HarborActionCapability
+---@field description? string
+---@field effect? "read_only"|"mutating"
+---@field idempotency? polytomic.SchemaOperationIdempotency
+---@field input_fields? polytomic.HarborActionField[]
+---@field lookup_fields? polytomic.HarborActionField[]
+---@field name? string
+---@field operation_id? string
+---@field output_fields? polytomic.HarborActionField[]
+---@field schema_id? string
+
 ---@class polytomic.HarborActionDescribeEnvelope
----@field [string] any
+---@field data? polytomic.HarborActionCapability
 
 ---@class polytomic.HarborActionExecutionEnvelope
----@field [string] any
+---@field data? polytomic.HarborActionExecutionResponse
+
+---@class polytomic.HarborActionExecutionResponse
+---@field connection_id? string UUID
+---@field credential_id? string UUID
+---@field deadline_at? string RFC 3339
+---@field execution_id? string UUID
+---@field failure_category? string
+---@field field_ids? string[]
+---@field finished_at? string RFC 3339
+---@field lookup_field_id? string
+---@field operation_id? string
+---@field recovery_required? boolean
+---@field schema_id? string
+---@field started_at? string RFC 3339
+---@field status? string
+---@field status_path? string
+
+---@class polytomic.HarborActionField
+---@field definition? polytomic.TypesDefinition
+---@field description? string
+---@field id? string
+---@field max_bytes? integer
+---@field name? string
+---@field non_blank? boolean
+---@field nullable? boolean
+---@field pattern? string
+---@field required? boolean
+---@field type? polytomic.UtilFieldType
+---@field values? polytomic.CompletionValue[]
 
 ---@class polytomic.HarborActionListEnvelope
----@field [string] any
+---@field data? polytomic.HarborActionSummary[]
+---@field pagination? polytomic.HarborActionListEnvelopePagination
+
+---@class polytomic.HarborActionListEnvelopePagination
+---@field next_page_token? string
 
 ---@class polytomic.HarborActionLookupEnvelope
----@field [string] any
+---@field data? table<string, any>
+
+---@class polytomic.HarborActionPreparation
+---@field execution_id? string UUID
+---@field expires_at? string RFC 3339
 
 ---@class polytomic.HarborActionPreparationEnvelope
----@field [string] any
+---@field data? polytomic.HarborActionPreparation
+
+---@class polytomic.HarborActionSummary
+---@field connection_id? string UUID
+---@field connection_name? string
+---@field operation_id? string
+---@field schema_id? string
+---@field unavailable? boolean
 
 ---@class polytomic.HarborActivityEventEnvelope
----@field [string] any
+---@field data? polytomic.HarboractivityapiHarborActivityEvent
 
 ---@class polytomic.HarborActivityListEnvelope
 ---@field data? polytomic.HarboractivityapiHarborActivityEvent[]
 ---@field pagination? polytomic.PaginationDetails
 
 ---@class polytomic.HarborActivitySessionEnvelope
----@field [string] any
+---@field data? polytomic.HarboractivityapiHarborActivitySession
+---@field pagination? polytomic.PaginationDetails
+
+---@class polytomic.HarborApiKeyCreatedResponse
+---@field created_at? string RFC 3339
+---@field id? string UUID
+---@field mode? string
+---@field value? string
 
 ---@class polytomic.HarborConnectionListEnvelope
 ---@field data? polytomic.HarborConnectionResponse[]
 ---@field pagination? polytomic.PaginationDetails
 
 ---@class polytomic.HarborConnectionResponse
----@field [string] any
+---@field capabilities? string[]
+---@field id? string UUID
+---@field name? string
+---@field type? string
 
 ---@class polytomic.HarborConnectionSchemaEnvelope
----@field [string] any
+---@field data? polytomic.Schema
 
 ---@class polytomic.HarborContextDraftEnvelope
----@field [string] any
+---@field data? polytomic.HarborContextDraftResponse
 
 ---@class polytomic.HarborContextDraftListEnvelope
----@field [string] any
+---@field data? polytomic.HarborContextDraftMetadataResponse[]
+---@field pagination? polytomic.PaginationDetails
+
+---@class polytomic.HarborContextDraftMetadataResponse
+---@field base_revision_id? string UUID
+---@field change_note? string
+---@field context_id? string UUID
+---@field created_at? string RFC 3339
+---@field created_by? string UUID
+---@field created_by_type? string
+---@field description? string
+---@field id? string UUID
+---@field title? string
+---@field updated_at? string RFC 3339
+---@field updated_by? string UUID
+---@field updated_by_type? string
+
+---@class polytomic.HarborContextDraftResponse
+---@field base_revision_id? string UUID
+---@field change_note? string
+---@field content? string
+---@field context_id? string UUID
+---@field created_at? string RFC 3339
+---@field created_by? string UUID
+---@field created_by_type? string
+---@field description? string
+---@field id? string UUID
+---@field title? string
+---@field updated_at? string RFC 3339
+---@field updated_by? string UUID
+---@field updated_by_type? string
 
 ---@class polytomic.HarborContextEnvelope
----@field [string] any
+---@field data? polytomic.HarborContextResponse
 
 ---@class polytomic.HarborContextListEnvelope
----@field [string] any
+---@field data? polytomic.HarborContextMetadataResponse[]
+---@field pagination? polytomic.PaginationDetails
+
+---@class polytomic.HarborContextMetadataResponse
+---@field created_at? string RFC 3339
+---@field description? string
+---@field id? string UUID
+---@field revision_id? string UUID
+---@field title? string
+---@field updated_at? string RFC 3339
+---@field version? integer
+
+---@class polytomic.HarborContextResponse
+---@field content? string
+---@field created_at? string RFC 3339
+---@field description? string
+---@field id? string UUID
+---@field revision_id? string UUID
+---@field title? string
+---@field updated_at? string RFC 3339
+---@field version? integer
 
 ---@class polytomic.HarborContextVersionEnvelope
----@field [string] any
+---@field data? polytomic.HarborContextVersionResponse
 
 ---@class polytomic.HarborContextVersionListEnvelope
----@field [string] any
+---@field data? polytomic.HarborContextVersionMetadataResponse[]
+---@field pagination? polytomic.PaginationDetails
+
+---@class polytomic.HarborContextVersionMetadataResponse
+---@field change_note? string
+---@field description? string
+---@field id? string UUID
+---@field published_at? string RFC 3339
+---@field published_by? string UUID
+---@field published_by_type? string
+---@field title? string
+---@field version? integer
+
+---@class polytomic.HarborContextVersionResponse
+---@field change_note? string
+---@field content? string
+---@field description? string
+---@field id? string UUID
+---@field published_at? string RFC 3339
+---@field published_by? string UUID
+---@field published_by_type? string
+---@field title? string
+---@field version? integer
+
+---@class polytomic.HarborDatasetStatusResponse
+---@field error? string
+---@field last_success_at? string RFC 3339
+---@field latest_status? string
 
 ---@class polytomic.HarborEnvelope
----@field [string] any
+---@field data? polytomic.HarborResponse
 
 ---@class polytomic.HarborKeyEnvelope
----@field [string] any
+---@field data? polytomic.HarborApiKeyCreatedResponse
 
 ---@class polytomic.HarborKeyListEnvelope
----@field [string] any
+---@field data? polytomic.HarborKeyResponse[]
+---@field pagination? polytomic.PaginationDetails
+
+---@class polytomic.HarborKeyResponse
+---@field calls_last_24_hours? integer
+---@field client_name? string
+---@field created_at? string RFC 3339
+---@field expires_at? string RFC 3339
+---@field id? string UUID
+---@field key_hint? string
+---@field mode? string
 
 ---@class polytomic.HarborListEnvelope
 ---@field data? polytomic.HarborResponse[]
 ---@field pagination? polytomic.PaginationDetails
 
+---@class polytomic.HarborPipelineStatusResponse
+---@field datasets? table<string, polytomic.HarborDatasetStatusResponse>
+---@field id string UUID
+---@field refresh_enabled boolean
+---@field schedules polytomic.HarborStatusScheduleResponse[]
+---@field type "bulk"|"model"
+
 ---@class polytomic.HarborResponse
----@field [string] any
+---@field backing_connection_id? string UUID
+---@field backing_mode? string
+---@field created_at? string RFC 3339
+---@field description? string
+---@field id? string UUID
+---@field mcp_server_url? string
+---@field name? string
+---@field organization_id? string UUID
+---@field status? string
+---@field updated_at? string RFC 3339
 
 ---@class polytomic.HarborSavedQueryDraftEnvelope
----@field [string] any
+---@field data? polytomic.HarborSavedQueryDraftResponse
 
 ---@class polytomic.HarborSavedQueryDraftListEnvelope
----@field [string] any
+---@field data? polytomic.HarborSavedQueryDraftResponse[]
+---@field pagination? polytomic.PaginationDetails
+
+---@class polytomic.HarborSavedQueryDraftResponse
+---@field change_note? string
+---@field created_at? string RFC 3339
+---@field created_by? string UUID
+---@field created_by_type? string
+---@field description? string
+---@field id? string UUID
+---@field name? string
+---@field owner? string
+---@field parameters? polytomic.HarborSavedQueryParameter[]
+---@field saved_query_id? string UUID
+---@field sql_template? string
+---@field updated_at? string RFC 3339
+---@field updated_by? string UUID
+---@field updated_by_type? string
+---@field validation_values? table<string, any>
 
 ---@class polytomic.HarborSavedQueryEnvelope
----@field [string] any
+---@field data? polytomic.HarborSavedQueryResponse
 
 ---@class polytomic.HarborSavedQueryListEnvelope
----@field [string] any
+---@field data? polytomic.HarborSavedQueryMetadataResponse[]
+---@field pagination? polytomic.PaginationDetails
+
+---@class polytomic.HarborSavedQueryMetadataResponse
+---@field description? string
+---@field expected_columns? string[]
+---@field id? string UUID
+---@field name? string
+---@field owner? string
+---@field published_at? string RFC 3339
+---@field revision_id? string UUID
+---@field updated_at? string RFC 3339
+---@field version? integer
 
 ---@class polytomic.HarborSavedQueryParameter
----@field [string] any
+---@field default_value? any
+---@field name string
+---@field required? boolean
+---@field type "string"|"number"|"boolean"|"date"|"timestamp"|"uuid"
+
+---@class polytomic.HarborSavedQueryPreviewResponse
+---@field columns? string[]
+---@field rows? table<string, any>[]
+---@field truncated? boolean
+
+---@class polytomic.HarborSavedQueryResponse
+---@field change_note? string
+---@field description? string
+---@field expected_columns? string[]
+---@field id? string UUID
+---@field name? string
+---@field owner? string
+---@field parameters? polytomic.HarborSavedQueryParameter[]
+---@field published_at? string RFC 3339
+---@field published_by? string UUID
+---@field published_by_type? string
+---@field revision_id? string UUID
+---@field sql_template? string
+---@field updated_at? string RFC 3339
+---@field version? integer
 
 ---@class polytomic.HarborSavedQueryValidationEnvelope
----@field [string] any
+---@field data? polytomic.HarborSavedQueryPreviewResponse
 
 ---@class polytomic.HarborSchemaListEnvelope
----@field [string] any
+---@field data? polytomic.HarborSchemaResponse[]
+---@field pagination? polytomic.PaginationDetails
+---@field supports_namespaces? boolean
+
+---@class polytomic.HarborSchemaResponse
+---@field id? string
+---@field name? string
+
+---@class polytomic.HarborSourceMappingResponse
+---@field destination_schema_id? string
+---@field fields? table<string, string>
+---@field status? string
 
 ---@class polytomic.HarborSourceReference
----@field [string] any
+---@field connection_id string UUID
+---@field fields? string[]
+---@field schema_id string
 
 ---@class polytomic.HarborStatusEnvelope
----@field [string] any
+---@field data? polytomic.HarborStatusResponse
+
+---@class polytomic.HarborStatusResponse
+---@field as_of string RFC 3339
+---@field pipelines? polytomic.HarborPipelineStatusResponse[]
+
+---@class polytomic.HarborStatusScheduleResponse
+---@field connection_id? string UUID
+---@field day_of_month? string
+---@field day_of_week? string
+---@field frequency polytomic.ScheduleFrequency
+---@field hour? string
+---@field is_default? boolean
+---@field job_id? integer
+---@field minute? string
+---@field month? string
+---@field next_run_at? string RFC 3339
+---@field run_after_success_only? boolean
+---@field schemas? string[]
+---@field selective_mode? polytomic.BulkSelectiveMode
+---@field sync_mode? polytomic.BulkScheduleSyncMode
 
 ---@class polytomic.HarborUserEnvelope
----@field [string] any
+---@field data? polytomic.HarborUserResponse
 
 ---@class polytomic.HarborUserListEnvelope
 ---@field data? polytomic.HarborUserResponse[]
 ---@field pagination? polytomic.PaginationDetails
 
 ---@class polytomic.HarborUserResponse
----@field [string] any
+---@field created_at? string RFC 3339
+---@field email? string
+---@field harbor_ids? string[] UUID
+---@field harbor_only? boolean
+---@field id? string UUID
+---@field organization_id? string UUID
+---@field status? string
+
+---@class polytomic.HarboractivityapiHarborActivityActorSnapshot
+---@field display_name? string
+---@field email? string
+---@field id? string UUID
+---@field type? string
 
 ---@class polytomic.HarboractivityapiHarborActivityEvent
----@field [string] any
+---@field actor? polytomic.HarboractivityapiHarborActivityActorSnapshot
+---@field attempt_id? string UUID
+---@field client_name? string
+---@field client_version? string
+---@field connection_id? string UUID
+---@field context_id? string UUID
+---@field context_revision_id? string UUID
+---@field credential? polytomic.HarboractivityapiHarborActivityIdentitySnapshot
+---@field event_type? string
+---@field harbor_id? string UUID
+---@field id? string UUID
+---@field lifecycle_events? polytomic.HarboractivityapiHarborActivityEvent[]
+---@field metadata? polytomic.HarboractivityapiHarborActivityMetadata
+---@field occurred_at? string RFC 3339
+---@field operation_id? string UUID
+---@field outcome? string
+---@field profile? polytomic.HarboractivityapiHarborActivityIdentitySnapshot
+---@field provenance? string
+---@field recorded_at? string RFC 3339
+---@field session_id? string UUID
+---@field targets? polytomic.HarboractivityapiHarborActivityTarget[]
+
+---@class polytomic.HarboractivityapiHarborActivityIdentitySnapshot
+---@field id? string UUID
+
+---@class polytomic.HarboractivityapiHarborActivityMetadata
+---@field attempt_number? integer
+---@field category? string
+---@field client_name? string
+---@field client_version? string
+---@field connection_name? string
+---@field connection_name_truncated? boolean
+---@field connection_type? string
+---@field context_version? integer
+---@field error_category? string
+---@field execution_duration_ms? integer
+---@field external_run_id? string
+---@field field_count? integer
+---@field has_next_page? boolean
+---@field label? string
+---@field label_truncated? boolean
+---@field operation? string
+---@field phase? string
+---@field queue_duration_ms? integer
+---@field reason? string
+---@field record_id? string
+---@field row_count? integer
+---@field schema_id? string
+---@field statement_category? string
+---@field supported? boolean
+---@field total_duration_ms? integer
+
+---@class polytomic.HarboractivityapiHarborActivitySession
+---@field client_name? string
+---@field client_version? string
+---@field credential? polytomic.HarboractivityapiHarborActivityIdentitySnapshot
+---@field ended_at? string RFC 3339
+---@field events? polytomic.HarboractivityapiHarborActivityEvent[]
+---@field expires_at? string RFC 3339
+---@field external_run_id? string
+---@field harbor_id? string UUID
+---@field history_truncated? boolean
+---@field id? string UUID
+---@field profile? polytomic.HarboractivityapiHarborActivityIdentitySnapshot
+---@field started_at? string RFC 3339
+---@field started_event_id? string UUID
+---@field status? "active"|"closed"|"expired"
+---@field terminal_event_id? string UUID
+
+---@class polytomic.HarboractivityapiHarborActivityTarget
+---@field id? string
+---@field label? string
+---@field label_truncated? boolean
+---@field type? string
 
 ---@class polytomic.Identity
 ---@field ["function"] polytomic.SchemaIdentityFunction
@@ -1533,6 +1995,34 @@ function Client:query_rows(arguments, settings) end
 ---@field remote_field_type_id? string
 ---@field source polytomic.Source
 ---@field target string
+
+---@class polytomic.IdentityCredentialApiKeyProfileSchema
+---@field capabilities? polytomic.IdentityCredentialCapabilitiesSchema
+---@field description? string
+---@field id? string UUID
+---@field kind? string
+---@field name? string
+
+---@class polytomic.IdentityCredentialCapabilitiesSchema
+---@field query? polytomic.IdentityCredentialConnectionCapabilitySchema
+---@field schemas? polytomic.IdentityCredentialConnectionCapabilitySchema
+
+---@class polytomic.IdentityCredentialConnectionCapabilitySchema
+---@field connection_ids? string[] UUID
+
+---@class polytomic.IdentityCredentialHarborSchema
+---@field description? string
+---@field id? string UUID
+---@field mcp_server_url? string
+---@field name? string
+
+---@class polytomic.IdentityCredentialSchema
+---@field api_key_profile? polytomic.IdentityCredentialApiKeyProfileSchema
+---@field harbor? polytomic.IdentityCredentialHarborSchema
+---@field method? string
+---@field mode? string
+---@field oauth_client_id? string
+---@field oauth_resource? string
 
 ---@class polytomic.IdentityFunction
 ---@field id? string
@@ -1660,8 +2150,23 @@ function Client:query_rows(arguments, settings) end
 ---@class polytomic.ListUsersEnvelope
 ---@field data? polytomic.User[]
 
+---@class polytomic.LogsIndexEntry
+---@field count? integer
+---@field url? string
+
+---@class polytomic.LogsIndexResponse
+---@field deletes? polytomic.LogsIndexEntry
+---@field errors? polytomic.LogsIndexEntry
+---@field inserts? polytomic.LogsIndexEntry
+---@field records? polytomic.LogsIndexEntry
+---@field updates? polytomic.LogsIndexEntry
+---@field warnings? polytomic.LogsIndexEntry
+
+---@class polytomic.LogsIndexResponseEnvelope
+---@field data? polytomic.LogsIndexResponse
+
 ---@class polytomic.LookupHarborActionRequest
----@field connection_id string
+---@field connection_id string UUID
 ---@field lookup polytomic.ActionLookup
 ---@field operation_id string
 ---@field schema_id string
@@ -1691,6 +2196,16 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.ModelFieldResponse
 ---@field data? polytomic.ModelField[]
+
+---@class polytomic.ModelFilterCondition
+---@field ["function"] polytomic.FilterFunction
+---@field label? string
+---@field source polytomic.Source
+---@field value? any
+
+---@class polytomic.ModelFilters
+---@field conditions? polytomic.ModelFilterCondition[]
+---@field logic? string
 
 ---@class polytomic.ModelListResponseEnvelope
 ---@field data? polytomic.ModelResponse[]
@@ -1741,6 +2256,61 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.ModelSample
 ---@field job? polytomic.JobResponse
 
+---@class polytomic.ModelSyncIdentities
+---@field mappings polytomic.Identity[]
+---@field strategy? "priority"|"and"
+
+---@class polytomic.ModelSyncProblem
+---@field code? string
+---@field message? string
+---@field path? string
+---@field severity? "error"
+
+---@class polytomic.ModelSyncSourceIdentity
+---@field source polytomic.Source
+---@field value string
+
+---@class polytomic.ModelSyncV5Response
+---@field active? boolean
+---@field created_at? string RFC 3339
+---@field created_by? polytomic.OutputActor
+---@field encryption_passphrase? string
+---@field fields? polytomic.SyncField[]
+---@field filter_logic? string deprecated
+---@field filters? polytomic.Filter[] deprecated
+---@field id? string UUID
+---@field identities? polytomic.ModelSyncIdentities
+---@field identity? polytomic.Identity deprecated
+---@field mode? polytomic.ModelsyncSyncTargetMode
+---@field model_filters? polytomic.ModelFilters
+---@field model_ids? string[]
+---@field name? string
+---@field only_enrich_updates? boolean
+---@field organization_id? string UUID
+---@field override_fields? polytomic.OverrideField[]
+---@field overrides? polytomic.Override[]
+---@field policies? string[] UUID
+---@field problems? polytomic.ModelSyncProblem[]
+---@field schedule? polytomic.Schedule
+---@field skip_initial_backfill? boolean
+---@field sync_all_records? boolean
+---@field target? polytomic.ModelSyncV5Target
+---@field target_filters? polytomic.TargetFilters
+---@field updated_at? string RFC 3339
+---@field updated_by? polytomic.OutputActor
+
+---@class polytomic.ModelSyncV5ResponseEnvelope
+---@field data? polytomic.ModelSyncV5Response
+
+---@class polytomic.ModelSyncV5Target
+---@field configuration? table<string, any>
+---@field connection_id string UUID
+---@field create? table<string, string>
+---@field filter_logic? string deprecated
+---@field new_name? string
+---@field object? string
+---@field search_values? table<string, any>
+
 ---@class polytomic.ModelsCreateRequest
 ---@field additional_fields? polytomic.ModelModelFieldRequest[]
 ---@field configuration table<string, any>
@@ -1779,8 +2349,36 @@ function Client:query_rows(arguments, settings) end
 ---| "snapshot"
 ---| string
 
+---@class polytomic.OperationMatch
+---@field authAudience? string
+---@field id? string
+---@field method? string
+---@field openapiPointer? string
+---@field path? string
+---@field selectionProbability? number
+---@field summary? string
+
 ---@class polytomic.OperationSearchAvailabilityEnvelope
----@field [string] any
+---@field data? polytomic.OperationSearchAvailabilityEnvelopeData
+
+---@class polytomic.OperationSearchAvailabilityEnvelopeData
+---@field enabled boolean
+---@field rate_limited? polytomic.OperationSearchRateLimit
+
+---@class polytomic.OperationSearchRateLimit
+---@field reason polytomic.OperationSearchRateLimitReason
+---@field reset_at string RFC 3339
+
+---@alias polytomic.OperationSearchRateLimitReason
+---| "organization.minute.limit"
+---| "organization.daily.limit"
+---| "global.minute.limit"
+---| string
+
+---@class polytomic.OperationSearchResult
+---@field matches? polytomic.OperationMatch[]
+---@field noMatchProbability? number
+---@field query? string
 
 ---@alias polytomic.OrderedMapStringGithubComInvopopJsonschemaSchema table<string, any>
 
@@ -1809,6 +2407,20 @@ function Client:query_rows(arguments, settings) end
 ---@field override? any
 ---@field value? any
 
+---@class polytomic.OverrideField
+---@field new? boolean
+---@field override_value string
+---@field sync_mode? string
+---@field target string
+
+---@class polytomic.OverrideFieldInput
+---@field encryption_enabled? boolean
+---@field new? boolean
+---@field override_value? string
+---@field source? polytomic.Source
+---@field sync_mode? string
+---@field target string
+
 ---@class polytomic.PaginationDetails
 ---@field next_page_token? string
 
@@ -1821,7 +2433,7 @@ function Client:query_rows(arguments, settings) end
 ---@field example? any
 ---@field label? string
 ---@field path? string
----@field type? string
+---@field type? "string"|"number"|"boolean"|"datetime"|"array"|"object"|"binary"
 
 ---@class polytomic.PickValue
 ---@field label? string
@@ -1842,7 +2454,7 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.PolicyResponse
 
 ---@class polytomic.PrepareHarborActionRequest
----@field connection_id string
+---@field connection_id string UUID
 ---@field input table<string, any>
 ---@field operation_id string
 ---@field schema_id string
@@ -1852,16 +2464,47 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.RunQueryResult
 ---@field links? polytomic.RunQueryPagination
 
+---@alias polytomic.QueryStatus
+---| "created"
+---| "running"
+---| "unknown"
+---| "done"
+---| "failed"
+---| string
+
 ---@class polytomic.RecordLoggingSettingsEnvelope
----@field [string] any
+---@field data? polytomic.RecordLoggingSettingsResponse
+
+---@class polytomic.RecordLoggingSettingsResponse
+---@field deliveryConnectionId? string
+---@field deliveryConnectionName? string
+---@field deliveryPrefix? string
+---@field enabled? boolean
+
+---@class polytomic.RecordviewCapabilities
+---@field connection_id? string
+---@field default_field_policy? string
+---@field default_ttl_seconds? integer
+---@field lookup_key_field? string
+---@field max_ttl_seconds? integer
+---@field reason? string
+---@field schema_id? string
+---@field supported? boolean
+---@field supports_live_refresh? boolean
+---@field supports_snapshot? boolean
 
 ---@class polytomic.RegisterHarborSessionEnvelope
----@field [string] any
+---@field data? polytomic.RegisterHarborSessionResponse
 
 ---@class polytomic.RegisterHarborSessionRequest
 ---@field client_name? string
 ---@field client_version? string
 ---@field external_run_id? string
+
+---@class polytomic.RegisterHarborSessionResponse
+---@field expires_at? string RFC 3339
+---@field session_id? string UUID
+---@field token? string
 
 ---@class polytomic.Relation
 ---@field from? string
@@ -1872,13 +2515,20 @@ function Client:query_rows(arguments, settings) end
 ---@field model_id? string UUID
 
 ---@class polytomic.ResolveHarborSourceMappingsEnvelope
----@field [string] any
+---@field data? polytomic.ResolveHarborSourceMappingsEnvelopeData
+
+---@class polytomic.ResolveHarborSourceMappingsEnvelopeData
+---@field backing_connection_id? string UUID
+---@field sources? polytomic.HarborSourceMappingResponse[]
 
 ---@class polytomic.ResolveHarborSourceMappingsRequest
 ---@field sources? polytomic.HarborSourceReference[]
 
 ---@class polytomic.RevokedHarborKeyEnvelope
----@field [string] any
+---@field data? polytomic.RevokedHarborKeyEnvelopeData
+
+---@class polytomic.RevokedHarborKeyEnvelopeData
+---@field id? string UUID
 
 ---@class polytomic.RoleListResponseEnvelope
 ---@field data? polytomic.RoleResponse[]
@@ -1912,7 +2562,7 @@ function Client:query_rows(arguments, settings) end
 ---@field fields? string[]
 ---@field id? string UUID
 ---@field results? table<string, any>[]
----@field status? polytomic.WorkTaskStatus
+---@field status? polytomic.QueryStatus
 
 ---@alias polytomic.SampleRecord table<string, table<string, any>>
 
@@ -2010,13 +2660,17 @@ function Client:query_rows(arguments, settings) end
 ---@field id? string
 ---@field is_primary_key? boolean
 ---@field name? string
+---@field path? string
+---@field primary_key_override? boolean
 ---@field remote_type? string
+---@field source_primary_key? boolean
 ---@field type? polytomic.UtilFieldType
 ---@field type_spec? any
+---@field user_managed? boolean
 ---@field values? polytomic.PickValue[]
 
 ---@class polytomic.SchemaFieldResponseEnvelope
----@field [string] any
+---@field data? polytomic.SchemaField
 
 ---@alias polytomic.SchemaIdentityFunction
 ---| "Equality"
@@ -2026,6 +2680,10 @@ function Client:query_rows(arguments, settings) end
 ---| "HostnameMatch"
 ---| string
 
+---@class polytomic.SchemaOperationIdempotency
+---@field retention_ns? integer
+---@field scope? string
+
 ---@class polytomic.SchemaPrimaryKeyOverrideInput
 ---@field field_id string
 ---@field is_primary_key boolean
@@ -2034,12 +2692,16 @@ function Client:query_rows(arguments, settings) end
 ---@field data? table<string, any>[]
 
 ---@class polytomic.SearchOperationsEnvelope
----@field [string] any
+---@field data? polytomic.SearchOperationsResponse
 
 ---@class polytomic.SearchOperationsRequest
 ---@field queries string[]
 ---@field limit? integer
 ---@field operationIds? string[]
+
+---@class polytomic.SearchOperationsResponse
+---@field results? polytomic.OperationSearchResult[]
+---@field sourceSha256? string
 
 ---@class polytomic.SetPrimaryKeysRequest
 ---@field fields? polytomic.SchemaPrimaryKeyOverrideInput[]
@@ -2062,6 +2724,7 @@ function Client:query_rows(arguments, settings) end
 ---@class polytomic.StartSyncRequest
 ---@field identities? string[]
 ---@field resync? boolean
+---@field source_identities? polytomic.ModelSyncSourceIdentity[][]
 ---@field test? boolean
 
 ---@class polytomic.StartSyncResponseEnvelope
@@ -2079,6 +2742,13 @@ function Client:query_rows(arguments, settings) end
 ---@field requires_identity? boolean
 ---@field supports_field_sync_mode? boolean
 ---@field supports_target_filters? boolean
+
+---@class polytomic.SupportedFilterFunction
+---@field id? polytomic.FilterFunction
+---@field label? string
+---@field multi_value? boolean
+---@field requires_value? boolean
+---@field values? polytomic.PickValue[]
 
 ---@class polytomic.SupportedMode
 ---@field id? polytomic.ModelsyncSyncTargetMode
@@ -2101,8 +2771,14 @@ function Client:query_rows(arguments, settings) end
 ---@field target_creator? boolean
 ---@field use_field_names_as_labels? boolean
 
+---@class polytomic.SyncErrorHandling
+---@field auto_retry_record_errors? boolean
+---@field notify_on_record_errors? boolean
+---@field subscribers? string[]
+---@field warning_notifications? boolean
+
 ---@class polytomic.SyncErrorHandlingEnvelope
----@field [string] any
+---@field data? polytomic.SyncErrorHandling
 
 ---@class polytomic.SyncField
 ---@field encryption_enabled? boolean
@@ -2111,34 +2787,6 @@ function Client:query_rows(arguments, settings) end
 ---@field source? polytomic.Source
 ---@field sync_mode? string
 ---@field target string
-
----@class polytomic.SyncResponse
----@field active? boolean
----@field created_at? string RFC 3339
----@field created_by? polytomic.OutputActor
----@field encryption_passphrase? string
----@field fields? polytomic.SyncField[]
----@field filter_logic? string
----@field filters? polytomic.Filter[]
----@field id? string UUID
----@field identity? polytomic.Identity
----@field mode? polytomic.ModelsyncSyncTargetMode
----@field model_ids? string[]
----@field name? string
----@field only_enrich_updates? boolean
----@field organization_id? string UUID
----@field override_fields? polytomic.SyncField[]
----@field overrides? polytomic.Override[]
----@field policies? string[] UUID
----@field schedule? polytomic.Schedule
----@field skip_initial_backfill? boolean
----@field sync_all_records? boolean
----@field target? polytomic.Target
----@field updated_at? string RFC 3339
----@field updated_by? polytomic.OutputActor
-
----@class polytomic.SyncResponseEnvelope
----@field data? polytomic.SyncResponse
 
 ---@class polytomic.SyncSourceMetaResponse
 ---@field configuration? table<string, polytomic.ConfigurationValue>
@@ -2153,19 +2801,11 @@ function Client:query_rows(arguments, settings) end
 ---@field last_execution? polytomic.GetExecutionResponseSchema
 ---@field next_execution_time? string RFC 3339
 
----@class polytomic.Target
----@field configuration? table<string, any>
----@field connection_id string UUID
----@field create? table<string, string>
----@field filter_logic? string
----@field new_name? string
----@field object? string
----@field search_values? table<string, any>
-
 ---@class polytomic.TargetCreateInput
 ---@field enum? boolean
 ---@field id? string
 ---@field title? string
+---@field values? polytomic.UtilEnumValue[]
 
 ---@class polytomic.TargetCreator
 ---@field properties? polytomic.TargetCreateInput[]
@@ -2176,15 +2816,28 @@ function Client:query_rows(arguments, settings) end
 ---@field createable? boolean
 ---@field description? string
 ---@field encryptable? boolean
+---@field filter_functions? polytomic.SupportedFilterFunction[]
 ---@field filterable? boolean
 ---@field id? string
 ---@field identity_functions? polytomic.IdentityFunction[]
+---@field multiple_associations? boolean
 ---@field name? string
 ---@field required? boolean
 ---@field source_type? string
 ---@field supports_identity? boolean
 ---@field type? string
 ---@field updateable? boolean
+
+---@class polytomic.TargetFilterCondition
+---@field field string
+---@field ["function"] polytomic.FilterFunction
+---@field label? string
+---@field value? any
+---@field value_source? polytomic.Source
+
+---@class polytomic.TargetFilters
+---@field conditions? polytomic.TargetFilterCondition[]
+---@field logic? string
 
 ---@class polytomic.TargetObject
 ---@field id? string
@@ -2215,11 +2868,21 @@ function Client:query_rows(arguments, settings) end
 ---@class polytomic.TargetResponseEnvelope
 ---@field data? polytomic.TargetResponse
 
+---@class polytomic.TemporaryCredentialResponse
+---@field access_token? string
+---@field expires_at? string RFC 3339
+---@field id? string
+---@field token_type? string
+
 ---@class polytomic.TemporaryCredentialResponseEnvelope
----@field [string] any
+---@field data? polytomic.TemporaryCredentialResponse
 
 ---@class polytomic.TemporaryCredentialSubject
----@field type string
+---@field harbor_id? string UUID
+---@field mode? "user"|"read_only"
+---@field organization_id? string UUID
+---@field type "user"|"harbor"
+---@field user_id? string UUID
 ---@field [string] any
 
 ---@class polytomic.TestConnectionRequest
@@ -2227,13 +2890,19 @@ function Client:query_rows(arguments, settings) end
 ---@field connection_id? string UUID
 ---@field type string
 
----@class polytomic.TypesDefinition
----@field [string] any
+---@alias polytomic.TimeDuration integer
+
+---@alias polytomic.TypesDefinition
+---| string
+---| any[]
 
 ---@alias polytomic.TypesType any
 
 ---@class polytomic.UnassignedHarborUserEnvelope
----@field [string] any
+---@field data? polytomic.UnassignedHarborUserEnvelopeData
+
+---@class polytomic.UnassignedHarborUserEnvelopeData
+---@field id? string UUID
 
 ---@class polytomic.UpdateBulkField
 ---@field enabled? boolean
@@ -2328,20 +2997,23 @@ function Client:query_rows(arguments, settings) end
 ---@field active? boolean
 ---@field encryption_passphrase? string
 ---@field fields polytomic.SyncField[]
----@field filter_logic? string
----@field filters? polytomic.Filter[]
----@field identity? polytomic.Identity
+---@field filter_logic? string deprecated
+---@field filters? polytomic.Filter[] deprecated
+---@field identities? polytomic.ModelSyncIdentities
+---@field identity? polytomic.Identity deprecated
 ---@field mode polytomic.ModelsyncSyncTargetMode
+---@field model_filters? polytomic.ModelFilters
 ---@field name string
 ---@field only_enrich_updates? boolean
 ---@field organization_id? string UUID
----@field override_fields? polytomic.SyncField[]
+---@field override_fields? polytomic.OverrideFieldInput[]
 ---@field overrides? polytomic.Override[]
 ---@field policies? string[] UUID
 ---@field schedule polytomic.Schedule
 ---@field skip_initial_backfill? boolean
 ---@field sync_all_records? boolean
----@field target polytomic.Target
+---@field target polytomic.ModelSyncV5Target
+---@field target_filters? polytomic.TargetFilters
 
 ---@class polytomic.UpdateUserRequestSchema
 ---@field email string
@@ -2460,6 +3132,9 @@ function Client:query_rows(arguments, settings) end
 ---@field name string
 ---@field organization_id? string UUID
 
+---@class polytomic.Redirect
+---@field url string
+
 ---@class polytomic.arguments.activate_bulk_sync
 ---@field id string UUID, in the path
 ---@field active boolean
@@ -2467,6 +3142,8 @@ function Client:query_rows(arguments, settings) end
 ---Turn a bulk sync on or off
 ---
 ---`POST /api/bulk/syncs/{id}/activate`, user key
+---
+---Note: with `active` false a run in progress is also asked to cancel
 ---@param arguments polytomic.arguments.activate_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ActivateSyncOutput|nil data
@@ -2477,6 +3154,8 @@ function Client:activate_bulk_sync(arguments, options) end
 ---Turn a bulk sync on or off
 ---
 ---`POST /api/bulk/syncs/{id}/activate`, user key
+---
+---Note: with `active` false a run in progress is also asked to cancel
 ---@param arguments polytomic.arguments.activate_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ActivateSyncOutput|nil data
@@ -2491,6 +3170,8 @@ function M.activate_bulk_sync(arguments, options) end
 ---Turn a model sync on or off
 ---
 ---`POST /api/syncs/{id}/activate`, user key
+---
+---Note: with `active` false a run in progress goes on: stop it with cancel_sync
 ---@param arguments polytomic.arguments.activate_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ActivateSyncOutput|nil data
@@ -2501,6 +3182,8 @@ function Client:activate_sync(arguments, options) end
 ---Turn a model sync on or off
 ---
 ---`POST /api/syncs/{id}/activate`, user key
+---
+---Note: with `active` false a run in progress goes on: stop it with cancel_sync
 ---@param arguments polytomic.arguments.activate_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ActivateSyncOutput|nil data
@@ -2509,36 +3192,43 @@ function Client:activate_sync(arguments, options) end
 function M.activate_sync(arguments, options) end
 
 ---@class polytomic.arguments.assign_harbor_user
----@field harbor_id string in the path
----@field user_id string in the path
+---@field harbor_id string UUID, in the path
+---@field user_id string UUID, in the path
 
----Assign user (harbors)
+---Give a Harbor-only user a further Harbor
 ---
 ---`PUT /api/harbors/{harbor_id}/users/{user_id}`, any key
+---
+---Note: safe to repeat; regular users are refused
 ---@param arguments polytomic.arguments.assign_harbor_user
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborUserResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:assign_harbor_user(arguments, options) end
 
----Assign user (harbors)
+---Give a Harbor-only user a further Harbor
 ---
 ---`PUT /api/harbors/{harbor_id}/users/{user_id}`, any key
+---
+---Note: safe to repeat; regular users are refused
 ---@param arguments polytomic.arguments.assign_harbor_user
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborUserResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.assign_harbor_user(arguments, options) end
 
 ---@class polytomic.arguments.call_connection_proxy
 ---@field id string UUID, in the path
+---@field async? boolean|polytomic.Null
 ---@field request polytomic.ConnectionProxyCall
 
 ---Send an HTTP call through a connection's credentials
 ---
 ---`POST /api/connections/{id}/proxy`, user key
+---
+---Note: acts on the outside service with the stored credentials; 429 past the limits of get_connection_proxy_info; long bodies are cut (`truncated`); with `async` poll get_job with type connectionproxy and `jobId`
 ---@param arguments polytomic.arguments.call_connection_proxy
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionProxyResponse|nil data
@@ -2549,6 +3239,8 @@ function Client:call_connection_proxy(arguments, options) end
 ---Send an HTTP call through a connection's credentials
 ---
 ---`POST /api/connections/{id}/proxy`, user key
+---
+---Note: acts on the outside service with the stored credentials; 429 past the limits of get_connection_proxy_info; long bodies are cut (`truncated`); with `async` poll get_job with type connectionproxy and `jobId`
 ---@param arguments polytomic.arguments.call_connection_proxy
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionProxyResponse|nil data
@@ -2562,6 +3254,8 @@ function M.call_connection_proxy(arguments, options) end
 ---Ask running bulk executions to stop (async)
 ---
 ---`POST /api/bulk/syncs/{id}/cancel`, user key
+---
+---Note: asynchronous: poll get_bulk_sync_status until the run is completed, canceled or failed
 ---@param arguments polytomic.arguments.cancel_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CancelBulkSyncResponse|nil data
@@ -2572,6 +3266,8 @@ function Client:cancel_bulk_sync(arguments, options) end
 ---Ask running bulk executions to stop (async)
 ---
 ---`POST /api/bulk/syncs/{id}/cancel`, user key
+---
+---Note: asynchronous: poll get_bulk_sync_status until the run is completed, canceled or failed
 ---@param arguments polytomic.arguments.cancel_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CancelBulkSyncResponse|nil data
@@ -2586,6 +3282,8 @@ function M.cancel_bulk_sync(arguments, options) end
 ---Ask for one bulk run to stop (async)
 ---
 ---`POST /api/bulk/syncs/{id}/executions/{exec_id}/cancel`, user key
+---
+---Note: asynchronous: poll get_bulk_sync_execution until the run is completed, canceled or failed
 ---@param arguments polytomic.arguments.cancel_bulk_sync_execution
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CancelBulkSyncResponse|nil data
@@ -2596,6 +3294,8 @@ function Client:cancel_bulk_sync_execution(arguments, options) end
 ---Ask for one bulk run to stop (async)
 ---
 ---`POST /api/bulk/syncs/{id}/executions/{exec_id}/cancel`, user key
+---
+---Note: asynchronous: poll get_bulk_sync_execution until the run is completed, canceled or failed
 ---@param arguments polytomic.arguments.cancel_bulk_sync_execution
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CancelBulkSyncResponse|nil data
@@ -2610,6 +3310,8 @@ function M.cancel_bulk_sync_execution(arguments, options) end
 ---Ask one schema's run to stop (async)
 ---
 ---`POST /api/bulk/syncs/{id}/schemas/{schema_id}/cancel`, user key
+---
+---Note: asynchronous: poll get_bulk_sync_status for the end of the schema's work
 ---@param arguments polytomic.arguments.cancel_bulk_sync_schema
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CancelBulkSyncResponse|nil data
@@ -2620,6 +3322,8 @@ function Client:cancel_bulk_sync_schema(arguments, options) end
 ---Ask one schema's run to stop (async)
 ---
 ---`POST /api/bulk/syncs/{id}/schemas/{schema_id}/cancel`, user key
+---
+---Note: asynchronous: poll get_bulk_sync_status for the end of the schema's work
 ---@param arguments polytomic.arguments.cancel_bulk_sync_schema
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CancelBulkSyncResponse|nil data
@@ -2633,6 +3337,8 @@ function M.cancel_bulk_sync_schema(arguments, options) end
 ---Ask running executions to stop (async)
 ---
 ---`POST /api/syncs/{id}/cancel`, user key
+---
+---Note: asynchronous: poll get_sync_status until the run is completed, canceled or failed
 ---@param arguments polytomic.arguments.cancel_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CancelSyncResponse|nil data
@@ -2643,6 +3349,8 @@ function Client:cancel_sync(arguments, options) end
 ---Ask running executions to stop (async)
 ---
 ---`POST /api/syncs/{id}/cancel`, user key
+---
+---Note: asynchronous: poll get_sync_status until the run is completed, canceled or failed
 ---@param arguments polytomic.arguments.cancel_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CancelSyncResponse|nil data
@@ -2657,6 +3365,8 @@ function M.cancel_sync(arguments, options) end
 ---Ask one model run to stop
 ---
 ---`POST /api/syncs/{sync_id}/executions/{id}/cancel`, user key
+---
+---Note: only asks for the end: look at get_sync_execution for it
 ---@param arguments polytomic.arguments.cancel_sync_execution
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CancelSyncExecutionResponse|nil data
@@ -2667,6 +3377,8 @@ function Client:cancel_sync_execution(arguments, options) end
 ---Ask one model run to stop
 ---
 ---`POST /api/syncs/{sync_id}/executions/{id}/cancel`, user key
+---
+---Note: only asks for the end: look at get_sync_execution for it
 ---@param arguments polytomic.arguments.cancel_sync_execution
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CancelSyncExecutionResponse|nil data
@@ -2675,14 +3387,16 @@ function Client:cancel_sync_execution(arguments, options) end
 function M.cancel_sync_execution(arguments, options) end
 
 ---@class polytomic.arguments.close_harbor_session
----@field session_id string in the path
+---@field session_id string UUID, in the path
 
 ---Close a Harbor agent session
 ---
 ---`DELETE /api/harbor/sessions/{session_id}`, any key
+---
+---Note: for an MCP service that signs its calls with the X-Polytomic-MCP-* headers
 ---@param arguments polytomic.arguments.close_harbor_session
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.CloseHarborSessionEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:close_harbor_session(arguments, options) end
@@ -2690,9 +3404,11 @@ function Client:close_harbor_session(arguments, options) end
 ---Close a Harbor agent session
 ---
 ---`DELETE /api/harbor/sessions/{session_id}`, any key
+---
+---Note: for an MCP service that signs its calls with the X-Polytomic-MCP-* headers
 ---@param arguments polytomic.arguments.close_harbor_session
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.CloseHarborSessionEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.close_harbor_session(arguments, options) end
@@ -2703,16 +3419,16 @@ function M.close_harbor_session(arguments, options) end
 ---@field name string
 ---@field organization_id? string|polytomic.Null UUID
 ---@field redirect_url string
----@field type? string|polytomic.Null
----@field whitelist? string[]|polytomic.Null
 ---@field ttl? integer|polytomic.Null
+---@field type? string|polytomic.Null
 ---@field use_organization_name? boolean|polytomic.Null
+---@field whitelist? string[]|polytomic.Null
 
 ---Open a Polytomic Connect session, get redirect URL
 ---
 ---`POST /api/connections/connect/`, user key
 ---
----Note: `ttl` is in seconds, default 300, at most 604800
+---Note: whoever opens the returned URL can create or reconnect one connection
 ---@param arguments polytomic.arguments.connect_connection
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectCardResponse|nil data
@@ -2724,7 +3440,7 @@ function Client:connect_connection(arguments, options) end
 ---
 ---`POST /api/connections/connect/`, user key
 ---
----Note: `ttl` is in seconds, default 300, at most 604800
+---Note: whoever opens the returned URL can create or reconnect one connection
 ---@param arguments polytomic.arguments.connect_connection
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectCardResponse|nil data
@@ -2784,6 +3500,8 @@ function M.create_bulk_sync(arguments, options) end
 ---Add a schedule to a bulk sync
 ---
 ---`POST /api/bulk/syncs/{sync_id}/schedules`, user key
+---
+---Note: adds to the schedules there are; starts no run
 ---@param arguments polytomic.arguments.create_bulk_sync_schedule
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkBulkSyncSchedule|nil data
@@ -2794,6 +3512,8 @@ function Client:create_bulk_sync_schedule(arguments, options) end
 ---Add a schedule to a bulk sync
 ---
 ---`POST /api/bulk/syncs/{sync_id}/schedules`, user key
+---
+---Note: adds to the schedules there are; starts no run
 ---@param arguments polytomic.arguments.create_bulk_sync_schedule
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkBulkSyncSchedule|nil data
@@ -2814,6 +3534,8 @@ function M.create_bulk_sync_schedule(arguments, options) end
 ---Create a connection (may need OAuth visit)
 ---
 ---`POST /api/connections`, user key
+---
+---Note: the credentials are tried at the service at once, and the call fails when they do not work; types with OAuth answer `auth_url` to visit
 ---@param arguments polytomic.arguments.create_connection
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CreateConnectionResponseSchema|nil data
@@ -2824,6 +3546,8 @@ function Client:create_connection(arguments, options) end
 ---Create a connection (may need OAuth visit)
 ---
 ---`POST /api/connections`, user key
+---
+---Note: the credentials are tried at the service at once, and the call fails when they do not work; types with OAuth answer `auth_url` to visit
 ---@param arguments polytomic.arguments.create_connection
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CreateConnectionResponseSchema|nil data
@@ -2839,6 +3563,8 @@ function M.create_connection(arguments, options) end
 ---Invite a user into the caller's organization
 ---
 ---`POST /api/organization/users`, user key
+---
+---Note: sends an invitation e-mail to a real person; the roles take effect once it is accepted
 ---@param arguments polytomic.arguments.create_current_org_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -2849,6 +3575,8 @@ function Client:create_current_org_user(arguments, options) end
 ---Invite a user into the caller's organization
 ---
 ---`POST /api/organization/users`, user key
+---
+---Note: sends an invitation e-mail to a real person; the roles take effect once it is accepted
 ---@param arguments polytomic.arguments.create_current_org_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -2857,7 +3585,7 @@ function Client:create_current_org_user(arguments, options) end
 function M.create_current_org_user(arguments, options) end
 
 ---@class polytomic.arguments.create_harbor
----@field backing_mode string
+---@field backing_mode "managed"|"customer_managed"
 ---@field name string
 ---@field backing_connection_id? string|polytomic.Null
 ---@field description? string|polytomic.Null
@@ -2866,9 +3594,11 @@ function M.create_current_org_user(arguments, options) end
 ---Create a Harbor
 ---
 ---`POST /api/harbors`, any key
+---
+---Note: the key is shown only in this reply; a managed Harbor begins as provisioning: poll get_harbor until its status is ready
 ---@param arguments polytomic.arguments.create_harbor
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.CreateHarborResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:create_harbor(arguments, options) end
@@ -2876,91 +3606,105 @@ function Client:create_harbor(arguments, options) end
 ---Create a Harbor
 ---
 ---`POST /api/harbors`, any key
+---
+---Note: the key is shown only in this reply; a managed Harbor begins as provisioning: poll get_harbor until its status is ready
 ---@param arguments polytomic.arguments.create_harbor
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.CreateHarborResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.create_harbor(arguments, options) end
 
 ---@class polytomic.arguments.create_harbor_context
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field title string
 ---@field content string
 ---@field description? string|polytomic.Null
 
----Create context (harbors)
+---Add a context document to a Harbor
 ---
 ---`POST /api/harbors/{harbor_id}/contexts`, any key
+---
+---Note: published at once
 ---@param arguments polytomic.arguments.create_harbor_context
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:create_harbor_context(arguments, options) end
 
----Create context (harbors)
+---Add a context document to a Harbor
 ---
 ---`POST /api/harbors/{harbor_id}/contexts`, any key
+---
+---Note: published at once
 ---@param arguments polytomic.arguments.create_harbor_context
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.create_harbor_context(arguments, options) end
 
 ---@class polytomic.arguments.create_harbor_context_draft
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field title string
 ---@field content string
 ---@field description? string|polytomic.Null
 ---@field change_note? string|polytomic.Null
 
----Create context draft (harbors)
+---Add an unpublished context document to a Harbor
 ---
 ---`POST /api/harbors/{harbor_id}/contexts/drafts`, any key
+---
+---Note: readable only as a draft until promote_harbor_context_draft
 ---@param arguments polytomic.arguments.create_harbor_context_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextDraftResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:create_harbor_context_draft(arguments, options) end
 
----Create context draft (harbors)
+---Add an unpublished context document to a Harbor
 ---
 ---`POST /api/harbors/{harbor_id}/contexts/drafts`, any key
+---
+---Note: readable only as a draft until promote_harbor_context_draft
 ---@param arguments polytomic.arguments.create_harbor_context_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextDraftResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.create_harbor_context_draft(arguments, options) end
 
 ---@class polytomic.arguments.create_harbor_key
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 
----Create key (harbors)
+---Mint a key for a Harbor
 ---
 ---`POST /api/harbors/{harbor_id}/keys`, any key
+---
+---Note: the key is shown only in this reply
 ---@param arguments polytomic.arguments.create_harbor_key
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborApiKeyCreatedResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:create_harbor_key(arguments, options) end
 
----Create key (harbors)
+---Mint a key for a Harbor
 ---
 ---`POST /api/harbors/{harbor_id}/keys`, any key
+---
+---Note: the key is shown only in this reply
 ---@param arguments polytomic.arguments.create_harbor_key
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborApiKeyCreatedResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.create_harbor_key(arguments, options) end
 
 ---@class polytomic.arguments.create_harbor_saved_query_draft
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field name string
 ---@field sql_template string
 ---@field change_note? string|polytomic.Null
@@ -2969,22 +3713,26 @@ function M.create_harbor_key(arguments, options) end
 ---@field parameters? polytomic.HarborSavedQueryParameter[]|polytomic.Null
 ---@field validation_values? table<string, any>|polytomic.Null
 
----Create saved query draft (harbors)
+---Add a saved query to a Harbor, as a draft
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries`, any key
+---
+---Note: for managed Harbors only; unknown members are refused with 400; unpublished until publish_harbor_saved_query_draft
 ---@param arguments polytomic.arguments.create_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryDraftResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:create_harbor_saved_query_draft(arguments, options) end
 
----Create saved query draft (harbors)
+---Add a saved query to a Harbor, as a draft
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries`, any key
+---
+---Note: for managed Harbors only; unknown members are refused with 400; unpublished until publish_harbor_saved_query_draft
 ---@param arguments polytomic.arguments.create_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryDraftResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.create_harbor_saved_query_draft(arguments, options) end
@@ -3007,6 +3755,8 @@ function M.create_harbor_saved_query_draft(arguments, options) end
 ---Create a model (async option)
 ---
 ---`POST /api/models`, user key
+---
+---Note: with `async` poll get_job with type createmodel
 ---@param arguments polytomic.arguments.create_model
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelResponse|nil data
@@ -3017,6 +3767,8 @@ function Client:create_model(arguments, options) end
 ---Create a model (async option)
 ---
 ---`POST /api/models`, user key
+---
+---Note: with `async` poll get_job with type createmodel
 ---@param arguments polytomic.arguments.create_model
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelResponse|nil data
@@ -3035,6 +3787,8 @@ function M.create_model(arguments, options) end
 ---Create an organization under the partner
 ---
 ---`POST /api/organizations`, partner key
+---
+---Note: needs a partner key; the new organization belongs to the partner account; 409 when the name is in use
 ---@param arguments polytomic.arguments.create_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil data
@@ -3045,6 +3799,8 @@ function Client:create_org(arguments, options) end
 ---Create an organization under the partner
 ---
 ---`POST /api/organizations`, partner key
+---
+---Note: needs a partner key; the new organization belongs to the partner account; 409 when the name is in use
 ---@param arguments polytomic.arguments.create_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil data
@@ -3060,6 +3816,8 @@ function M.create_org(arguments, options) end
 ---Create a policy
 ---
 ---`POST /api/permissions/policies`, user key
+---
+---Note: the roles must exist already
 ---@param arguments polytomic.arguments.create_policy
 ---@param options? polytomic.CallOptions
 ---@return polytomic.PolicyResponse|nil data
@@ -3070,6 +3828,8 @@ function Client:create_policy(arguments, options) end
 ---Create a policy
 ---
 ---`POST /api/permissions/policies`, user key
+---
+---Note: the roles must exist already
 ---@param arguments polytomic.arguments.create_policy
 ---@param options? polytomic.CallOptions
 ---@return polytomic.PolicyResponse|nil data
@@ -3082,16 +3842,18 @@ function M.create_policy(arguments, options) end
 ---@field lookup_key_field string
 ---@field lookup_key_value string
 ---@field schema_id string
----@field expires_at? string|polytomic.Null
+---@field expires_at? string|polytomic.Null RFC 3339
 ---@field fields? string[]|polytomic.Null
 ---@field source? string|polytomic.Null
 
 ---Create a link to view one record
 ---
 ---`POST /api/record-view-links`, any key
+---
+---Note: whoever has the returned URL can see the record until it expires
 ---@param arguments polytomic.arguments.create_record_view_link
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.CreateRecordViewLinkResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:create_record_view_link(arguments, options) end
@@ -3099,9 +3861,11 @@ function Client:create_record_view_link(arguments, options) end
 ---Create a link to view one record
 ---
 ---`POST /api/record-view-links`, any key
+---
+---Note: whoever has the returned URL can see the record until it expires
 ---@param arguments polytomic.arguments.create_record_view_link
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.CreateRecordViewLinkResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.create_record_view_link(arguments, options) end
@@ -3113,6 +3877,8 @@ function M.create_record_view_link(arguments, options) end
 ---Create a role
 ---
 ---`POST /api/permissions/roles`, user key
+---
+---Note: a role grants something once a policy names it
 ---@param arguments polytomic.arguments.create_role
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RoleResponse|nil data
@@ -3123,6 +3889,8 @@ function Client:create_role(arguments, options) end
 ---Create a role
 ---
 ---`POST /api/permissions/roles`, user key
+---
+---Note: a role grants something once a policy names it
 ---@param arguments polytomic.arguments.create_role
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RoleResponse|nil data
@@ -3160,27 +3928,32 @@ function M.create_shared_connection(arguments, options) end
 ---@field active? boolean|polytomic.Null
 ---@field encryption_passphrase? string|polytomic.Null write-only
 ---@field fields polytomic.SyncField[]
----@field filter_logic? string|polytomic.Null
----@field filters? polytomic.Filter[]|polytomic.Null
----@field identity? polytomic.Identity|polytomic.Null
+---@field filter_logic? string|polytomic.Null deprecated
+---@field filters? polytomic.Filter[]|polytomic.Null deprecated
+---@field identities? polytomic.ModelSyncIdentities|polytomic.Null
+---@field identity? polytomic.Identity|polytomic.Null deprecated
 ---@field mode polytomic.ModelsyncSyncTargetMode
+---@field model_filters? polytomic.ModelFilters|polytomic.Null
 ---@field name string
 ---@field only_enrich_updates? boolean|polytomic.Null
 ---@field organization_id? string|polytomic.Null UUID
----@field override_fields? polytomic.SyncField[]|polytomic.Null
+---@field override_fields? polytomic.OverrideFieldInput[]|polytomic.Null
 ---@field overrides? polytomic.Override[]|polytomic.Null
 ---@field policies? string[]|polytomic.Null UUID
 ---@field schedule polytomic.Schedule
 ---@field skip_initial_backfill? boolean|polytomic.Null
 ---@field sync_all_records? boolean|polytomic.Null
----@field target polytomic.Target
+---@field target polytomic.ModelSyncV5Target
+---@field target_filters? polytomic.TargetFilters|polytomic.Null
 
 ---Create a model sync
 ---
 ---`POST /api/syncs`, user key
+---
+---Note: a `target` with `create` makes a new object at the destination
 ---@param arguments polytomic.arguments.create_sync
 ---@param options? polytomic.CallOptions
----@return polytomic.SyncResponse|nil data
+---@return polytomic.ModelSyncV5Response|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:create_sync(arguments, options) end
@@ -3188,9 +3961,11 @@ function Client:create_sync(arguments, options) end
 ---Create a model sync
 ---
 ---`POST /api/syncs`, user key
+---
+---Note: a `target` with `create` makes a new object at the destination
 ---@param arguments polytomic.arguments.create_sync
 ---@param options? polytomic.CallOptions
----@return polytomic.SyncResponse|nil data
+---@return polytomic.ModelSyncV5Response|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.create_sync(arguments, options) end
@@ -3204,10 +3979,10 @@ function M.create_sync(arguments, options) end
 ---
 ---`POST /api/temporary-credentials`, any key
 ---
----Note: `duration_seconds` is 600 to 14400, default 3600; `session_name` has at most 128 characters
+---Note: the token is shown only in this reply, cannot be renewed and cannot make another; a partner key must name `organization_id` and `user_id` in `subject`; 429 at 1000 live ones in an organization
 ---@param arguments polytomic.arguments.create_temporary_credentials
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.TemporaryCredentialResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:create_temporary_credentials(arguments, options) end
@@ -3216,10 +3991,10 @@ function Client:create_temporary_credentials(arguments, options) end
 ---
 ---`POST /api/temporary-credentials`, any key
 ---
----Note: `duration_seconds` is 600 to 14400, default 3600; `session_name` has at most 128 characters
+---Note: the token is shown only in this reply, cannot be renewed and cannot make another; a partner key must name `organization_id` and `user_id` in `subject`; 429 at 1000 live ones in an organization
 ---@param arguments polytomic.arguments.create_temporary_credentials
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.TemporaryCredentialResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.create_temporary_credentials(arguments, options) end
@@ -3233,6 +4008,8 @@ function M.create_temporary_credentials(arguments, options) end
 ---Invite a user into an organization (partner)
 ---
 ---`POST /api/organizations/{org_id}/users`, partner key
+---
+---Note: needs a partner key; sends an invitation e-mail to a real person; the roles take effect once it is accepted
 ---@param arguments polytomic.arguments.create_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -3243,6 +4020,8 @@ function Client:create_user(arguments, options) end
 ---Invite a user into an organization (partner)
 ---
 ---`POST /api/organizations/{org_id}/users`, partner key
+---
+---Note: needs a partner key; sends an invitation e-mail to a real person; the roles take effect once it is accepted
 ---@param arguments polytomic.arguments.create_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -3258,6 +4037,8 @@ function M.create_user(arguments, options) end
 ---Mint an API key for a user (partner)
 ---
 ---`POST /api/organizations/{org_id}/users/{id}/keys`, partner key
+---
+---Note: needs a partner key; the key is shown only in this reply; with `force` whatever still uses the old key stops working
 ---@param arguments polytomic.arguments.create_user_api_key
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ApiKeyResponse|nil data
@@ -3268,6 +4049,8 @@ function Client:create_user_api_key(arguments, options) end
 ---Mint an API key for a user (partner)
 ---
 ---`POST /api/organizations/{org_id}/users/{id}/keys`, partner key
+---
+---Note: needs a partner key; the key is shown only in this reply; with `force` whatever still uses the old key stops working
 ---@param arguments polytomic.arguments.create_user_api_key
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ApiKeyResponse|nil data
@@ -3283,6 +4066,8 @@ function M.create_user_api_key(arguments, options) end
 ---Register the organization's webhook
 ---
 ---`POST /api/webhooks`, user key
+---
+---Note: an organization has one webhook, which gets every event
 ---@param arguments polytomic.arguments.create_webhook
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Webhook|nil data
@@ -3293,6 +4078,8 @@ function Client:create_webhook(arguments, options) end
 ---Register the organization's webhook
 ---
 ---`POST /api/webhooks`, user key
+---
+---Note: an organization has one webhook, which gets every event
 ---@param arguments polytomic.arguments.create_webhook
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Webhook|nil data
@@ -3307,6 +4094,8 @@ function M.create_webhook(arguments, options) end
 ---Delete a bulk sync
 ---
 ---`DELETE /api/bulk/syncs/{id}`, user key
+---
+---Note: running executions are cancelled; its schedules, schema settings and run history are deleted with it
 ---@param arguments polytomic.arguments.delete_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3317,6 +4106,8 @@ function Client:delete_bulk_sync(arguments, options) end
 ---Delete a bulk sync
 ---
 ---`DELETE /api/bulk/syncs/{id}`, user key
+---
+---Note: running executions are cancelled; its schedules, schema settings and run history are deleted with it
 ---@param arguments polytomic.arguments.delete_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3331,6 +4122,8 @@ function M.delete_bulk_sync(arguments, options) end
 ---Remove one bulk schedule
 ---
 ---`DELETE /api/bulk/syncs/{sync_id}/schedules/{schedule_id}`, user key
+---
+---Note: stops future runs only, not one in progress
 ---@param arguments polytomic.arguments.delete_bulk_sync_schedule
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3341,6 +4134,8 @@ function Client:delete_bulk_sync_schedule(arguments, options) end
 ---Remove one bulk schedule
 ---
 ---`DELETE /api/bulk/syncs/{sync_id}/schedules/{schedule_id}`, user key
+---
+---Note: stops future runs only, not one in progress
 ---@param arguments polytomic.arguments.delete_bulk_sync_schedule
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3356,7 +4151,7 @@ function M.delete_bulk_sync_schedule(arguments, options) end
 ---
 ---`DELETE /api/connections/{id}`, user key
 ---
----Note: 409 for a connection that a Harbor owns; 422 for one in use, without `force`
+---Note: 422 for one in use, without `force`; 409 for one that backs a Harbor, even with `force`
 ---@param arguments polytomic.arguments.delete_connection
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3368,7 +4163,7 @@ function Client:delete_connection(arguments, options) end
 ---
 ---`DELETE /api/connections/{id}`, user key
 ---
----Note: 409 for a connection that a Harbor owns; 422 for one in use, without `force`
+---Note: 422 for one in use, without `force`; 409 for one that backs a Harbor, even with `force`
 ---@param arguments polytomic.arguments.delete_connection
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3382,6 +4177,8 @@ function M.delete_connection(arguments, options) end
 ---Remove a user (own org)
 ---
 ---`DELETE /api/organization/users/{id}`, user key
+---
+---Note: permanent: the user loses access at once
 ---@param arguments polytomic.arguments.delete_current_org_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -3392,6 +4189,8 @@ function Client:delete_current_org_user(arguments, options) end
 ---Remove a user (own org)
 ---
 ---`DELETE /api/organization/users/{id}`, user key
+---
+---Note: permanent: the user loses access at once
 ---@param arguments polytomic.arguments.delete_current_org_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -3400,14 +4199,16 @@ function Client:delete_current_org_user(arguments, options) end
 function M.delete_current_org_user(arguments, options) end
 
 ---@class polytomic.arguments.delete_harbor
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 
 ---Delete a Harbor
 ---
 ---`DELETE /api/harbors/{harbor_id}`, any key
+---
+---Note: revokes its keys and removes its contexts and user assignments; a managed backing connection that nothing else uses is deleted too, its storage in the background
 ---@param arguments polytomic.arguments.delete_harbor
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.DeletedHarborResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:delete_harbor(arguments, options) end
@@ -3415,129 +4216,147 @@ function Client:delete_harbor(arguments, options) end
 ---Delete a Harbor
 ---
 ---`DELETE /api/harbors/{harbor_id}`, any key
+---
+---Note: revokes its keys and removes its contexts and user assignments; a managed backing connection that nothing else uses is deleted too, its storage in the background
 ---@param arguments polytomic.arguments.delete_harbor
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.DeletedHarborResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.delete_harbor(arguments, options) end
 
 ---@class polytomic.arguments.delete_harbor_context
----@field harbor_id string in the path
----@field context_id string in the path
+---@field harbor_id string UUID, in the path
+---@field context_id string UUID, in the path
 
----Delete context (harbors)
+---Delete a context document of a Harbor
 ---
 ---`DELETE /api/harbors/{harbor_id}/contexts/{context_id}`, any key
 ---@param arguments polytomic.arguments.delete_harbor_context
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.DeletedHarborContextEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:delete_harbor_context(arguments, options) end
 
----Delete context (harbors)
+---Delete a context document of a Harbor
 ---
 ---`DELETE /api/harbors/{harbor_id}/contexts/{context_id}`, any key
 ---@param arguments polytomic.arguments.delete_harbor_context
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.DeletedHarborContextEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.delete_harbor_context(arguments, options) end
 
 ---@class polytomic.arguments.delete_harbor_context_draft
----@field harbor_id string in the path
----@field context_id string in the path
+---@field harbor_id string UUID, in the path
+---@field context_id string UUID, in the path
 
----Delete context draft (harbors)
+---Discard the draft of a context document
 ---
 ---`DELETE /api/harbors/{harbor_id}/contexts/{context_id}/draft`, any key
+---
+---Note: published versions stay; a context never published goes with its draft
 ---@param arguments polytomic.arguments.delete_harbor_context_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.DeletedHarborContextDraftEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:delete_harbor_context_draft(arguments, options) end
 
----Delete context draft (harbors)
+---Discard the draft of a context document
 ---
 ---`DELETE /api/harbors/{harbor_id}/contexts/{context_id}/draft`, any key
+---
+---Note: published versions stay; a context never published goes with its draft
 ---@param arguments polytomic.arguments.delete_harbor_context_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.DeletedHarborContextDraftEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.delete_harbor_context_draft(arguments, options) end
 
 ---@class polytomic.arguments.delete_harbor_key
----@field harbor_id string in the path
----@field key_id string in the path
+---@field harbor_id string UUID, in the path
+---@field key_id string UUID, in the path
 
----Delete key (harbors)
+---Revoke one key of a Harbor
 ---
 ---`DELETE /api/harbors/{harbor_id}/keys/{key_id}`, any key
+---
+---Note: its other keys stay valid
 ---@param arguments polytomic.arguments.delete_harbor_key
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.RevokedHarborKeyEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:delete_harbor_key(arguments, options) end
 
----Delete key (harbors)
+---Revoke one key of a Harbor
 ---
 ---`DELETE /api/harbors/{harbor_id}/keys/{key_id}`, any key
+---
+---Note: its other keys stay valid
 ---@param arguments polytomic.arguments.delete_harbor_key
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.RevokedHarborKeyEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.delete_harbor_key(arguments, options) end
 
 ---@class polytomic.arguments.delete_harbor_saved_query
----@field harbor_id string in the path
----@field saved_query_id string in the path
+---@field harbor_id string UUID, in the path
+---@field saved_query_id string UUID, in the path
 
----Delete saved query (harbors)
+---Archive a saved query
 ---
 ---`DELETE /api/harbors/{harbor_id}/saved-queries/{saved_query_id}`, any key
+---
+---Note: the draft goes too, published versions are kept; executions already asked for still run
 ---@param arguments polytomic.arguments.delete_harbor_saved_query
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.DeletedHarborSavedQueryEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:delete_harbor_saved_query(arguments, options) end
 
----Delete saved query (harbors)
+---Archive a saved query
 ---
 ---`DELETE /api/harbors/{harbor_id}/saved-queries/{saved_query_id}`, any key
+---
+---Note: the draft goes too, published versions are kept; executions already asked for still run
 ---@param arguments polytomic.arguments.delete_harbor_saved_query
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.DeletedHarborSavedQueryEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.delete_harbor_saved_query(arguments, options) end
 
 ---@class polytomic.arguments.delete_harbor_saved_query_draft
----@field harbor_id string in the path
----@field saved_query_id string in the path
+---@field harbor_id string UUID, in the path
+---@field saved_query_id string UUID, in the path
 
----Delete saved query draft (harbors)
+---Discard the draft of a saved query
 ---
 ---`DELETE /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft`, any key
+---
+---Note: published versions stay; a saved query never published goes with its draft
 ---@param arguments polytomic.arguments.delete_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.DeletedHarborSavedQueryDraftEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:delete_harbor_saved_query_draft(arguments, options) end
 
----Delete saved query draft (harbors)
+---Discard the draft of a saved query
 ---
 ---`DELETE /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft`, any key
+---
+---Note: published versions stay; a saved query never published goes with its draft
 ---@param arguments polytomic.arguments.delete_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.DeletedHarborSavedQueryDraftEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.delete_harbor_saved_query_draft(arguments, options) end
@@ -3549,6 +4368,8 @@ function M.delete_harbor_saved_query_draft(arguments, options) end
 ---Delete a model
 ---
 ---`DELETE /api/models/{id}`, user key
+---
+---Note: syncs that use the model break: change them first
 ---@param arguments polytomic.arguments.delete_model
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3559,6 +4380,8 @@ function Client:delete_model(arguments, options) end
 ---Delete a model
 ---
 ---`DELETE /api/models/{id}`, user key
+---
+---Note: syncs that use the model break: change them first
 ---@param arguments polytomic.arguments.delete_model
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3572,6 +4395,8 @@ function M.delete_model(arguments, options) end
 ---Delete an organization (not the owner one)
 ---
 ---`DELETE /api/organizations/{id}`, partner key
+---
+---Note: needs a partner key; the partner's own organization cannot be deleted
 ---@param arguments polytomic.arguments.delete_org
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3582,6 +4407,8 @@ function Client:delete_org(arguments, options) end
 ---Delete an organization (not the owner one)
 ---
 ---`DELETE /api/organizations/{id}`, partner key
+---
+---Note: needs a partner key; the partner's own organization cannot be deleted
 ---@param arguments polytomic.arguments.delete_org
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3595,6 +4422,8 @@ function M.delete_org(arguments, options) end
 ---Delete a policy
 ---
 ---`DELETE /api/permissions/policies/{id}`, user key
+---
+---Note: permanent; access that only it granted ends at once
 ---@param arguments polytomic.arguments.delete_policy
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3605,6 +4434,8 @@ function Client:delete_policy(arguments, options) end
 ---Delete a policy
 ---
 ---`DELETE /api/permissions/policies/{id}`, user key
+---
+---Note: permanent; access that only it granted ends at once
 ---@param arguments polytomic.arguments.delete_policy
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3618,6 +4449,8 @@ function M.delete_policy(arguments, options) end
 ---Delete a custom role
 ---
 ---`DELETE /api/permissions/roles/{id}`, user key
+---
+---Note: built-in roles are refused; policies go on naming the deleted role until they are changed
 ---@param arguments polytomic.arguments.delete_role
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3628,6 +4461,8 @@ function Client:delete_role(arguments, options) end
 ---Delete a custom role
 ---
 ---`DELETE /api/permissions/roles/{id}`, user key
+---
+---Note: built-in roles are refused; policies go on naming the deleted role until they are changed
 ---@param arguments polytomic.arguments.delete_role
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3643,6 +4478,8 @@ function M.delete_role(arguments, options) end
 ---Remove a user-defined field
 ---
 ---`DELETE /api/connections/{connection_id}/schemas/{schema_id}/fields/{field_id}`, user key
+---
+---Note: a sync that maps the field may fail at its next run
 ---@param arguments polytomic.arguments.delete_schema_field
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3653,6 +4490,8 @@ function Client:delete_schema_field(arguments, options) end
 ---Remove a user-defined field
 ---
 ---`DELETE /api/connections/{connection_id}/schemas/{schema_id}/fields/{field_id}`, user key
+---
+---Note: a sync that maps the field may fail at its next run
 ---@param arguments polytomic.arguments.delete_schema_field
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3666,6 +4505,8 @@ function M.delete_schema_field(arguments, options) end
 ---Delete a model sync
 ---
 ---`DELETE /api/syncs/{id}`, user key
+---
+---Note: permanent; a run in progress is cancelled first
 ---@param arguments polytomic.arguments.delete_sync
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3676,6 +4517,8 @@ function Client:delete_sync(arguments, options) end
 ---Delete a model sync
 ---
 ---`DELETE /api/syncs/{id}`, user key
+---
+---Note: permanent; a run in progress is cancelled first
 ---@param arguments polytomic.arguments.delete_sync
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3690,6 +4533,8 @@ function M.delete_sync(arguments, options) end
 ---Remove a user (partner)
 ---
 ---`DELETE /api/organizations/{org_id}/users/{id}`, partner key
+---
+---Note: needs a partner key; permanent: the user loses access at once
 ---@param arguments polytomic.arguments.delete_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -3700,6 +4545,8 @@ function Client:delete_user(arguments, options) end
 ---Remove a user (partner)
 ---
 ---`DELETE /api/organizations/{org_id}/users/{id}`, partner key
+---
+---Note: needs a partner key; permanent: the user loses access at once
 ---@param arguments polytomic.arguments.delete_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -3713,6 +4560,8 @@ function M.delete_user(arguments, options) end
 ---Delete a webhook
 ---
 ---`DELETE /api/webhooks/{id}`, user key
+---
+---Note: permanent: disable_webhook only stops deliveries
 ---@param arguments polytomic.arguments.delete_webhook
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3723,6 +4572,8 @@ function Client:delete_webhook(arguments, options) end
 ---Delete a webhook
 ---
 ---`DELETE /api/webhooks/{id}`, user key
+---
+---Note: permanent: disable_webhook only stops deliveries
 ---@param arguments polytomic.arguments.delete_webhook
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -3731,27 +4582,31 @@ function Client:delete_webhook(arguments, options) end
 function M.delete_webhook(arguments, options) end
 
 ---@class polytomic.arguments.describe_harbor_action
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field connection_id string in the query
 ---@field schema_id string in the query
 ---@field operation_id string in the query
 
----Describe (harbors actions)
+---Fields and effect of one action
 ---
 ---`GET /api/harbors/{harbor_id}/actions/describe`, any key
+---
+---Note: 403 when it is not granted, 503 when it cannot be looked up; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.describe_harbor_action
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborActionCapability|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:describe_harbor_action(arguments, options) end
 
----Describe (harbors actions)
+---Fields and effect of one action
 ---
 ---`GET /api/harbors/{harbor_id}/actions/describe`, any key
+---
+---Note: 403 when it is not granted, 503 when it cannot be looked up; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.describe_harbor_action
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborActionCapability|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.describe_harbor_action(arguments, options) end
@@ -3762,6 +4617,8 @@ function M.describe_harbor_action(arguments, options) end
 ---Pause deliveries
 ---
 ---`POST /api/webhooks/{id}/disable`, user key
+---
+---Note: events of that time are never delivered
 ---@param arguments polytomic.arguments.disable_webhook
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Webhook|nil data
@@ -3772,6 +4629,8 @@ function Client:disable_webhook(arguments, options) end
 ---Pause deliveries
 ---
 ---`POST /api/webhooks/{id}/disable`, user key
+---
+---Note: events of that time are never delivered
 ---@param arguments polytomic.arguments.disable_webhook
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Webhook|nil data
@@ -3785,6 +4644,8 @@ function M.disable_webhook(arguments, options) end
 ---Resume deliveries
 ---
 ---`POST /api/webhooks/{id}/enable`, user key
+---
+---Note: events missed while it was disabled are not delivered
 ---@param arguments polytomic.arguments.enable_webhook
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Webhook|nil data
@@ -3795,6 +4656,8 @@ function Client:enable_webhook(arguments, options) end
 ---Resume deliveries
 ---
 ---`POST /api/webhooks/{id}/enable`, user key
+---
+---Note: events missed while it was disabled are not delivered
 ---@param arguments polytomic.arguments.enable_webhook
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Webhook|nil data
@@ -3803,44 +4666,46 @@ function Client:enable_webhook(arguments, options) end
 function M.enable_webhook(arguments, options) end
 
 ---@class polytomic.arguments.execute_harbor_action
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field execution_id string
 
----Execute (harbors actions)
+---Run a prepared action
 ---
 ---`POST /api/harbors/{harbor_id}/actions/execute`, any key
 ---
----Note: after an uncertain outcome do not prepare again: poll the execution with the same `execution_id`
+---Note: changes a record at the outside service, in one attempt at most; 410 or 404 once the preparation has expired; after an uncertain outcome do not prepare again: poll get_harbor_action_execution with the same `execution_id`; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.execute_harbor_action
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborActionExecutionResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:execute_harbor_action(arguments, options) end
 
----Execute (harbors actions)
+---Run a prepared action
 ---
 ---`POST /api/harbors/{harbor_id}/actions/execute`, any key
 ---
----Note: after an uncertain outcome do not prepare again: poll the execution with the same `execution_id`
+---Note: changes a record at the outside service, in one attempt at most; 410 or 404 once the preparation has expired; after an uncertain outcome do not prepare again: poll get_harbor_action_execution with the same `execution_id`; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.execute_harbor_action
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborActionExecutionResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.execute_harbor_action(arguments, options) end
 
 ---@class polytomic.arguments.execute_harbor_saved_query
----@field harbor_id string in the path
----@field saved_query_id string in the path
+---@field harbor_id string UUID, in the path
+---@field saved_query_id string UUID, in the path
 ---@field parameters? table<string, any>|polytomic.Null
 
 ---Run a published saved query
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/execute`, any key
+---
+---Note: asynchronous: poll get_query with the returned id; results expire after 24 hours; needs a Harbor key, administrators are refused; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.execute_harbor_saved_query
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.ExecuteHarborSavedQueryEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:execute_harbor_saved_query(arguments, options) end
@@ -3848,9 +4713,11 @@ function Client:execute_harbor_saved_query(arguments, options) end
 ---Run a published saved query
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/execute`, any key
+---
+---Note: asynchronous: poll get_query with the returned id; results expire after 24 hours; needs a Harbor key, administrators are refused; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.execute_harbor_saved_query
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.ExecuteHarborSavedQueryEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.execute_harbor_saved_query(arguments, options) end
@@ -3863,6 +4730,8 @@ function M.execute_harbor_saved_query(arguments, options) end
 ---Start a job zipping a bulk run's logs
 ---
 ---`POST /api/bulk/syncs/{sync_id}/executions/{execution_id}/logs/export`, user key
+---
+---Note: asynchronous: poll get_job with type exportlogs; its result holds a signed URL
 ---@param arguments polytomic.arguments.export_bulk_sync_execution_logs
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ExportSyncLogsResponse|nil data
@@ -3873,6 +4742,8 @@ function Client:export_bulk_sync_execution_logs(arguments, options) end
 ---Start a job zipping a bulk run's logs
 ---
 ---`POST /api/bulk/syncs/{sync_id}/executions/{execution_id}/logs/export`, user key
+---
+---Note: asynchronous: poll get_job with type exportlogs; its result holds a signed URL
 ---@param arguments polytomic.arguments.export_bulk_sync_execution_logs
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ExportSyncLogsResponse|nil data
@@ -3910,6 +4781,8 @@ function M.get_bulk_sync(arguments, options) end
 ---Destination config shape and modes for a connection
 ---
 ---`GET /api/connections/{id}/bulksync/target`, user key
+---
+---Note: answers a JSON Schema, the same for all syncs to connections of this type
 ---@param arguments polytomic.arguments.get_bulk_sync_destination
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncDest|nil data
@@ -3920,6 +4793,8 @@ function Client:get_bulk_sync_destination(arguments, options) end
 ---Destination config shape and modes for a connection
 ---
 ---`GET /api/connections/{id}/bulksync/target`, user key
+---
+---Note: answers a JSON Schema, the same for all syncs to connections of this type
 ---@param arguments polytomic.arguments.get_bulk_sync_destination
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncDest|nil data
@@ -3928,24 +4803,24 @@ function Client:get_bulk_sync_destination(arguments, options) end
 function M.get_bulk_sync_destination(arguments, options) end
 
 ---@class polytomic.arguments.get_bulk_sync_error_handling
----@field id string in the path
+---@field id string UUID, in the path
 
----Get (bulkSync errorHandling)
+---Read how failures of a bulk sync are handled
 ---
 ---`GET /api/bulk/syncs/{id}/error-handling`, any key
 ---@param arguments polytomic.arguments.get_bulk_sync_error_handling
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.BulkSyncErrorHandling|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_bulk_sync_error_handling(arguments, options) end
 
----Get (bulkSync errorHandling)
+---Read how failures of a bulk sync are handled
 ---
 ---`GET /api/bulk/syncs/{id}/error-handling`, any key
 ---@param arguments polytomic.arguments.get_bulk_sync_error_handling
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.BulkSyncErrorHandling|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_bulk_sync_error_handling(arguments, options) end
@@ -3957,6 +4832,8 @@ function M.get_bulk_sync_error_handling(arguments, options) end
 ---One bulk sync run with per-schema detail
 ---
 ---`GET /api/bulk/syncs/{id}/executions/{exec_id}`, user key
+---
+---Note: poll until the status is completed, canceled or failed
 ---@param arguments polytomic.arguments.get_bulk_sync_execution
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncExecution|nil data
@@ -3967,6 +4844,8 @@ function Client:get_bulk_sync_execution(arguments, options) end
 ---One bulk sync run with per-schema detail
 ---
 ---`GET /api/bulk/syncs/{id}/executions/{exec_id}`, user key
+---
+---Note: poll until the status is completed, canceled or failed
 ---@param arguments polytomic.arguments.get_bulk_sync_execution
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncExecution|nil data
@@ -4007,6 +4886,8 @@ function M.get_bulk_sync_execution_console_logs(arguments, options) end
 ---Signed log-file URLs for a bulk run
 ---
 ---`GET /api/bulk/syncs/{sync_id}/executions/{execution_id}/logs`, user key
+---
+---Note: the URLs open without a key and expire soon: ask again for fresh ones
 ---@param arguments polytomic.arguments.get_bulk_sync_execution_logs
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncExecutionLogs|nil data
@@ -4017,6 +4898,8 @@ function Client:get_bulk_sync_execution_logs(arguments, options) end
 ---Signed log-file URLs for a bulk run
 ---
 ---`GET /api/bulk/syncs/{sync_id}/executions/{execution_id}/logs`, user key
+---
+---Note: the URLs open without a key and expire soon: ask again for fresh ones
 ---@param arguments polytomic.arguments.get_bulk_sync_execution_logs
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncExecutionLogs|nil data
@@ -4031,6 +4914,8 @@ function M.get_bulk_sync_execution_logs(arguments, options) end
 ---Fetch one bulk schedule
 ---
 ---`GET /api/bulk/syncs/{sync_id}/schedules/{schedule_id}`, user key
+---
+---Note: times are UTC
 ---@param arguments polytomic.arguments.get_bulk_sync_schedule
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkBulkSyncSchedule|nil data
@@ -4041,6 +4926,8 @@ function Client:get_bulk_sync_schedule(arguments, options) end
 ---Fetch one bulk schedule
 ---
 ---`GET /api/bulk/syncs/{sync_id}/schedules/{schedule_id}`, user key
+---
+---Note: times are UTC
 ---@param arguments polytomic.arguments.get_bulk_sync_schedule
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkBulkSyncSchedule|nil data
@@ -4106,6 +4993,8 @@ function M.get_bulk_sync_schema_console_logs(arguments, options) end
 ---Schemas a connection offers as bulk source
 ---
 ---`GET /api/connections/{id}/bulksync/source`, user key
+---
+---Note: answers from the cache: see refresh_schemas
 ---@param arguments polytomic.arguments.get_bulk_sync_source
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncSource|nil data
@@ -4116,6 +5005,8 @@ function Client:get_bulk_sync_source(arguments, options) end
 ---Schemas a connection offers as bulk source
 ---
 ---`GET /api/connections/{id}/bulksync/source`, user key
+---
+---Note: answers from the cache: see refresh_schemas
 ---@param arguments polytomic.arguments.get_bulk_sync_source
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncSource|nil data
@@ -4153,10 +5044,10 @@ function M.get_bulk_sync_status(arguments, options) end
 ---
 ---`GET /api/connections/connect/session`, authorised by `token`
 ---
----Note: authorised by the opaque token query parameter
+---Note: authorised by `token`, not by a key
 ---@param arguments polytomic.arguments.get_connect_session
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.ConnectSessionResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_connect_session(arguments, options) end
@@ -4165,10 +5056,10 @@ function Client:get_connect_session(arguments, options) end
 ---
 ---`GET /api/connections/connect/session`, authorised by `token`
 ---
----Note: authorised by the opaque token query parameter
+---Note: authorised by `token`, not by a key
 ---@param arguments polytomic.arguments.get_connect_session
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.ConnectSessionResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_connect_session(arguments, options) end
@@ -4179,6 +5070,8 @@ function M.get_connect_session(arguments, options) end
 ---Fetch one connection
 ---
 ---`GET /api/connections/{id}`, user key
+---
+---Note: passwords, tokens and keys are masked in the reply
 ---@param arguments polytomic.arguments.get_connection
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionResponseSchema|nil data
@@ -4189,12 +5082,40 @@ function Client:get_connection(arguments, options) end
 ---Fetch one connection
 ---
 ---`GET /api/connections/{id}`, user key
+---
+---Note: passwords, tokens and keys are masked in the reply
 ---@param arguments polytomic.arguments.get_connection
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionResponseSchema|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_connection(arguments, options) end
+
+---@class polytomic.arguments.get_connection_ingest_console_logs
+---@field connection_id string UUID, in the path
+---@field sync_id? string in the query
+---@field limit? integer in the query
+---@field after? string in the query
+
+---Newest console lines of a connection's ingestion
+---
+---`GET /api/connections/{connection_id}/ingest/consolelog`, any key
+---@param arguments polytomic.arguments.get_connection_ingest_console_logs
+---@param options? polytomic.CallOptions
+---@return polytomic.ExecutionConsoleLogsResponse|nil data
+---@return string|nil message
+---@return polytomic.Response|polytomic.Error detail
+function Client:get_connection_ingest_console_logs(arguments, options) end
+
+---Newest console lines of a connection's ingestion
+---
+---`GET /api/connections/{connection_id}/ingest/consolelog`, any key
+---@param arguments polytomic.arguments.get_connection_ingest_console_logs
+---@param options? polytomic.CallOptions
+---@return polytomic.ExecutionConsoleLogsResponse|nil data
+---@return string|nil message
+---@return polytomic.Response|polytomic.Error detail
+function M.get_connection_ingest_console_logs(arguments, options) end
 
 ---@class polytomic.arguments.get_connection_parameter_values
 ---@field id string UUID, in the path
@@ -4225,6 +5146,8 @@ function M.get_connection_parameter_values(arguments, options) end
 ---Limits and rules of a connection's proxy
 ---
 ---`GET /api/connections/{id}/proxy/info`, user key
+---
+---Note: masks the values of inherited headers and query parameters
 ---@param arguments polytomic.arguments.get_connection_proxy_info
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionProxyInfoResponse|nil data
@@ -4235,6 +5158,8 @@ function Client:get_connection_proxy_info(arguments, options) end
 ---Limits and rules of a connection's proxy
 ---
 ---`GET /api/connections/{id}/proxy/info`, user key
+---
+---Note: masks the values of inherited headers and query parameters
 ---@param arguments polytomic.arguments.get_connection_proxy_info
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionProxyInfoResponse|nil data
@@ -4243,24 +5168,28 @@ function Client:get_connection_proxy_info(arguments, options) end
 function M.get_connection_proxy_info(arguments, options) end
 
 ---@class polytomic.arguments.get_connection_proxy_settings
----@field id string in the path
+---@field id string UUID, in the path
 
----Read proxy on/off for a connection
+---Whether the proxy of a connection is on
 ---
 ---`GET /api/connections/{id}/proxy/settings`, any key
+---
+---Note: the setting lives on the parent of a shared connection
 ---@param arguments polytomic.arguments.get_connection_proxy_settings
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.ConnectionProxySettingsResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_connection_proxy_settings(arguments, options) end
 
----Read proxy on/off for a connection
+---Whether the proxy of a connection is on
 ---
 ---`GET /api/connections/{id}/proxy/settings`, any key
+---
+---Note: the setting lives on the parent of a shared connection
 ---@param arguments polytomic.arguments.get_connection_proxy_settings
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.ConnectionProxySettingsResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_connection_proxy_settings(arguments, options) end
@@ -4275,6 +5204,8 @@ function M.get_connection_proxy_settings(arguments, options) end
 ---Completion values before a connection exists
 ---
 ---`POST /api/connection_types/{type}/parameter_values`, user key
+---
+---Note: nothing is saved; an error when the service must be authorised first
 ---@param arguments polytomic.arguments.get_connection_type_parameter_values
 ---@param options? polytomic.CallOptions
 ---@return table<string, polytomic.ConnectionParameterValuesResp>|nil data
@@ -4285,6 +5216,8 @@ function Client:get_connection_type_parameter_values(arguments, options) end
 ---Completion values before a connection exists
 ---
 ---`POST /api/connection_types/{type}/parameter_values`, user key
+---
+---Note: nothing is saved; an error when the service must be authorised first
 ---@param arguments polytomic.arguments.get_connection_type_parameter_values
 ---@param options? polytomic.CallOptions
 ---@return table<string, polytomic.ConnectionParameterValuesResp>|nil data
@@ -4316,24 +5249,28 @@ function Client:get_connection_type_schema(arguments, options) end
 function M.get_connection_type_schema(arguments, options) end
 
 ---@class polytomic.arguments.get_connection_usage
----@field id string in the path
+---@field id string UUID, in the path
 
----What uses a connection
+---API calls a connection made in the last 24 hours, by sync where known
 ---
 ---`GET /api/connections/{id}/usage`, any key
+---
+---Note: not every type of connection reports usage: `callsLast24h` is then null
 ---@param arguments polytomic.arguments.get_connection_usage
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.ConnectionUsageResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_connection_usage(arguments, options) end
 
----What uses a connection
+---API calls a connection made in the last 24 hours, by sync where known
 ---
 ---`GET /api/connections/{id}/usage`, any key
+---
+---Note: not every type of connection reports usage: `callsLast24h` is then null
 ---@param arguments polytomic.arguments.get_connection_usage
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.ConnectionUsageResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_connection_usage(arguments, options) end
@@ -4343,6 +5280,8 @@ function M.get_connection_usage(arguments, options) end
 ---Organization of the credential
 ---
 ---`GET /api/organization`, user key
+---
+---Note: only the organization of the key itself; a partner finds others with list_orgs
 ---@param arguments? polytomic.arguments.get_current_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil data
@@ -4353,6 +5292,8 @@ function Client:get_current_org(arguments, options) end
 ---Organization of the credential
 ---
 ---`GET /api/organization`, user key
+---
+---Note: only the organization of the key itself; a partner finds others with list_orgs
 ---@param arguments? polytomic.arguments.get_current_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil data
@@ -4366,11 +5307,9 @@ function M.get_current_org(arguments, options) end
 ---Fetch a user of the caller's organization
 ---
 ---`GET /api/organization/users/{id}`, user key
----
----Note: newer servers add `harbor_ids` (UUIDs) and `harbor_only` (boolean) to the user
 ---@param arguments polytomic.arguments.get_current_org_user
 ---@param options? polytomic.CallOptions
----@return polytomic.User|nil data
+---@return polytomic.CurrentOrgUserResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_current_org_user(arguments, options) end
@@ -4378,11 +5317,9 @@ function Client:get_current_org_user(arguments, options) end
 ---Fetch a user of the caller's organization
 ---
 ---`GET /api/organization/users/{id}`, user key
----
----Note: newer servers add `harbor_ids` (UUIDs) and `harbor_only` (boolean) to the user
 ---@param arguments polytomic.arguments.get_current_org_user
 ---@param options? polytomic.CallOptions
----@return polytomic.User|nil data
+---@return polytomic.CurrentOrgUserResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_current_org_user(arguments, options) end
@@ -4417,6 +5354,8 @@ function M.get_enrichment_input_fields(arguments, options) end
 ---Resolve a UUID to its resource
 ---
 ---`GET /api/entities/{id}`, user key
+---
+---Note: 404 when it is unknown or belongs to another organization
 ---@param arguments polytomic.arguments.get_entity
 ---@param options? polytomic.CallOptions
 ---@return polytomic.EntityResponse|nil data
@@ -4427,6 +5366,8 @@ function Client:get_entity(arguments, options) end
 ---Resolve a UUID to its resource
 ---
 ---`GET /api/entities/{id}`, user key
+---
+---Note: 404 when it is unknown or belongs to another organization
 ---@param arguments polytomic.arguments.get_entity
 ---@param options? polytomic.CallOptions
 ---@return polytomic.EntityResponse|nil data
@@ -4457,14 +5398,16 @@ function Client:get_global_error_subscribers(arguments, options) end
 function M.get_global_error_subscribers(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 
 ---Fetch a Harbor
 ---
 ---`GET /api/harbors/{harbor_id}`, any key
+---
+---Note: after create_harbor poll until the status is ready; after provisioning_failed the server tries again by itself
 ---@param arguments polytomic.arguments.get_harbor
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_harbor(arguments, options) end
@@ -4472,46 +5415,54 @@ function Client:get_harbor(arguments, options) end
 ---Fetch a Harbor
 ---
 ---`GET /api/harbors/{harbor_id}`, any key
+---
+---Note: after create_harbor poll until the status is ready; after provisioning_failed the server tries again by itself
 ---@param arguments polytomic.arguments.get_harbor
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_harbor(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_action_execution
----@field harbor_id string in the path
----@field execution_id string in the path
+---@field harbor_id string UUID, in the path
+---@field execution_id string UUID, in the path
 
----Get execution (harbors actions)
+---Outcome of an action that was run
 ---
 ---`GET /api/harbors/{harbor_id}/action-executions/{execution_id}`, any key
+---
+---Note: poll until succeeded, failed or unknown; unknown is final: the change may have happened; 404 does not prove that nothing happened; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.get_harbor_action_execution
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborActionExecutionResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_harbor_action_execution(arguments, options) end
 
----Get execution (harbors actions)
+---Outcome of an action that was run
 ---
 ---`GET /api/harbors/{harbor_id}/action-executions/{execution_id}`, any key
+---
+---Note: poll until succeeded, failed or unknown; unknown is final: the change may have happened; 404 does not prove that nothing happened; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.get_harbor_action_execution
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborActionExecutionResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_harbor_action_execution(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_activity_event
----@field event_id string in the path
+---@field event_id string UUID, in the path
 
 ---One Harbor activity event
 ---
 ---`GET /api/organization/harbor-activity/{event_id}`, any key
+---
+---Note: for administrators of the organization; events are kept for at least 90 days
 ---@param arguments polytomic.arguments.get_harbor_activity_event
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarboractivityapiHarborActivityEvent|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_harbor_activity_event(arguments, options) end
@@ -4519,15 +5470,17 @@ function Client:get_harbor_activity_event(arguments, options) end
 ---One Harbor activity event
 ---
 ---`GET /api/organization/harbor-activity/{event_id}`, any key
+---
+---Note: for administrators of the organization; events are kept for at least 90 days
 ---@param arguments polytomic.arguments.get_harbor_activity_event
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarboractivityapiHarborActivityEvent|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_harbor_activity_event(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_activity_session
----@field session_id string in the path
+---@field session_id string UUID, in the path
 ---@field limit? integer in the query
 ---@field page_token? string in the query
 ---@field order? "asc"|"desc" in the query
@@ -4535,9 +5488,11 @@ function M.get_harbor_activity_event(arguments, options) end
 ---Activity of one Harbor session
 ---
 ---`GET /api/organization/harbor-activity/sessions/{session_id}`, any key
+---
+---Note: for administrators of the organization; `history_truncated` tells that older events are gone
 ---@param arguments polytomic.arguments.get_harbor_activity_session
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarboractivityapiHarborActivitySession|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_harbor_activity_session(arguments, options) end
@@ -4545,15 +5500,17 @@ function Client:get_harbor_activity_session(arguments, options) end
 ---Activity of one Harbor session
 ---
 ---`GET /api/organization/harbor-activity/sessions/{session_id}`, any key
+---
+---Note: for administrators of the organization; `history_truncated` tells that older events are gone
 ---@param arguments polytomic.arguments.get_harbor_activity_session
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarboractivityapiHarborActivitySession|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_harbor_activity_session(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_authorized_schema
----@field connection_id string in the path
+---@field connection_id string UUID, in the path
 ---@field schema_id string in the path
 
 ---One schema of an allowed connection
@@ -4561,7 +5518,7 @@ function M.get_harbor_activity_session(arguments, options) end
 ---`GET /api/harbor/connections/{connection_id}/schemas/{schema_id}`, any key
 ---@param arguments polytomic.arguments.get_harbor_authorized_schema
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.Schema|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_harbor_authorized_schema(arguments, options) end
@@ -4571,127 +5528,135 @@ function Client:get_harbor_authorized_schema(arguments, options) end
 ---`GET /api/harbor/connections/{connection_id}/schemas/{schema_id}`, any key
 ---@param arguments polytomic.arguments.get_harbor_authorized_schema
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.Schema|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_harbor_authorized_schema(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_context
----@field harbor_id string in the path
----@field context_id string in the path
+---@field harbor_id string UUID, in the path
+---@field context_id string UUID, in the path
 
----Get context (harbors)
+---Fetch a context document
 ---
 ---`GET /api/harbors/{harbor_id}/contexts/{context_id}`, any key
 ---@param arguments polytomic.arguments.get_harbor_context
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_harbor_context(arguments, options) end
 
----Get context (harbors)
+---Fetch a context document
 ---
 ---`GET /api/harbors/{harbor_id}/contexts/{context_id}`, any key
 ---@param arguments polytomic.arguments.get_harbor_context
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_harbor_context(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_context_draft
----@field harbor_id string in the path
----@field context_id string in the path
+---@field harbor_id string UUID, in the path
+---@field context_id string UUID, in the path
 
----Get context draft (harbors)
+---Fetch the draft of a context document
 ---
 ---`GET /api/harbors/{harbor_id}/contexts/{context_id}/draft`, any key
 ---@param arguments polytomic.arguments.get_harbor_context_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextDraftResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_harbor_context_draft(arguments, options) end
 
----Get context draft (harbors)
+---Fetch the draft of a context document
 ---
 ---`GET /api/harbors/{harbor_id}/contexts/{context_id}/draft`, any key
 ---@param arguments polytomic.arguments.get_harbor_context_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextDraftResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_harbor_context_draft(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_context_version
----@field harbor_id string in the path
----@field context_id string in the path
----@field version_id string in the path
+---@field harbor_id string UUID, in the path
+---@field context_id string UUID, in the path
+---@field version_id string UUID, in the path
 
----Get context version (harbors)
+---Fetch one published version of a context document
 ---
 ---`GET /api/harbors/{harbor_id}/contexts/{context_id}/versions/{version_id}`, any key
 ---@param arguments polytomic.arguments.get_harbor_context_version
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextVersionResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_harbor_context_version(arguments, options) end
 
----Get context version (harbors)
+---Fetch one published version of a context document
 ---
 ---`GET /api/harbors/{harbor_id}/contexts/{context_id}/versions/{version_id}`, any key
 ---@param arguments polytomic.arguments.get_harbor_context_version
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextVersionResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_harbor_context_version(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_saved_query
----@field harbor_id string in the path
----@field saved_query_id string in the path
+---@field harbor_id string UUID, in the path
+---@field saved_query_id string UUID, in the path
 
----Get saved query (harbors)
+---Fetch the published version of a saved query
 ---
 ---`GET /api/harbors/{harbor_id}/saved-queries/{saved_query_id}`, any key
+---
+---Note: with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.get_harbor_saved_query
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_harbor_saved_query(arguments, options) end
 
----Get saved query (harbors)
+---Fetch the published version of a saved query
 ---
 ---`GET /api/harbors/{harbor_id}/saved-queries/{saved_query_id}`, any key
+---
+---Note: with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.get_harbor_saved_query
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_harbor_saved_query(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_status
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 
----Health/state of a Harbor
+---How fresh the datasets of a Harbor are, by pipeline
 ---
 ---`GET /api/harbors/{harbor_id}/status`, any key
+---
+---Note: tables that Polytomic does not fill are not listed
 ---@param arguments polytomic.arguments.get_harbor_status
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborStatusResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_harbor_status(arguments, options) end
 
----Health/state of a Harbor
+---How fresh the datasets of a Harbor are, by pipeline
 ---
 ---`GET /api/harbors/{harbor_id}/status`, any key
+---
+---Note: tables that Polytomic does not fill are not listed
 ---@param arguments polytomic.arguments.get_harbor_status
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborStatusResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_harbor_status(arguments, options) end
@@ -4701,6 +5666,8 @@ function M.get_harbor_status(arguments, options) end
 ---Who the credential belongs to
 ---
 ---`GET /api/me`, any key
+---
+---Note: tells which kind of key is in use
 ---@param arguments? polytomic.arguments.get_identity
 ---@param options? polytomic.CallOptions
 ---@return polytomic.GetIdentityResponseSchema|nil data
@@ -4711,6 +5678,8 @@ function Client:get_identity(arguments, options) end
 ---Who the credential belongs to
 ---
 ---`GET /api/me`, any key
+---
+---Note: tells which kind of key is in use
 ---@param arguments? polytomic.arguments.get_identity
 ---@param options? polytomic.CallOptions
 ---@return polytomic.GetIdentityResponseSchema|nil data
@@ -4719,12 +5688,14 @@ function Client:get_identity(arguments, options) end
 function M.get_identity(arguments, options) end
 
 ---@class polytomic.arguments.get_job
----@field type string in the path
+---@field type "createmodel"|"updatemodel"|"previewmodel"|"samplemodel"|"exportlogs"|"connectionproxy" in the path
 ---@field id string UUID, in the path
 
 ---Poll an asynchronous job
 ---
 ---`GET /api/jobs/{type}/{id}`, user key
+---
+---Note: poll until the status is done or failed
 ---@param arguments polytomic.arguments.get_job
 ---@param options? polytomic.CallOptions
 ---@return polytomic.JobResponse|nil data
@@ -4735,6 +5706,8 @@ function Client:get_job(arguments, options) end
 ---Poll an asynchronous job
 ---
 ---`GET /api/jobs/{type}/{id}`, user key
+---
+---Note: poll until the status is done or failed
 ---@param arguments polytomic.arguments.get_job
 ---@param options? polytomic.CallOptions
 ---@return polytomic.JobResponse|nil data
@@ -4773,6 +5746,8 @@ function M.get_model(arguments, options) end
 ---Enrichment options of a connection
 ---
 ---`GET /api/connections/{id}/modelsync/enrichment-source`, user key
+---
+---Note: 404 when the connection cannot enrich
 ---@param arguments polytomic.arguments.get_model_enrichment_source
 ---@param options? polytomic.CallOptions
 ---@return polytomic.SyncSourceMetaResponse|nil data
@@ -4783,6 +5758,8 @@ function Client:get_model_enrichment_source(arguments, options) end
 ---Enrichment options of a connection
 ---
 ---`GET /api/connections/{id}/modelsync/enrichment-source`, user key
+---
+---Note: 404 when the connection cannot enrich
 ---@param arguments polytomic.arguments.get_model_enrichment_source
 ---@param options? polytomic.CallOptions
 ---@return polytomic.SyncSourceMetaResponse|nil data
@@ -4795,9 +5772,11 @@ function M.get_model_enrichment_source(arguments, options) end
 ---Whether operation search is on
 ---
 ---`GET /api/operations/search/availability`, any key
+---
+---Note: counts against no limit
 ---@param arguments? polytomic.arguments.get_operation_search_availability
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.OperationSearchAvailabilityEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_operation_search_availability(arguments, options) end
@@ -4805,9 +5784,11 @@ function Client:get_operation_search_availability(arguments, options) end
 ---Whether operation search is on
 ---
 ---`GET /api/operations/search/availability`, any key
+---
+---Note: counts against no limit
 ---@param arguments? polytomic.arguments.get_operation_search_availability
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.OperationSearchAvailabilityEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_operation_search_availability(arguments, options) end
@@ -4818,6 +5799,8 @@ function M.get_operation_search_availability(arguments, options) end
 ---Fetch an organization by id
 ---
 ---`GET /api/organizations/{id}`, partner key
+---
+---Note: needs a partner key
 ---@param arguments polytomic.arguments.get_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil data
@@ -4828,6 +5811,8 @@ function Client:get_org(arguments, options) end
 ---Fetch an organization by id
 ---
 ---`GET /api/organizations/{id}`, partner key
+---
+---Note: needs a partner key
 ---@param arguments polytomic.arguments.get_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil data
@@ -4841,6 +5826,8 @@ function M.get_org(arguments, options) end
 ---Resolve a UUID across partner orgs
 ---
 ---`GET /api/organizations/entities/{id}`, partner key
+---
+---Note: needs a partner key
 ---@param arguments polytomic.arguments.get_partner_entity
 ---@param options? polytomic.CallOptions
 ---@return polytomic.EntityResponse|nil data
@@ -4851,6 +5838,8 @@ function Client:get_partner_entity(arguments, options) end
 ---Resolve a UUID across partner orgs
 ---
 ---`GET /api/organizations/entities/{id}`, partner key
+---
+---Note: needs a partner key
 ---@param arguments polytomic.arguments.get_partner_entity
 ---@param options? polytomic.CallOptions
 ---@return polytomic.EntityResponse|nil data
@@ -4889,7 +5878,7 @@ function M.get_policy(arguments, options) end
 ---
 ---`GET /api/queries/{id}`, user key
 ---
----Note: poll until the status is done, failed or unknown
+---Note: poll until the status is done, failed or unknown; only its creator may read it, others get 404; results are kept until `expires`
 ---@param arguments polytomic.arguments.get_query
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RunQueryResult|nil data
@@ -4901,7 +5890,7 @@ function Client:get_query(arguments, options) end
 ---
 ---`GET /api/queries/{id}`, user key
 ---
----Note: poll until the status is done, failed or unknown
+---Note: poll until the status is done, failed or unknown; only its creator may read it, others get 404; results are kept until `expires`
 ---@param arguments polytomic.arguments.get_query
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RunQueryResult|nil data
@@ -4916,7 +5905,7 @@ function M.get_query(arguments, options) end
 ---`GET /api/organization/record-logging`, any key
 ---@param arguments? polytomic.arguments.get_record_logging
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.RecordLoggingSettingsResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_record_logging(arguments, options) end
@@ -4926,7 +5915,7 @@ function Client:get_record_logging(arguments, options) end
 ---`GET /api/organization/record-logging`, any key
 ---@param arguments? polytomic.arguments.get_record_logging
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.RecordLoggingSettingsResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_record_logging(arguments, options) end
@@ -4940,7 +5929,7 @@ function M.get_record_logging(arguments, options) end
 ---`GET /api/record-view-links/capabilities`, any key
 ---@param arguments polytomic.arguments.get_record_view_link_capabilities
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.RecordviewCapabilities|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_record_view_link_capabilities(arguments, options) end
@@ -4950,7 +5939,7 @@ function Client:get_record_view_link_capabilities(arguments, options) end
 ---`GET /api/record-view-links/capabilities`, any key
 ---@param arguments polytomic.arguments.get_record_view_link_capabilities
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.RecordviewCapabilities|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_record_view_link_capabilities(arguments, options) end
@@ -4985,6 +5974,8 @@ function M.get_role(arguments, options) end
 ---Fetch one source schema
 ---
 ---`GET /api/connections/{id}/schemas/{schema_id}`, user key
+---
+---Note: answers from the cache: see refresh_schemas
 ---@param arguments polytomic.arguments.get_schema
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Schema|nil data
@@ -4995,6 +5986,8 @@ function Client:get_schema(arguments, options) end
 ---Fetch one source schema
 ---
 ---`GET /api/connections/{id}/schemas/{schema_id}`, user key
+---
+---Note: answers from the cache: see refresh_schemas
 ---@param arguments polytomic.arguments.get_schema
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Schema|nil data
@@ -5009,6 +6002,8 @@ function M.get_schema(arguments, options) end
 ---Sample rows of a source schema
 ---
 ---`GET /api/connections/{id}/schemas/{schema_id}/records`, user key
+---
+---Note: a sample to look at, neither complete nor representative
 ---@param arguments polytomic.arguments.get_schema_records
 ---@param options? polytomic.CallOptions
 ---@return table<string, any>[]|nil data
@@ -5019,6 +6014,8 @@ function Client:get_schema_records(arguments, options) end
 ---Sample rows of a source schema
 ---
 ---`GET /api/connections/{id}/schemas/{schema_id}/records`, user key
+---
+---Note: a sample to look at, neither complete nor representative
 ---@param arguments polytomic.arguments.get_schema_records
 ---@param options? polytomic.CallOptions
 ---@return table<string, any>[]|nil data
@@ -5057,7 +6054,7 @@ function M.get_schemas_status(arguments, options) end
 ---`GET /api/syncs/{id}`, user key
 ---@param arguments polytomic.arguments.get_sync
 ---@param options? polytomic.CallOptions
----@return polytomic.SyncResponse|nil data
+---@return polytomic.ModelSyncV5Response|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_sync(arguments, options) end
@@ -5067,30 +6064,30 @@ function Client:get_sync(arguments, options) end
 ---`GET /api/syncs/{id}`, user key
 ---@param arguments polytomic.arguments.get_sync
 ---@param options? polytomic.CallOptions
----@return polytomic.SyncResponse|nil data
+---@return polytomic.ModelSyncV5Response|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_sync(arguments, options) end
 
 ---@class polytomic.arguments.get_sync_error_handling
----@field id string in the path
+---@field id string UUID, in the path
 
----Get (modelSync errorHandling)
+---Read how failures of a model sync are handled
 ---
 ---`GET /api/syncs/{id}/error-handling`, any key
 ---@param arguments polytomic.arguments.get_sync_error_handling
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.SyncErrorHandling|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_sync_error_handling(arguments, options) end
 
----Get (modelSync errorHandling)
+---Read how failures of a model sync are handled
 ---
 ---`GET /api/syncs/{id}/error-handling`, any key
 ---@param arguments polytomic.arguments.get_sync_error_handling
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.SyncErrorHandling|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_sync_error_handling(arguments, options) end
@@ -5102,6 +6099,8 @@ function M.get_sync_error_handling(arguments, options) end
 ---Fetch one model sync run
 ---
 ---`GET /api/syncs/{sync_id}/executions/{id}`, user key
+---
+---Note: poll until the status is completed, canceled or failed
 ---@param arguments polytomic.arguments.get_sync_execution
 ---@param options? polytomic.CallOptions
 ---@return polytomic.GetExecutionResponseSchema|nil data
@@ -5112,6 +6111,8 @@ function Client:get_sync_execution(arguments, options) end
 ---Fetch one model sync run
 ---
 ---`GET /api/syncs/{sync_id}/executions/{id}`, user key
+---
+---Note: poll until the status is completed, canceled or failed
 ---@param arguments polytomic.arguments.get_sync_execution
 ---@param options? polytomic.CallOptions
 ---@return polytomic.GetExecutionResponseSchema|nil data
@@ -5153,6 +6154,8 @@ function M.get_sync_execution_console_logs(arguments, options) end
 ---Signed log URLs by category
 ---
 ---`GET /api/syncs/{sync_id}/executions/{id}/{type}`, user key
+---
+---Note: the URLs open without a key and expire soon: ask again for fresh ones
 ---@param arguments polytomic.arguments.get_sync_execution_log_urls
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ExecutionLogResponse|nil data
@@ -5163,6 +6166,8 @@ function Client:get_sync_execution_log_urls(arguments, options) end
 ---Signed log URLs by category
 ---
 ---`GET /api/syncs/{sync_id}/executions/{id}/{type}`, user key
+---
+---Note: the URLs open without a key and expire soon: ask again for fresh ones
 ---@param arguments polytomic.arguments.get_sync_execution_log_urls
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ExecutionLogResponse|nil data
@@ -5176,25 +6181,53 @@ function M.get_sync_execution_log_urls(arguments, options) end
 ---@field type polytomic.ExecutionLogType in the path
 ---@field filename string in the path
 
----One log file (signed URL); body shape undocumented
+---Signed URL of one log file, in the Location header
 ---
 ---`GET /api/syncs/{sync_id}/executions/{id}/{type}/{filename}`, user key
+---
+---Note: answers 302 with an empty body; the signed URL in Location opens without a key and expires soon
 ---@param arguments polytomic.arguments.get_sync_execution_logs
 ---@param options? polytomic.CallOptions
----@return true|nil data
+---@return polytomic.Redirect|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:get_sync_execution_logs(arguments, options) end
 
----One log file (signed URL); body shape undocumented
+---Signed URL of one log file, in the Location header
 ---
 ---`GET /api/syncs/{sync_id}/executions/{id}/{type}/{filename}`, user key
+---
+---Note: answers 302 with an empty body; the signed URL in Location opens without a key and expires soon
 ---@param arguments polytomic.arguments.get_sync_execution_logs
 ---@param options? polytomic.CallOptions
----@return true|nil data
+---@return polytomic.Redirect|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.get_sync_execution_logs(arguments, options) end
+
+---@class polytomic.arguments.get_sync_execution_logs_index
+---@field sync_id string UUID, in the path
+---@field id string UUID, in the path
+
+---Which record logs a model sync run has, with their counts
+---
+---`GET /api/syncs/{sync_id}/executions/{id}/logs`, any key
+---@param arguments polytomic.arguments.get_sync_execution_logs_index
+---@param options? polytomic.CallOptions
+---@return polytomic.LogsIndexResponse|nil data
+---@return string|nil message
+---@return polytomic.Response|polytomic.Error detail
+function Client:get_sync_execution_logs_index(arguments, options) end
+
+---Which record logs a model sync run has, with their counts
+---
+---`GET /api/syncs/{sync_id}/executions/{id}/logs`, any key
+---@param arguments polytomic.arguments.get_sync_execution_logs_index
+---@param options? polytomic.CallOptions
+---@return polytomic.LogsIndexResponse|nil data
+---@return string|nil message
+---@return polytomic.Response|polytomic.Error detail
+function M.get_sync_execution_logs_index(arguments, options) end
 
 ---@class polytomic.arguments.get_sync_schedule_options
 
@@ -5272,6 +6305,8 @@ function M.get_sync_status(arguments, options) end
 ---Valid values for a target-creation property
 ---
 ---`GET /api/connections/{id}/modelsync/targetobjects/properties/{property}`, user key
+---
+---Note: 404 when the connection cannot create targets
 ---@param arguments polytomic.arguments.get_sync_target_create_property
 ---@param options? polytomic.CallOptions
 ---@return polytomic.TargetPropertyValues|nil data
@@ -5282,6 +6317,8 @@ function Client:get_sync_target_create_property(arguments, options) end
 ---Valid values for a target-creation property
 ---
 ---`GET /api/connections/{id}/modelsync/targetobjects/properties/{property}`, user key
+---
+---Note: 404 when the connection cannot create targets
 ---@param arguments polytomic.arguments.get_sync_target_create_property
 ---@param options? polytomic.CallOptions
 ---@return polytomic.TargetPropertyValues|nil data
@@ -5296,6 +6333,8 @@ function M.get_sync_target_create_property(arguments, options) end
 ---Fetch a user (partner)
 ---
 ---`GET /api/organizations/{org_id}/users/{id}`, partner key
+---
+---Note: needs a partner key
 ---@param arguments polytomic.arguments.get_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -5306,6 +6345,8 @@ function Client:get_user(arguments, options) end
 ---Fetch a user (partner)
 ---
 ---`GET /api/organizations/{org_id}/users/{id}`, partner key
+---
+---Note: needs a partner key
 ---@param arguments polytomic.arguments.get_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -5337,25 +6378,29 @@ function Client:get_webhook(arguments, options) end
 function M.get_webhook(arguments, options) end
 
 ---@class polytomic.arguments.invite_harbor_user
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field email string
 
----Invite user (harbors)
+---Invite a new Harbor-only user
 ---
 ---`POST /api/harbors/{harbor_id}/users`, any key
+---
+---Note: invites a real person, who reaches assigned Harbors only
 ---@param arguments polytomic.arguments.invite_harbor_user
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborUserResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:invite_harbor_user(arguments, options) end
 
----Invite user (harbors)
+---Invite a new Harbor-only user
 ---
 ---`POST /api/harbors/{harbor_id}/users`, any key
+---
+---Note: invites a real person, who reaches assigned Harbors only
 ---@param arguments polytomic.arguments.invite_harbor_user
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborUserResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.invite_harbor_user(arguments, options) end
@@ -5418,6 +6463,8 @@ function M.list_bulk_sync_executions(arguments, options) end
 ---List a bulk sync's schedules
 ---
 ---`GET /api/bulk/syncs/{sync_id}/schedules`, user key
+---
+---Note: times are UTC
 ---@param arguments polytomic.arguments.list_bulk_sync_schedules
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkBulkSyncSchedule[]|nil data
@@ -5428,6 +6475,8 @@ function Client:list_bulk_sync_schedules(arguments, options) end
 ---List a bulk sync's schedules
 ---
 ---`GET /api/bulk/syncs/{sync_id}/schedules`, user key
+---
+---Note: times are UTC
 ---@param arguments polytomic.arguments.list_bulk_sync_schedules
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkBulkSyncSchedule[]|nil data
@@ -5511,6 +6560,8 @@ function M.list_connection_types(arguments, options) end
 ---List connections
 ---
 ---`GET /api/connections`, user key
+---
+---Note: passwords, tokens and keys are masked in the reply
 ---@param arguments? polytomic.arguments.list_connections
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionResponseSchema[]|nil data
@@ -5521,6 +6572,8 @@ function Client:list_connections(arguments, options) end
 ---List connections
 ---
 ---`GET /api/connections`, user key
+---
+---Note: passwords, tokens and keys are masked in the reply
 ---@param arguments? polytomic.arguments.list_connections
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionResponseSchema[]|nil data
@@ -5534,10 +6587,10 @@ function M.list_connections(arguments, options) end
 ---
 ---`GET /api/organization/users`, user key
 ---
----Note: newer servers add `harbor_ids` (UUIDs) and `harbor_only` (boolean) to each user
+---Note: newer servers add `harbor_ids` (UUIDs) and `harbor_only` (boolean) to each user; not paged
 ---@param arguments? polytomic.arguments.list_current_org_users
 ---@param options? polytomic.CallOptions
----@return polytomic.User[]|nil data
+---@return polytomic.CurrentOrgUserResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:list_current_org_users(arguments, options) end
@@ -5546,10 +6599,10 @@ function Client:list_current_org_users(arguments, options) end
 ---
 ---`GET /api/organization/users`, user key
 ---
----Note: newer servers add `harbor_ids` (UUIDs) and `harbor_only` (boolean) to each user
+---Note: newer servers add `harbor_ids` (UUIDs) and `harbor_only` (boolean) to each user; not paged
 ---@param arguments? polytomic.arguments.list_current_org_users
 ---@param options? polytomic.CallOptions
----@return polytomic.User[]|nil data
+---@return polytomic.CurrentOrgUserResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.list_current_org_users(arguments, options) end
@@ -5586,6 +6639,8 @@ function M.list_event_types(arguments, options) end
 ---List recent events
 ---
 ---`GET /api/events`, user key
+---
+---Note: events are kept for 48 hours
 ---@param arguments? polytomic.arguments.list_events
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Event[]|nil data
@@ -5596,6 +6651,8 @@ function Client:list_events(arguments, options) end
 ---List recent events
 ---
 ---`GET /api/events`, user key
+---
+---Note: events are kept for 48 hours
 ---@param arguments? polytomic.arguments.list_events
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Event[]|nil data
@@ -5604,27 +6661,31 @@ function Client:list_events(arguments, options) end
 function M.list_events(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_actions
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field search? string in the query
 ---@field limit? integer in the query
 ---@field page_token? string in the query
 
----List (harbors actions)
+---List the actions a Harbor allows
 ---
 ---`GET /api/harbors/{harbor_id}/actions`, any key
+---
+---Note: with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.list_harbor_actions
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborActionSummary[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:list_harbor_actions(arguments, options) end
 
----List (harbors actions)
+---List the actions a Harbor allows
 ---
 ---`GET /api/harbors/{harbor_id}/actions`, any key
+---
+---Note: with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.list_harbor_actions
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborActionSummary[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.list_harbor_actions(arguments, options) end
@@ -5648,7 +6709,7 @@ function M.list_harbor_actions(arguments, options) end
 ---
 ---`GET /api/organization/harbor-activity`, any key
 ---
----Note: range at most 90 days; page token expires after 24 h
+---Note: for administrators of the organization; events are kept for at least 90 days
 ---@param arguments polytomic.arguments.list_harbor_activity
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarboractivityapiHarborActivityEvent[]|nil data
@@ -5660,7 +6721,7 @@ function Client:list_harbor_activity(arguments, options) end
 ---
 ---`GET /api/organization/harbor-activity`, any key
 ---
----Note: range at most 90 days; page token expires after 24 h
+---Note: for administrators of the organization; events are kept for at least 90 days
 ---@param arguments polytomic.arguments.list_harbor_activity
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarboractivityapiHarborActivityEvent[]|nil data
@@ -5693,7 +6754,7 @@ function Client:list_harbor_authorized_connections(arguments, options) end
 function M.list_harbor_authorized_connections(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_authorized_schemas
----@field connection_id string in the path
+---@field connection_id string UUID, in the path
 ---@field limit? integer in the query
 ---@field page_token? string in the query
 
@@ -5702,7 +6763,7 @@ function M.list_harbor_authorized_connections(arguments, options) end
 ---`GET /api/harbor/connections/{connection_id}/schemas`, any key
 ---@param arguments polytomic.arguments.list_harbor_authorized_schemas
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSchemaResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:list_harbor_authorized_schemas(arguments, options) end
@@ -5712,168 +6773,180 @@ function Client:list_harbor_authorized_schemas(arguments, options) end
 ---`GET /api/harbor/connections/{connection_id}/schemas`, any key
 ---@param arguments polytomic.arguments.list_harbor_authorized_schemas
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSchemaResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.list_harbor_authorized_schemas(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_context_drafts
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field limit? integer in the query
 ---@field page_token? string in the query
 
----List context drafts (harbors)
+---List the drafts of context documents, without their text
 ---
 ---`GET /api/harbors/{harbor_id}/contexts/drafts`, any key
 ---@param arguments polytomic.arguments.list_harbor_context_drafts
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextDraftMetadataResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:list_harbor_context_drafts(arguments, options) end
 
----List context drafts (harbors)
+---List the drafts of context documents, without their text
 ---
 ---`GET /api/harbors/{harbor_id}/contexts/drafts`, any key
 ---@param arguments polytomic.arguments.list_harbor_context_drafts
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextDraftMetadataResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.list_harbor_context_drafts(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_context_versions
----@field harbor_id string in the path
----@field context_id string in the path
+---@field harbor_id string UUID, in the path
+---@field context_id string UUID, in the path
 ---@field limit? integer in the query
 ---@field page_token? string in the query
 
----List context versions (harbors)
+---List the published versions of a context document, without their text
 ---
 ---`GET /api/harbors/{harbor_id}/contexts/{context_id}/versions`, any key
+---
+---Note: newest first
 ---@param arguments polytomic.arguments.list_harbor_context_versions
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextVersionMetadataResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:list_harbor_context_versions(arguments, options) end
 
----List context versions (harbors)
+---List the published versions of a context document, without their text
 ---
 ---`GET /api/harbors/{harbor_id}/contexts/{context_id}/versions`, any key
+---
+---Note: newest first
 ---@param arguments polytomic.arguments.list_harbor_context_versions
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextVersionMetadataResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.list_harbor_context_versions(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_contexts
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field limit? integer in the query
 ---@field page_token? string in the query
 
----List contexts (harbors)
+---List the context documents of a Harbor, without their text
 ---
 ---`GET /api/harbors/{harbor_id}/contexts`, any key
 ---@param arguments polytomic.arguments.list_harbor_contexts
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextMetadataResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:list_harbor_contexts(arguments, options) end
 
----List contexts (harbors)
+---List the context documents of a Harbor, without their text
 ---
 ---`GET /api/harbors/{harbor_id}/contexts`, any key
 ---@param arguments polytomic.arguments.list_harbor_contexts
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextMetadataResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.list_harbor_contexts(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_keys
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field limit? integer in the query
 ---@field page_token? string in the query
 
----List keys (harbors)
+---List the active keys of a Harbor, masked
 ---
 ---`GET /api/harbors/{harbor_id}/keys`, any key
 ---@param arguments polytomic.arguments.list_harbor_keys
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborKeyResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:list_harbor_keys(arguments, options) end
 
----List keys (harbors)
+---List the active keys of a Harbor, masked
 ---
 ---`GET /api/harbors/{harbor_id}/keys`, any key
 ---@param arguments polytomic.arguments.list_harbor_keys
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborKeyResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.list_harbor_keys(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_saved_queries
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field limit? integer in the query
 ---@field page_token? string in the query
 
----List saved queries (harbors)
+---List the published saved queries of a Harbor
 ---
 ---`GET /api/harbors/{harbor_id}/saved-queries`, any key
+---
+---Note: for managed Harbors only; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.list_harbor_saved_queries
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryMetadataResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:list_harbor_saved_queries(arguments, options) end
 
----List saved queries (harbors)
+---List the published saved queries of a Harbor
 ---
 ---`GET /api/harbors/{harbor_id}/saved-queries`, any key
+---
+---Note: for managed Harbors only; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.list_harbor_saved_queries
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryMetadataResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.list_harbor_saved_queries(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_saved_query_drafts
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field limit? integer in the query
 ---@field page_token? string in the query
 
----List saved query drafts (harbors)
+---List the drafts of saved queries
 ---
 ---`GET /api/harbors/{harbor_id}/saved-queries/drafts`, any key
+---
+---Note: newest first; Harbor keys are refused
 ---@param arguments polytomic.arguments.list_harbor_saved_query_drafts
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryDraftResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:list_harbor_saved_query_drafts(arguments, options) end
 
----List saved query drafts (harbors)
+---List the drafts of saved queries
 ---
 ---`GET /api/harbors/{harbor_id}/saved-queries/drafts`, any key
+---
+---Note: newest first; Harbor keys are refused
 ---@param arguments polytomic.arguments.list_harbor_saved_query_drafts
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryDraftResponse[]|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.list_harbor_saved_query_drafts(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_users
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field limit? integer in the query
 ---@field page_token? string in the query
 
----List users (harbors)
+---List the Harbor-only users of a Harbor
 ---
 ---`GET /api/harbors/{harbor_id}/users`, any key
 ---@param arguments polytomic.arguments.list_harbor_users
@@ -5883,7 +6956,7 @@ function M.list_harbor_saved_query_drafts(arguments, options) end
 ---@return polytomic.Response|polytomic.Error detail
 function Client:list_harbor_users(arguments, options) end
 
----List users (harbors)
+---List the Harbor-only users of a Harbor
 ---
 ---`GET /api/harbors/{harbor_id}/users`, any key
 ---@param arguments polytomic.arguments.list_harbor_users
@@ -5900,6 +6973,8 @@ function M.list_harbor_users(arguments, options) end
 ---List Harbors
 ---
 ---`GET /api/harbors`, any key
+---
+---Note: in order of creation
 ---@param arguments? polytomic.arguments.list_harbors
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborResponse[]|nil data
@@ -5910,6 +6985,8 @@ function Client:list_harbors(arguments, options) end
 ---List Harbors
 ---
 ---`GET /api/harbors`, any key
+---
+---Note: in order of creation
 ---@param arguments? polytomic.arguments.list_harbors
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborResponse[]|nil data
@@ -5948,6 +7025,8 @@ function M.list_models(arguments, options) end
 ---Shared copies, partner view
 ---
 ---`GET /api/organizations/{org_id}/connections/{connection_id}/shared`, partner key
+---
+---Note: 404 when `org_id` does not own the connection
 ---@param arguments polytomic.arguments.list_org_shared_connections
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionResponseSchema[]|nil data
@@ -5958,6 +7037,8 @@ function Client:list_org_shared_connections(arguments, options) end
 ---Shared copies, partner view
 ---
 ---`GET /api/organizations/{org_id}/connections/{connection_id}/shared`, partner key
+---
+---Note: 404 when `org_id` does not own the connection
 ---@param arguments polytomic.arguments.list_org_shared_connections
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionResponseSchema[]|nil data
@@ -5970,6 +7051,8 @@ function M.list_org_shared_connections(arguments, options) end
 ---All organizations of the partner, owner first
 ---
 ---`GET /api/organizations`, partner key
+---
+---Note: needs a partner key; the partner's own organization comes first; not paged
 ---@param arguments? polytomic.arguments.list_orgs
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization[]|nil data
@@ -5980,6 +7063,8 @@ function Client:list_orgs(arguments, options) end
 ---All organizations of the partner, owner first
 ---
 ---`GET /api/organizations`, partner key
+---
+---Note: needs a partner key; the partner's own organization comes first; not paged
 ---@param arguments? polytomic.arguments.list_orgs
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization[]|nil data
@@ -6106,12 +7191,15 @@ function M.list_sync_source_fields(arguments, options) end
 
 ---@class polytomic.arguments.list_sync_target_fields
 ---@field id string UUID, in the path
----@field target string in the query
+---@field target? string in the query, not together with properties
 ---@field refresh? boolean in the query
+---@field properties? table<string, string[]> in the query
 
 ---Fields of a target object
 ---
 ---`GET /api/connections/{id}/modelsync/target/fields`, user key
+---
+---Note: exactly one of `target` and `properties` must be given
 ---@param arguments polytomic.arguments.list_sync_target_fields
 ---@param options? polytomic.CallOptions
 ---@return polytomic.TargetResponse|nil data
@@ -6122,6 +7210,8 @@ function Client:list_sync_target_fields(arguments, options) end
 ---Fields of a target object
 ---
 ---`GET /api/connections/{id}/modelsync/target/fields`, user key
+---
+---Note: exactly one of `target` and `properties` must be given
 ---@param arguments polytomic.arguments.list_sync_target_fields
 ---@param options? polytomic.CallOptions
 ---@return polytomic.TargetResponse|nil data
@@ -6131,6 +7221,7 @@ function M.list_sync_target_fields(arguments, options) end
 
 ---@class polytomic.arguments.list_sync_targets
 ---@field id string UUID, in the path
+---@field include_target_creation_values? boolean in the query
 
 ---Target objects of a connection
 ---
@@ -6185,6 +7276,8 @@ function M.list_syncs(arguments, options) end
 ---Users of a given organization (partner)
 ---
 ---`GET /api/organizations/{org_id}/users`, partner key
+---
+---Note: needs a partner key; not paged
 ---@param arguments polytomic.arguments.list_users
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User[]|nil data
@@ -6195,6 +7288,8 @@ function Client:list_users(arguments, options) end
 ---Users of a given organization (partner)
 ---
 ---`GET /api/organizations/{org_id}/users`, partner key
+---
+---Note: needs a partner key; not paged
 ---@param arguments polytomic.arguments.list_users
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User[]|nil data
@@ -6225,29 +7320,33 @@ function Client:list_webhooks(arguments, options) end
 function M.list_webhooks(arguments, options) end
 
 ---@class polytomic.arguments.lookup_harbor_action
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field connection_id string
 ---@field lookup polytomic.ActionLookup
 ---@field operation_id string
 ---@field schema_id string
 ---@field fields? string[]|polytomic.Null
 
----Lookup (harbors actions)
+---Look up one record with a reading action
 ---
 ---`POST /api/harbors/{harbor_id}/actions/lookup`, any key
+---
+---Note: 404 for no record, 409 for several, 503 when the service fails; bodies over 256 KiB are refused; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.lookup_harbor_action
 ---@param options? polytomic.CallOptions
----@return any data
+---@return table<string, any>|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:lookup_harbor_action(arguments, options) end
 
----Lookup (harbors actions)
+---Look up one record with a reading action
 ---
 ---`POST /api/harbors/{harbor_id}/actions/lookup`, any key
+---
+---Note: 404 for no record, 409 for several, 503 when the service fails; bodies over 256 KiB are refused; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.lookup_harbor_action
 ---@param options? polytomic.CallOptions
----@return any data
+---@return table<string, any>|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.lookup_harbor_action(arguments, options) end
@@ -6259,6 +7358,8 @@ function M.lookup_harbor_action(arguments, options) end
 ---Change some schemas of a bulk sync
 ---
 ---`PATCH /api/bulk/syncs/{id}/schemas`, user key
+---
+---Note: a schema given without `fields` has all its fields enabled
 ---@param arguments polytomic.arguments.patch_bulk_sync_schemas
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSchema[]|nil data
@@ -6269,6 +7370,8 @@ function Client:patch_bulk_sync_schemas(arguments, options) end
 ---Change some schemas of a bulk sync
 ---
 ---`PATCH /api/bulk/syncs/{id}/schemas`, user key
+---
+---Note: a schema given without `fields` has all its fields enabled
 ---@param arguments polytomic.arguments.patch_bulk_sync_schemas
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSchema[]|nil data
@@ -6277,21 +7380,23 @@ function Client:patch_bulk_sync_schemas(arguments, options) end
 function M.patch_bulk_sync_schemas(arguments, options) end
 
 ---@class polytomic.arguments.patch_schema_field
----@field connection_id string in the path
+---@field connection_id string UUID, in the path
 ---@field schema_id string in the path
 ---@field field_id string in the path
 ---@field definition? polytomic.TypesDefinition|polytomic.Null
 ---@field example? any
 ---@field label? string|polytomic.Null
 ---@field path? string|polytomic.Null
----@field type? string|polytomic.Null
+---@field type? "string"|"number"|"boolean"|"datetime"|"array"|"object"|"binary"|polytomic.Null
 
 ---Change parts of one schema field
 ---
 ---`PATCH /api/connections/{connection_id}/schemas/{schema_id}/fields/{field_id}`, any key
+---
+---Note: overrides a detected field
 ---@param arguments polytomic.arguments.patch_schema_field
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.SchemaField|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:patch_schema_field(arguments, options) end
@@ -6299,37 +7404,43 @@ function Client:patch_schema_field(arguments, options) end
 ---Change parts of one schema field
 ---
 ---`PATCH /api/connections/{connection_id}/schemas/{schema_id}/fields/{field_id}`, any key
+---
+---Note: overrides a detected field
 ---@param arguments polytomic.arguments.patch_schema_field
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.SchemaField|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.patch_schema_field(arguments, options) end
 
 ---@class polytomic.arguments.prepare_harbor_action
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field connection_id string
 ---@field input table<string, any>
 ---@field operation_id string
 ---@field schema_id string
 ---@field lookup? polytomic.ActionLookup|polytomic.Null
 
----Prepare (harbors actions)
+---Prepare a changing action
 ---
 ---`POST /api/harbors/{harbor_id}/actions/prepare`, any key
+---
+---Note: changes nothing yet: run it with execute_harbor_action within 15 minutes; what was submitted is kept encrypted for 90 days; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.prepare_harbor_action
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborActionPreparation|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:prepare_harbor_action(arguments, options) end
 
----Prepare (harbors actions)
+---Prepare a changing action
 ---
 ---`POST /api/harbors/{harbor_id}/actions/prepare`, any key
+---
+---Note: changes nothing yet: run it with execute_harbor_action within 15 minutes; what was submitted is kept encrypted for 90 days; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.prepare_harbor_action
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborActionPreparation|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.prepare_harbor_action(arguments, options) end
@@ -6352,6 +7463,8 @@ function M.prepare_harbor_action(arguments, options) end
 ---Dry-run a model (async option)
 ---
 ---`POST /api/model-preview`, user key
+---
+---Note: saves nothing; with `async` poll get_job with type previewmodel
 ---@param arguments polytomic.arguments.preview_model
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelResponse|nil data
@@ -6362,6 +7475,8 @@ function Client:preview_model(arguments, options) end
 ---Dry-run a model (async option)
 ---
 ---`POST /api/model-preview`, user key
+---
+---Note: saves nothing; with `async` poll get_job with type previewmodel
 ---@param arguments polytomic.arguments.preview_model
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelResponse|nil data
@@ -6370,49 +7485,57 @@ function Client:preview_model(arguments, options) end
 function M.preview_model(arguments, options) end
 
 ---@class polytomic.arguments.promote_harbor_context_draft
----@field harbor_id string in the path
----@field context_id string in the path
+---@field harbor_id string UUID, in the path
+---@field context_id string UUID, in the path
 
----Promote context draft (harbors)
+---Publish the draft of a context document
 ---
 ---`POST /api/harbors/{harbor_id}/contexts/{context_id}/draft/promote`, any key
+---
+---Note: 409 when a newer version was published since the draft was begun; the draft then stays
 ---@param arguments polytomic.arguments.promote_harbor_context_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextVersionResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:promote_harbor_context_draft(arguments, options) end
 
----Promote context draft (harbors)
+---Publish the draft of a context document
 ---
 ---`POST /api/harbors/{harbor_id}/contexts/{context_id}/draft/promote`, any key
+---
+---Note: 409 when a newer version was published since the draft was begun; the draft then stays
 ---@param arguments polytomic.arguments.promote_harbor_context_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextVersionResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.promote_harbor_context_draft(arguments, options) end
 
 ---@class polytomic.arguments.publish_harbor_saved_query_draft
----@field harbor_id string in the path
----@field saved_query_id string in the path
+---@field harbor_id string UUID, in the path
+---@field saved_query_id string UUID, in the path
 
----Publish saved query draft (harbors)
+---Validate and publish the draft of a saved query
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft/publish`, any key
+---
+---Note: for administrators of the organization; runs the query; 409 when the draft changed meanwhile
 ---@param arguments polytomic.arguments.publish_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:publish_harbor_saved_query_draft(arguments, options) end
 
----Publish saved query draft (harbors)
+---Validate and publish the draft of a saved query
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft/publish`, any key
+---
+---Note: for administrators of the organization; runs the query; 409 when the draft changed meanwhile
 ---@param arguments polytomic.arguments.publish_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.publish_harbor_saved_query_draft(arguments, options) end
@@ -6423,6 +7546,8 @@ function M.publish_harbor_saved_query_draft(arguments, options) end
 ---Start a schema cache refresh (202, Location)
 ---
 ---`POST /api/connections/{id}/schemas/refresh`, user key
+---
+---Note: asynchronous: poll get_schemas_status until `cache_status` is fresh; only for a healthy connection
 ---@param arguments polytomic.arguments.refresh_schemas
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -6433,6 +7558,8 @@ function Client:refresh_schemas(arguments, options) end
 ---Start a schema cache refresh (202, Location)
 ---
 ---`POST /api/connections/{id}/schemas/refresh`, user key
+---
+---Note: asynchronous: poll get_schemas_status until `cache_status` is fresh; only for a healthy connection
 ---@param arguments polytomic.arguments.refresh_schemas
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -6448,9 +7575,11 @@ function M.refresh_schemas(arguments, options) end
 ---Open a Harbor agent session
 ---
 ---`POST /api/harbor/sessions`, any key
+---
+---Note: for an MCP service that signs its calls with the X-Polytomic-MCP-* headers; the reply holds a token
 ---@param arguments? polytomic.arguments.register_harbor_session
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.RegisterHarborSessionResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:register_harbor_session(arguments, options) end
@@ -6458,9 +7587,11 @@ function Client:register_harbor_session(arguments, options) end
 ---Open a Harbor agent session
 ---
 ---`POST /api/harbor/sessions`, any key
+---
+---Note: for an MCP service that signs its calls with the X-Polytomic-MCP-* headers; the reply holds a token
 ---@param arguments? polytomic.arguments.register_harbor_session
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.RegisterHarborSessionResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.register_harbor_session(arguments, options) end
@@ -6490,25 +7621,25 @@ function Client:reset_schema_primary_keys(arguments, options) end
 function M.reset_schema_primary_keys(arguments, options) end
 
 ---@class polytomic.arguments.resolve_harbor_source_mappings
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field sources? polytomic.HarborSourceReference[]|polytomic.Null
 
----Map source references inside a Harbor
+---Names of source tables and fields inside a Harbor
 ---
 ---`POST /api/harbors/{harbor_id}/source-mappings/resolve`, any key
 ---@param arguments polytomic.arguments.resolve_harbor_source_mappings
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.ResolveHarborSourceMappingsEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:resolve_harbor_source_mappings(arguments, options) end
 
----Map source references inside a Harbor
+---Names of source tables and fields inside a Harbor
 ---
 ---`POST /api/harbors/{harbor_id}/source-mappings/resolve`, any key
 ---@param arguments polytomic.arguments.resolve_harbor_source_mappings
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.ResolveHarborSourceMappingsEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.resolve_harbor_source_mappings(arguments, options) end
@@ -6521,7 +7652,7 @@ function M.resolve_harbor_source_mappings(arguments, options) end
 ---
 ---`POST /api/connections/{connection_id}/query`, user key
 ---
----Note: the SQL text travels as a query parameter, so it is part of the URL
+---Note: asynchronous: poll get_query with the returned id; the SQL text travels as a query parameter, so it is part of the URL
 ---@param arguments polytomic.arguments.run_query
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RunQueryResult|nil data
@@ -6533,7 +7664,7 @@ function Client:run_query(arguments, options) end
 ---
 ---`POST /api/connections/{connection_id}/query`, user key
 ---
----Note: the SQL text travels as a query parameter, so it is part of the URL
+---Note: asynchronous: poll get_query with the returned id; the SQL text travels as a query parameter, so it is part of the URL
 ---@param arguments polytomic.arguments.run_query
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RunQueryResult|nil data
@@ -6548,6 +7679,8 @@ function M.run_query(arguments, options) end
 ---Sample rows of a model (async option)
 ---
 ---`GET /api/models/{id}/sample`, user key
+---
+---Note: with `async` poll get_job with type samplemodel
 ---@param arguments polytomic.arguments.sample_model
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelSample|nil data
@@ -6558,6 +7691,8 @@ function Client:sample_model(arguments, options) end
 ---Sample rows of a model (async option)
 ---
 ---`GET /api/models/{id}/sample`, user key
+---
+---Note: with `async` poll get_job with type samplemodel
 ---@param arguments polytomic.arguments.sample_model
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelSample|nil data
@@ -6566,36 +7701,40 @@ function Client:sample_model(arguments, options) end
 function M.sample_model(arguments, options) end
 
 ---@class polytomic.arguments.save_harbor_context_draft
----@field harbor_id string in the path
----@field context_id string in the path
+---@field harbor_id string UUID, in the path
+---@field context_id string UUID, in the path
 ---@field title string
 ---@field content string
 ---@field description? string|polytomic.Null
 ---@field change_note? string|polytomic.Null
 
----Save context draft (harbors)
+---Create or replace the draft of a context document
 ---
 ---`PUT /api/harbors/{harbor_id}/contexts/{context_id}/draft`, any key
+---
+---Note: replaces the draft as a whole; what is published stays
 ---@param arguments polytomic.arguments.save_harbor_context_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextDraftResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:save_harbor_context_draft(arguments, options) end
 
----Save context draft (harbors)
+---Create or replace the draft of a context document
 ---
 ---`PUT /api/harbors/{harbor_id}/contexts/{context_id}/draft`, any key
+---
+---Note: replaces the draft as a whole; what is published stays
 ---@param arguments polytomic.arguments.save_harbor_context_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextDraftResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.save_harbor_context_draft(arguments, options) end
 
 ---@class polytomic.arguments.save_harbor_saved_query_draft
----@field harbor_id string in the path
----@field saved_query_id string in the path
+---@field harbor_id string UUID, in the path
+---@field saved_query_id string UUID, in the path
 ---@field name string
 ---@field sql_template string
 ---@field change_note? string|polytomic.Null
@@ -6604,22 +7743,26 @@ function M.save_harbor_context_draft(arguments, options) end
 ---@field parameters? polytomic.HarborSavedQueryParameter[]|polytomic.Null
 ---@field validation_values? table<string, any>|polytomic.Null
 
----Save saved query draft (harbors)
+---Create or replace the draft of a saved query
 ---
 ---`PUT /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft`, any key
+---
+---Note: replaces the draft as a whole; unknown members are refused with 400
 ---@param arguments polytomic.arguments.save_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryDraftResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:save_harbor_saved_query_draft(arguments, options) end
 
----Save saved query draft (harbors)
+---Create or replace the draft of a saved query
 ---
 ---`PUT /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft`, any key
+---
+---Note: replaces the draft as a whole; unknown members are refused with 400
 ---@param arguments polytomic.arguments.save_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryDraftResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.save_harbor_saved_query_draft(arguments, options) end
@@ -6633,10 +7776,10 @@ function M.save_harbor_saved_query_draft(arguments, options) end
 ---
 ---`POST /api/operations/search`, any key
 ---
----Note: `limit` is 1 to 10, default 5; one to three queries; 429 carries Retry-After
+---Note: each query counts: 12 a minute and 300 a day for an organization by default; 429 carries Retry-After; 503 when search is not set up
 ---@param arguments polytomic.arguments.search_operations
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.SearchOperationsResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:search_operations(arguments, options) end
@@ -6645,10 +7788,10 @@ function Client:search_operations(arguments, options) end
 ---
 ---`POST /api/operations/search`, any key
 ---
----Note: `limit` is 1 to 10, default 5; one to three queries; 429 carries Retry-After
+---Note: each query counts: 12 a minute and 300 a day for an organization by default; 429 carries Retry-After; 503 when search is not set up
 ---@param arguments polytomic.arguments.search_operations
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.SearchOperationsResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.search_operations(arguments, options) end
@@ -6659,6 +7802,8 @@ function M.search_operations(arguments, options) end
 ---Replace the error email list (no envelope)
 ---
 ---`PUT /api/notifications/global-error-subscribers`, user key
+---
+---Note: replaces the whole list; these people get e-mails
 ---@param arguments? polytomic.arguments.set_global_error_subscribers
 ---@param options? polytomic.CallOptions
 ---@return polytomic.GlobalErrorSubscribersResponse|nil data
@@ -6669,6 +7814,8 @@ function Client:set_global_error_subscribers(arguments, options) end
 ---Replace the error email list (no envelope)
 ---
 ---`PUT /api/notifications/global-error-subscribers`, user key
+---
+---Note: replaces the whole list; these people get e-mails
 ---@param arguments? polytomic.arguments.set_global_error_subscribers
 ---@param options? polytomic.CallOptions
 ---@return polytomic.GlobalErrorSubscribersResponse|nil data
@@ -6684,6 +7831,8 @@ function M.set_global_error_subscribers(arguments, options) end
 ---Override a schema's primary keys
 ---
 ---`PUT /api/connections/{connection_id}/schemas/{schema_id}/primary_keys`, user key
+---
+---Note: replaces every override there is
 ---@param arguments polytomic.arguments.set_schema_primary_keys
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -6694,6 +7843,8 @@ function Client:set_schema_primary_keys(arguments, options) end
 ---Override a schema's primary keys
 ---
 ---`PUT /api/connections/{connection_id}/schemas/{schema_id}/primary_keys`, user key
+---
+---Note: replaces every override there is
 ---@param arguments polytomic.arguments.set_schema_primary_keys
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -6711,6 +7862,8 @@ function M.set_schema_primary_keys(arguments, options) end
 ---Start a bulk sync run
 ---
 ---`POST /api/bulk/syncs/{id}/executions`, user key
+---
+---Note: answers before the run has ended: poll get_bulk_sync_execution; 409 while another run is in progress; reruns with `resync_mode` can be destructive
 ---@param arguments polytomic.arguments.start_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncExecution|nil data
@@ -6721,6 +7874,8 @@ function Client:start_bulk_sync(arguments, options) end
 ---Start a bulk sync run
 ---
 ---`POST /api/bulk/syncs/{id}/executions`, user key
+---
+---Note: answers before the run has ended: poll get_bulk_sync_execution; 409 while another run is in progress; reruns with `resync_mode` can be destructive
 ---@param arguments polytomic.arguments.start_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncExecution|nil data
@@ -6730,13 +7885,16 @@ function M.start_bulk_sync(arguments, options) end
 
 ---@class polytomic.arguments.start_sync
 ---@field id string UUID, in the path
----@field identities? string[]|polytomic.Null
+---@field identities? string[]|polytomic.Null not together with source_identities
 ---@field resync? boolean|polytomic.Null
+---@field source_identities? polytomic.ModelSyncSourceIdentity[][]|polytomic.Null
 ---@field test? boolean|polytomic.Null
 
 ---Start a model sync run
 ---
 ---`POST /api/syncs/{id}/executions`, user key
+---
+---Note: answers before the run has ended: poll get_sync_execution
 ---@param arguments polytomic.arguments.start_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.StartSyncResponseSchema|nil data
@@ -6747,6 +7905,8 @@ function Client:start_sync(arguments, options) end
 ---Start a model sync run
 ---
 ---`POST /api/syncs/{id}/executions`, user key
+---
+---Note: answers before the run has ended: poll get_sync_execution
 ---@param arguments polytomic.arguments.start_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.StartSyncResponseSchema|nil data
@@ -6762,6 +7922,8 @@ function M.start_sync(arguments, options) end
 ---Try a configuration without saving it
 ---
 ---`POST /api/connections/test`, any key
+---
+---Note: tries the credentials at the service; saves nothing
 ---@param arguments polytomic.arguments.test_connection
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -6772,6 +7934,8 @@ function Client:test_connection(arguments, options) end
 ---Try a configuration without saving it
 ---
 ---`POST /api/connections/test`, any key
+---
+---Note: tries the credentials at the service; saves nothing
 ---@param arguments polytomic.arguments.test_connection
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -6780,25 +7944,29 @@ function Client:test_connection(arguments, options) end
 function M.test_connection(arguments, options) end
 
 ---@class polytomic.arguments.unassign_harbor_user
----@field harbor_id string in the path
----@field user_id string in the path
+---@field harbor_id string UUID, in the path
+---@field user_id string UUID, in the path
 
----Unassign user (harbors)
+---Take a Harbor from a Harbor-only user
 ---
 ---`DELETE /api/harbors/{harbor_id}/users/{user_id}`, any key
+---
+---Note: the user is not deleted and keeps other Harbors
 ---@param arguments polytomic.arguments.unassign_harbor_user
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.UnassignedHarborUserEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:unassign_harbor_user(arguments, options) end
 
----Unassign user (harbors)
+---Take a Harbor from a Harbor-only user
 ---
 ---`DELETE /api/harbors/{harbor_id}/users/{user_id}`, any key
+---
+---Note: the user is not deleted and keeps other Harbors
 ---@param arguments polytomic.arguments.unassign_harbor_user
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.UnassignedHarborUserEnvelopeData|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.unassign_harbor_user(arguments, options) end
@@ -6829,7 +7997,7 @@ function M.unassign_harbor_user(arguments, options) end
 ---
 ---`PUT /api/bulk/syncs/{id}`, user key
 ---
----Note: newer servers take it without `mode`
+---Note: replaces the configuration as a whole: what is left out is cleared or reset; newer servers take it without `mode`
 ---@param arguments polytomic.arguments.update_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncResponse|nil data
@@ -6841,7 +8009,7 @@ function Client:update_bulk_sync(arguments, options) end
 ---
 ---`PUT /api/bulk/syncs/{id}`, user key
 ---
----Note: newer servers take it without `mode`
+---Note: replaces the configuration as a whole: what is left out is cleared or reset; newer servers take it without `mode`
 ---@param arguments polytomic.arguments.update_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncResponse|nil data
@@ -6850,26 +8018,26 @@ function Client:update_bulk_sync(arguments, options) end
 function M.update_bulk_sync(arguments, options) end
 
 ---@class polytomic.arguments.update_bulk_sync_error_handling
----@field id string in the path
+---@field id string UUID, in the path
 ---@field ingestion_failure_threshold? integer|polytomic.Null
 ---@field subscribers? string[]|polytomic.Null
 
----Update (bulkSync errorHandling)
+---Change how failures of a bulk sync are handled
 ---
 ---`PUT /api/bulk/syncs/{id}/error-handling`, any key
 ---@param arguments polytomic.arguments.update_bulk_sync_error_handling
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.BulkSyncErrorHandling|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:update_bulk_sync_error_handling(arguments, options) end
 
----Update (bulkSync errorHandling)
+---Change how failures of a bulk sync are handled
 ---
 ---`PUT /api/bulk/syncs/{id}/error-handling`, any key
 ---@param arguments polytomic.arguments.update_bulk_sync_error_handling
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.BulkSyncErrorHandling|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.update_bulk_sync_error_handling(arguments, options) end
@@ -6882,6 +8050,8 @@ function M.update_bulk_sync_error_handling(arguments, options) end
 ---Replace one bulk schedule
 ---
 ---`PUT /api/bulk/syncs/{sync_id}/schedules/{schedule_id}`, user key
+---
+---Note: replaces the schedule as a whole
 ---@param arguments polytomic.arguments.update_bulk_sync_schedule
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkBulkSyncSchedule|nil data
@@ -6892,6 +8062,8 @@ function Client:update_bulk_sync_schedule(arguments, options) end
 ---Replace one bulk schedule
 ---
 ---`PUT /api/bulk/syncs/{sync_id}/schedules/{schedule_id}`, user key
+---
+---Note: replaces the schedule as a whole
 ---@param arguments polytomic.arguments.update_bulk_sync_schedule
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkBulkSyncSchedule|nil data
@@ -6914,6 +8086,8 @@ function M.update_bulk_sync_schedule(arguments, options) end
 ---Replace one configured schema
 ---
 ---`PUT /api/bulk/syncs/{id}/schemas/{schema_id}`, user key
+---
+---Note: replaces the settings of the schema: what is left out is cleared or reset
 ---@param arguments polytomic.arguments.update_bulk_sync_schema
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSchema|nil data
@@ -6924,6 +8098,8 @@ function Client:update_bulk_sync_schema(arguments, options) end
 ---Replace one configured schema
 ---
 ---`PUT /api/bulk/syncs/{id}/schemas/{schema_id}`, user key
+---
+---Note: replaces the settings of the schema: what is left out is cleared or reset
 ---@param arguments polytomic.arguments.update_bulk_sync_schema
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSchema|nil data
@@ -6946,7 +8122,7 @@ function M.update_bulk_sync_schema(arguments, options) end
 ---
 ---`PUT /api/connections/{id}`, user key
 ---
----Note: 409 for a connection that a Harbor owns
+---Note: replaces `configuration` as a whole, keys left out are cleared, and tries it at the service; runs in progress keep the old one; 409 for a connection that a managed Harbor owns
 ---@param arguments polytomic.arguments.update_connection
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CreateConnectionResponseSchema|nil data
@@ -6958,7 +8134,7 @@ function Client:update_connection(arguments, options) end
 ---
 ---`PUT /api/connections/{id}`, user key
 ---
----Note: 409 for a connection that a Harbor owns
+---Note: replaces `configuration` as a whole, keys left out are cleared, and tries it at the service; runs in progress keep the old one; 409 for a connection that a managed Harbor owns
 ---@param arguments polytomic.arguments.update_connection
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CreateConnectionResponseSchema|nil data
@@ -6967,25 +8143,29 @@ function Client:update_connection(arguments, options) end
 function M.update_connection(arguments, options) end
 
 ---@class polytomic.arguments.update_connection_proxy_settings
----@field id string in the path
+---@field id string UUID, in the path
 ---@field enabled boolean
 
----Switch the proxy for a connection
+---Switch the proxy of a connection on or off
 ---
 ---`PUT /api/connections/{id}/proxy/settings`, any key
+---
+---Note: the setting lives on the parent of a shared connection, which the caller must be allowed to edit; 400 when the type has no proxy
 ---@param arguments polytomic.arguments.update_connection_proxy_settings
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.ConnectionProxySettingsResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:update_connection_proxy_settings(arguments, options) end
 
----Switch the proxy for a connection
+---Switch the proxy of a connection on or off
 ---
 ---`PUT /api/connections/{id}/proxy/settings`, any key
+---
+---Note: the setting lives on the parent of a shared connection, which the caller must be allowed to edit; 400 when the type has no proxy
 ---@param arguments polytomic.arguments.update_connection_proxy_settings
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.ConnectionProxySettingsResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.update_connection_proxy_settings(arguments, options) end
@@ -6998,6 +8178,8 @@ function M.update_connection_proxy_settings(arguments, options) end
 ---Change a user's roles (own org)
 ---
 ---`PUT /api/organization/users/{id}`, user key
+---
+---Note: changes roles only
 ---@param arguments polytomic.arguments.update_current_org_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -7008,6 +8190,8 @@ function Client:update_current_org_user(arguments, options) end
 ---Change a user's roles (own org)
 ---
 ---`PUT /api/organization/users/{id}`, user key
+---
+---Note: changes roles only
 ---@param arguments polytomic.arguments.update_current_org_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -7016,16 +8200,18 @@ function Client:update_current_org_user(arguments, options) end
 function M.update_current_org_user(arguments, options) end
 
 ---@class polytomic.arguments.update_harbor
----@field harbor_id string in the path
+---@field harbor_id string UUID, in the path
 ---@field name string
 ---@field description? string|polytomic.Null
 
 ---Rename or describe a Harbor
 ---
 ---`PUT /api/harbors/{harbor_id}`, any key
+---
+---Note: the backing connection of a managed Harbor is renamed with it; 409 when the name is in use
 ---@param arguments polytomic.arguments.update_harbor
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:update_harbor(arguments, options) end
@@ -7033,37 +8219,43 @@ function Client:update_harbor(arguments, options) end
 ---Rename or describe a Harbor
 ---
 ---`PUT /api/harbors/{harbor_id}`, any key
+---
+---Note: the backing connection of a managed Harbor is renamed with it; 409 when the name is in use
 ---@param arguments polytomic.arguments.update_harbor
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.update_harbor(arguments, options) end
 
 ---@class polytomic.arguments.update_harbor_context
----@field harbor_id string in the path
----@field context_id string in the path
+---@field harbor_id string UUID, in the path
+---@field context_id string UUID, in the path
 ---@field title string
 ---@field content string
 ---@field description? string|polytomic.Null
 ---@field change_note? string|polytomic.Null
 
----Update context (harbors)
+---Replace a context document
 ---
 ---`PUT /api/harbors/{harbor_id}/contexts/{context_id}`, any key
+---
+---Note: publishes the next version at once; a draft stays as it is
 ---@param arguments polytomic.arguments.update_harbor_context
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:update_harbor_context(arguments, options) end
 
----Update context (harbors)
+---Replace a context document
 ---
 ---`PUT /api/harbors/{harbor_id}/contexts/{context_id}`, any key
+---
+---Note: publishes the next version at once; a draft stays as it is
 ---@param arguments polytomic.arguments.update_harbor_context
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborContextResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.update_harbor_context(arguments, options) end
@@ -7088,6 +8280,8 @@ function M.update_harbor_context(arguments, options) end
 ---Replace a model (async option)
 ---
 ---`PUT /api/models/{id}`, user key
+---
+---Note: replaces the model as a whole: what is left out is cleared or reset; used from the next run on; with `async` poll get_job with type updatemodel
 ---@param arguments polytomic.arguments.update_model
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelResponse|nil data
@@ -7098,6 +8292,8 @@ function Client:update_model(arguments, options) end
 ---Replace a model (async option)
 ---
 ---`PUT /api/models/{id}`, user key
+---
+---Note: replaces the model as a whole: what is left out is cleared or reset; used from the next run on; with `async` poll get_job with type updatemodel
 ---@param arguments polytomic.arguments.update_model
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelResponse|nil data
@@ -7117,6 +8313,8 @@ function M.update_model(arguments, options) end
 ---Rename and replace SSO/OIDC settings
 ---
 ---`PUT /api/organizations/{id}`, partner key
+---
+---Note: needs a partner key; SSO and OIDC settings are replaced as a whole: send every one that should stay, `client_secret` too; 409 when the name is in use
 ---@param arguments polytomic.arguments.update_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil data
@@ -7127,6 +8325,8 @@ function Client:update_org(arguments, options) end
 ---Rename and replace SSO/OIDC settings
 ---
 ---`PUT /api/organizations/{id}`, partner key
+---
+---Note: needs a partner key; SSO and OIDC settings are replaced as a whole: send every one that should stay, `client_secret` too; 409 when the name is in use
 ---@param arguments polytomic.arguments.update_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil data
@@ -7143,6 +8343,8 @@ function M.update_org(arguments, options) end
 ---Replace a policy's bindings
 ---
 ---`PUT /api/permissions/policies/{id}`, user key
+---
+---Note: replaces all bindings: what is left out is removed
 ---@param arguments polytomic.arguments.update_policy
 ---@param options? polytomic.CallOptions
 ---@return polytomic.PolicyResponse|nil data
@@ -7153,6 +8355,8 @@ function Client:update_policy(arguments, options) end
 ---Replace a policy's bindings
 ---
 ---`PUT /api/permissions/policies/{id}`, user key
+---
+---Note: replaces all bindings: what is left out is removed
 ---@param arguments polytomic.arguments.update_policy
 ---@param options? polytomic.CallOptions
 ---@return polytomic.PolicyResponse|nil data
@@ -7169,10 +8373,10 @@ function M.update_policy(arguments, options) end
 ---
 ---`PUT /api/organization/record-logging`, any key
 ---
----Note: body replaces, does not merge
+---Note: replaces, does not merge
 ---@param arguments polytomic.arguments.update_record_logging
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.RecordLoggingSettingsResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:update_record_logging(arguments, options) end
@@ -7181,10 +8385,10 @@ function Client:update_record_logging(arguments, options) end
 ---
 ---`PUT /api/organization/record-logging`, any key
 ---
----Note: body replaces, does not merge
+---Note: replaces, does not merge
 ---@param arguments polytomic.arguments.update_record_logging
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.RecordLoggingSettingsResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.update_record_logging(arguments, options) end
@@ -7197,6 +8401,8 @@ function M.update_record_logging(arguments, options) end
 ---Rename a custom role
 ---
 ---`PUT /api/permissions/roles/{id}`, user key
+---
+---Note: replaces the role; built-in roles are refused
 ---@param arguments polytomic.arguments.update_role
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RoleResponse|nil data
@@ -7207,6 +8413,8 @@ function Client:update_role(arguments, options) end
 ---Rename a custom role
 ---
 ---`PUT /api/permissions/roles/{id}`, user key
+---
+---Note: replaces the role; built-in roles are refused
 ---@param arguments polytomic.arguments.update_role
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RoleResponse|nil data
@@ -7219,27 +8427,32 @@ function M.update_role(arguments, options) end
 ---@field active? boolean|polytomic.Null
 ---@field encryption_passphrase? string|polytomic.Null write-only
 ---@field fields polytomic.SyncField[]
----@field filter_logic? string|polytomic.Null
----@field filters? polytomic.Filter[]|polytomic.Null
----@field identity? polytomic.Identity|polytomic.Null
+---@field filter_logic? string|polytomic.Null deprecated
+---@field filters? polytomic.Filter[]|polytomic.Null deprecated
+---@field identities? polytomic.ModelSyncIdentities|polytomic.Null
+---@field identity? polytomic.Identity|polytomic.Null deprecated
 ---@field mode polytomic.ModelsyncSyncTargetMode
+---@field model_filters? polytomic.ModelFilters|polytomic.Null
 ---@field name string
 ---@field only_enrich_updates? boolean|polytomic.Null
 ---@field organization_id? string|polytomic.Null UUID
----@field override_fields? polytomic.SyncField[]|polytomic.Null
+---@field override_fields? polytomic.OverrideFieldInput[]|polytomic.Null
 ---@field overrides? polytomic.Override[]|polytomic.Null
 ---@field policies? string[]|polytomic.Null UUID
 ---@field schedule polytomic.Schedule
 ---@field skip_initial_backfill? boolean|polytomic.Null
 ---@field sync_all_records? boolean|polytomic.Null
----@field target polytomic.Target
+---@field target polytomic.ModelSyncV5Target
+---@field target_filters? polytomic.TargetFilters|polytomic.Null
 
 ---Replace a model sync's configuration
 ---
 ---`PUT /api/syncs/{id}`, user key
+---
+---Note: replaces the configuration as a whole: what is left out is cleared or reset; mappings and filters count from the next run; a sync with several identity mappings needs `identities`
 ---@param arguments polytomic.arguments.update_sync
 ---@param options? polytomic.CallOptions
----@return polytomic.SyncResponse|nil data
+---@return polytomic.ModelSyncV5Response|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:update_sync(arguments, options) end
@@ -7247,36 +8460,38 @@ function Client:update_sync(arguments, options) end
 ---Replace a model sync's configuration
 ---
 ---`PUT /api/syncs/{id}`, user key
+---
+---Note: replaces the configuration as a whole: what is left out is cleared or reset; mappings and filters count from the next run; a sync with several identity mappings needs `identities`
 ---@param arguments polytomic.arguments.update_sync
 ---@param options? polytomic.CallOptions
----@return polytomic.SyncResponse|nil data
+---@return polytomic.ModelSyncV5Response|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.update_sync(arguments, options) end
 
 ---@class polytomic.arguments.update_sync_error_handling
----@field id string in the path
+---@field id string UUID, in the path
 ---@field auto_retry_record_errors? boolean|polytomic.Null
 ---@field notify_on_record_errors? boolean|polytomic.Null
 ---@field subscribers? string[]|polytomic.Null
 ---@field warning_notifications? boolean|polytomic.Null
 
----Update (modelSync errorHandling)
+---Change how failures of a model sync are handled
 ---
 ---`PUT /api/syncs/{id}/error-handling`, any key
 ---@param arguments polytomic.arguments.update_sync_error_handling
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.SyncErrorHandling|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:update_sync_error_handling(arguments, options) end
 
----Update (modelSync errorHandling)
+---Change how failures of a model sync are handled
 ---
 ---`PUT /api/syncs/{id}/error-handling`, any key
 ---@param arguments polytomic.arguments.update_sync_error_handling
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.SyncErrorHandling|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.update_sync_error_handling(arguments, options) end
@@ -7291,6 +8506,8 @@ function M.update_sync_error_handling(arguments, options) end
 ---Change a user's roles (partner)
 ---
 ---`PUT /api/organizations/{org_id}/users/{id}`, partner key
+---
+---Note: needs a partner key; changes roles only
 ---@param arguments polytomic.arguments.update_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -7301,6 +8518,8 @@ function Client:update_user(arguments, options) end
 ---Change a user's roles (partner)
 ---
 ---`PUT /api/organizations/{org_id}/users/{id}`, partner key
+---
+---Note: needs a partner key; changes roles only
 ---@param arguments polytomic.arguments.update_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -7342,6 +8561,8 @@ function M.update_webhook(arguments, options) end
 ---Create or update user-defined fields
 ---
 ---`POST /api/connections/{connection_id}/schemas/{schema_id}/fields`, user key
+---
+---Note: some fields may be applied and others fail; safe to repeat
 ---@param arguments polytomic.arguments.upsert_schema_field
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -7352,6 +8573,8 @@ function Client:upsert_schema_field(arguments, options) end
 ---Create or update user-defined fields
 ---
 ---`POST /api/connections/{connection_id}/schemas/{schema_id}/fields`, user key
+---
+---Note: some fields may be applied and others fail; safe to repeat
 ---@param arguments polytomic.arguments.upsert_schema_field
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -7360,25 +8583,29 @@ function Client:upsert_schema_field(arguments, options) end
 function M.upsert_schema_field(arguments, options) end
 
 ---@class polytomic.arguments.validate_harbor_saved_query_draft
----@field harbor_id string in the path
----@field saved_query_id string in the path
+---@field harbor_id string UUID, in the path
+---@field saved_query_id string UUID, in the path
 
----Validate saved query draft (harbors)
+---Try the draft of a saved query and preview its rows
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft/validate`, any key
+---
+---Note: for administrators of the organization; runs the query, keeps nothing
 ---@param arguments polytomic.arguments.validate_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryPreviewResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function Client:validate_harbor_saved_query_draft(arguments, options) end
 
----Validate saved query draft (harbors)
+---Try the draft of a saved query and preview its rows
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft/validate`, any key
+---
+---Note: for administrators of the organization; runs the query, keeps nothing
 ---@param arguments polytomic.arguments.validate_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
----@return any data
+---@return polytomic.HarborSavedQueryPreviewResponse|nil data
 ---@return string|nil message
 ---@return polytomic.Response|polytomic.Error detail
 function M.validate_harbor_saved_query_draft(arguments, options) end

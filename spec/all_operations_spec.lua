@@ -1,4 +1,4 @@
--- Every one of the 194 operations against a server that records what arrives, compared with the
+-- Every one of the operations against a server that records what arrives, compared with the
 -- facts of the catalogue (operations.json, schemas.json), which are read here anew: nothing of the
 -- generator or of the generated table is used.
 
@@ -330,9 +330,8 @@ describe("every operation", function()
     assert.equal(message, tostring(err))
   end
 
-  it("is a method, a module function and an entry of polytomic.operations, 194 in all", function()
-    assert.equal(194, #operations)
-    assert.equal(194, #polytomic.operations)
+  it("is a method, a module function and an entry of polytomic.operations, and no other", function()
+    assert.equal(#operations, #polytomic.operations)
     for _, operation in ipairs(operations) do
       assert.is_function(client[operation.name])
       assert.is_function(polytomic[operation.name])

@@ -109,12 +109,7 @@ describe("library/polytomic.lua", function()
     local schemas = cjson.decode(process.contents "csrc/catalogue/schemas.json")
     local classes, aliases =
       set_of "\n%-%-%-@class polytomic%.([%w.]+)", set_of "\n%-%-%-@alias polytomic%.([%w.]+)"
-    local count = 0
-    for name in pairs(schemas) do
-      count = count + 1
-      assert.truthy(classes[name] or aliases[name], name)
-    end
-    assert.equal(350, count)
+    for name in pairs(schemas) do assert.truthy(classes[name] or aliases[name], name) end
   end)
 
   it("tells the arguments of every operation, required ones as such", function()

@@ -228,7 +228,7 @@ static void begin_attempt(pt_engine *engine, pt_call *call, double now) {
                                    .body_length = call->body.length,
                                    .writes = call->has_body || method == PT_METHOD_POST ||
                                              method == PT_METHOD_PUT || method == PT_METHOD_PATCH,
-                                   .compressed = call->operation->is_list,
+                                   .compressed = call->operation->long_reply,
                                    .timeout = fmin(call->limits.attempt_timeout, left),
                                    .connect_timeout = fmin(call->limits.connect_timeout, left),
                                    .reply = reply,

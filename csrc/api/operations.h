@@ -103,12 +103,15 @@ typedef struct {
   bool envelope;     /* the answer is wrapped in {"data": …} */
   bool has_body;     /* declares a request body (possibly without fields, then "{}" is sent) */
   bool returns_body; /* response_type is not NULL */
-  bool is_list;      /* data is an array: gets gzip, and null becomes {} */
+  bool is_list;      /* data is an array: null becomes {} */
   bool data_open;    /* what kind of value data is, is not documented */
   bool secret_reply; /* the reply holds a key: never shown in an error */
+  bool long_reply;   /* the reply may be long: compression is asked for */
   bool has_job;      /* with async=true the reply holds a job beside data, which may be null then */
   pt_pagination pagination;
-  unsigned success_status;   /* the documented one; any 2xx is success */
+  unsigned success_status; /* the documented one; any 2xx is success */
+  unsigned
+      redirect_status; /* a reply of this status is a success whose Location is the data; or 0 */
   const char *response_type; /* schema name, or NULL when the answer has no body */
   const char *summary;
   const pt_field

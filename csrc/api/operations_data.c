@@ -7,6 +7,8 @@
 /* Types that requests use. */
 static const pt_type type_action_lookup;
 static const pt_type type_any;
+static const pt_type type_array_of_any;
+static const pt_type type_array_of_array_of_model_sync_source_identity;
 static const pt_type type_array_of_bulk_field;
 static const pt_type type_array_of_bulk_filter;
 static const pt_type type_array_of_bulk_schema;
@@ -15,16 +17,21 @@ static const pt_type type_array_of_create_bulk_sync_request_schemas_item;
 static const pt_type type_array_of_filter;
 static const pt_type type_array_of_harbor_saved_query_parameter;
 static const pt_type type_array_of_harbor_source_reference;
+static const pt_type type_array_of_identity;
 static const pt_type type_array_of_model_field;
+static const pt_type type_array_of_model_filter_condition;
 static const pt_type type_array_of_model_model_field_request;
 static const pt_type type_array_of_model_relation;
+static const pt_type type_array_of_model_sync_source_identity;
 static const pt_type type_array_of_override;
+static const pt_type type_array_of_override_field_input;
 static const pt_type type_array_of_policy_action;
 static const pt_type type_array_of_schema_configuration_fields_item;
 static const pt_type type_array_of_schema_primary_key_override_input;
 static const pt_type type_array_of_string;
 static const pt_type type_array_of_string_uuid;
 static const pt_type type_array_of_sync_field;
+static const pt_type type_array_of_target_filter_condition;
 static const pt_type type_array_of_update_bulk_field;
 static const pt_type type_array_of_update_bulk_sync_request_schemas_item;
 static const pt_type type_array_of_user_field_request;
@@ -58,12 +65,18 @@ static const pt_type type_map_of_any;
 static const pt_type type_map_of_array_of_string;
 static const pt_type type_map_of_string;
 static const pt_type type_model_field;
+static const pt_type type_model_filter_condition;
+static const pt_type type_model_filters;
 static const pt_type type_model_model_field_request;
 static const pt_type type_model_relation;
 static const pt_type type_model_relation_to;
+static const pt_type type_model_sync_identities;
+static const pt_type type_model_sync_source_identity;
+static const pt_type type_model_sync_v5target;
 static const pt_type type_modelsync_sync_target_mode;
 static const pt_type type_output_actor;
 static const pt_type type_override;
+static const pt_type type_override_field_input;
 static const pt_type type_policy_action;
 static const pt_type type_run_after;
 static const pt_type type_schedule;
@@ -77,15 +90,22 @@ static const pt_type type_string;
 static const pt_type type_string_date_time;
 static const pt_type type_string_uuid;
 static const pt_type type_sync_field;
-static const pt_type type_target;
+static const pt_type type_target_filter_condition;
+static const pt_type type_target_filters;
 static const pt_type type_temporary_credential_subject;
 static const pt_type type_types_definition;
 static const pt_type type_update_bulk_field;
 static const pt_type type_update_bulk_sync_request_schemas_item;
 static const pt_type type_user_field_request;
 
-static const pt_type type_action_lookup = {.kind = PT_TYPE_ANY, .name = "ActionLookup"};
+static const pt_field members_action_lookup[] = {
+  {.name = "field_id", .type = &type_string, .location = PT_IN_BODY},
+  {.name = "value", .type = &type_any, .location = PT_IN_BODY},
+};
+static const pt_type type_action_lookup = {.kind = PT_TYPE_OBJECT, .name = "ActionLookup", .fields = members_action_lookup, .field_count = 2};
 static const pt_type type_any = {.kind = PT_TYPE_ANY};
+static const pt_type type_array_of_any = {.kind = PT_TYPE_ARRAY, .element = &type_any};
+static const pt_type type_array_of_array_of_model_sync_source_identity = {.kind = PT_TYPE_ARRAY, .element = &type_array_of_model_sync_source_identity};
 static const pt_type type_array_of_bulk_field = {.kind = PT_TYPE_ARRAY, .element = &type_bulk_field};
 static const pt_type type_array_of_bulk_filter = {.kind = PT_TYPE_ARRAY, .element = &type_bulk_filter};
 static const pt_type type_array_of_bulk_schema = {.kind = PT_TYPE_ARRAY, .element = &type_bulk_schema};
@@ -94,16 +114,21 @@ static const pt_type type_array_of_create_bulk_sync_request_schemas_item = {.kin
 static const pt_type type_array_of_filter = {.kind = PT_TYPE_ARRAY, .element = &type_filter};
 static const pt_type type_array_of_harbor_saved_query_parameter = {.kind = PT_TYPE_ARRAY, .element = &type_harbor_saved_query_parameter};
 static const pt_type type_array_of_harbor_source_reference = {.kind = PT_TYPE_ARRAY, .element = &type_harbor_source_reference};
+static const pt_type type_array_of_identity = {.kind = PT_TYPE_ARRAY, .element = &type_identity};
 static const pt_type type_array_of_model_field = {.kind = PT_TYPE_ARRAY, .element = &type_model_field};
+static const pt_type type_array_of_model_filter_condition = {.kind = PT_TYPE_ARRAY, .element = &type_model_filter_condition};
 static const pt_type type_array_of_model_model_field_request = {.kind = PT_TYPE_ARRAY, .element = &type_model_model_field_request};
 static const pt_type type_array_of_model_relation = {.kind = PT_TYPE_ARRAY, .element = &type_model_relation};
+static const pt_type type_array_of_model_sync_source_identity = {.kind = PT_TYPE_ARRAY, .element = &type_model_sync_source_identity};
 static const pt_type type_array_of_override = {.kind = PT_TYPE_ARRAY, .element = &type_override};
+static const pt_type type_array_of_override_field_input = {.kind = PT_TYPE_ARRAY, .element = &type_override_field_input};
 static const pt_type type_array_of_policy_action = {.kind = PT_TYPE_ARRAY, .element = &type_policy_action};
 static const pt_type type_array_of_schema_configuration_fields_item = {.kind = PT_TYPE_ARRAY, .element = &type_schema_configuration_fields_item};
 static const pt_type type_array_of_schema_primary_key_override_input = {.kind = PT_TYPE_ARRAY, .element = &type_schema_primary_key_override_input};
 static const pt_type type_array_of_string = {.kind = PT_TYPE_ARRAY, .element = &type_string};
 static const pt_type type_array_of_string_uuid = {.kind = PT_TYPE_ARRAY, .element = &type_string_uuid};
 static const pt_type type_array_of_sync_field = {.kind = PT_TYPE_ARRAY, .element = &type_sync_field};
+static const pt_type type_array_of_target_filter_condition = {.kind = PT_TYPE_ARRAY, .element = &type_target_filter_condition};
 static const pt_type type_array_of_update_bulk_field = {.kind = PT_TYPE_ARRAY, .element = &type_update_bulk_field};
 static const pt_type type_array_of_update_bulk_sync_request_schemas_item = {.kind = PT_TYPE_ARRAY, .element = &type_update_bulk_sync_request_schemas_item};
 static const pt_type type_array_of_user_field_request = {.kind = PT_TYPE_ARRAY, .element = &type_user_field_request};
@@ -208,12 +233,24 @@ static const pt_field members_filter[] = {
   {.name = "function", .type = &type_filter_function, .location = PT_IN_BODY, .required = true},
   {.name = "label", .type = &type_string, .location = PT_IN_BODY},
   {.name = "value", .type = &type_any, .location = PT_IN_BODY},
+  {.name = "value_field", .type = &type_source, .location = PT_IN_BODY},
 };
-static const pt_type type_filter = {.kind = PT_TYPE_OBJECT, .name = "Filter", .fields = members_filter, .field_count = 6};
+static const pt_type type_filter = {.kind = PT_TYPE_OBJECT, .name = "Filter", .fields = members_filter, .field_count = 7};
 static const pt_type type_filter_field_reference_type = {.kind = PT_TYPE_STRING, .name = "FilterFieldReferenceType"};
 static const pt_type type_filter_function = {.kind = PT_TYPE_STRING, .name = "FilterFunction"};
-static const pt_type type_harbor_saved_query_parameter = {.kind = PT_TYPE_ANY, .name = "HarborSavedQueryParameter"};
-static const pt_type type_harbor_source_reference = {.kind = PT_TYPE_ANY, .name = "HarborSourceReference"};
+static const pt_field members_harbor_saved_query_parameter[] = {
+  {.name = "default_value", .type = &type_any, .location = PT_IN_BODY},
+  {.name = "name", .type = &type_string, .location = PT_IN_BODY, .required = true},
+  {.name = "required", .type = &type_boolean, .location = PT_IN_BODY},
+  {.name = "type", .type = &type_string, .location = PT_IN_BODY, .required = true},
+};
+static const pt_type type_harbor_saved_query_parameter = {.kind = PT_TYPE_OBJECT, .name = "HarborSavedQueryParameter", .fields = members_harbor_saved_query_parameter, .field_count = 4};
+static const pt_field members_harbor_source_reference[] = {
+  {.name = "connection_id", .type = &type_string_uuid, .location = PT_IN_BODY, .required = true},
+  {.name = "fields", .type = &type_array_of_string, .location = PT_IN_BODY},
+  {.name = "schema_id", .type = &type_string, .location = PT_IN_BODY, .required = true},
+};
+static const pt_type type_harbor_source_reference = {.kind = PT_TYPE_OBJECT, .name = "HarborSourceReference", .fields = members_harbor_source_reference, .field_count = 3};
 static const pt_field members_identity[] = {
   {.name = "function", .type = &type_schema_identity_function, .location = PT_IN_BODY, .required = true},
   {.name = "new_field", .type = &type_boolean, .location = PT_IN_BODY},
@@ -241,6 +278,18 @@ static const pt_field members_model_field[] = {
   {.name = "user_added", .type = &type_boolean, .location = PT_IN_BODY},
 };
 static const pt_type type_model_field = {.kind = PT_TYPE_OBJECT, .name = "ModelField", .fields = members_model_field, .field_count = 12};
+static const pt_field members_model_filter_condition[] = {
+  {.name = "function", .type = &type_filter_function, .location = PT_IN_BODY, .required = true},
+  {.name = "label", .type = &type_string, .location = PT_IN_BODY},
+  {.name = "source", .type = &type_source, .location = PT_IN_BODY, .required = true},
+  {.name = "value", .type = &type_any, .location = PT_IN_BODY},
+};
+static const pt_type type_model_filter_condition = {.kind = PT_TYPE_OBJECT, .name = "ModelFilterCondition", .fields = members_model_filter_condition, .field_count = 4};
+static const pt_field members_model_filters[] = {
+  {.name = "conditions", .type = &type_array_of_model_filter_condition, .location = PT_IN_BODY},
+  {.name = "logic", .type = &type_string, .location = PT_IN_BODY},
+};
+static const pt_type type_model_filters = {.kind = PT_TYPE_OBJECT, .name = "ModelFilters", .fields = members_model_filters, .field_count = 2};
 static const pt_field members_model_model_field_request[] = {
   {.name = "example", .type = &type_string, .location = PT_IN_BODY},
   {.name = "label", .type = &type_string, .location = PT_IN_BODY, .required = true},
@@ -258,6 +307,26 @@ static const pt_field members_model_relation_to[] = {
   {.name = "model_id", .type = &type_string_uuid, .location = PT_IN_BODY},
 };
 static const pt_type type_model_relation_to = {.kind = PT_TYPE_OBJECT, .name = "ModelRelationTo", .fields = members_model_relation_to, .field_count = 2};
+static const pt_field members_model_sync_identities[] = {
+  {.name = "mappings", .type = &type_array_of_identity, .location = PT_IN_BODY, .required = true},
+  {.name = "strategy", .type = &type_string, .location = PT_IN_BODY},
+};
+static const pt_type type_model_sync_identities = {.kind = PT_TYPE_OBJECT, .name = "ModelSyncIdentities", .fields = members_model_sync_identities, .field_count = 2};
+static const pt_field members_model_sync_source_identity[] = {
+  {.name = "source", .type = &type_source, .location = PT_IN_BODY, .required = true},
+  {.name = "value", .type = &type_string, .location = PT_IN_BODY, .required = true},
+};
+static const pt_type type_model_sync_source_identity = {.kind = PT_TYPE_OBJECT, .name = "ModelSyncSourceIdentity", .fields = members_model_sync_source_identity, .field_count = 2};
+static const pt_field members_model_sync_v5target[] = {
+  {.name = "configuration", .type = &type_map_of_any, .location = PT_IN_BODY},
+  {.name = "connection_id", .type = &type_string_uuid, .location = PT_IN_BODY, .required = true},
+  {.name = "create", .type = &type_map_of_string, .location = PT_IN_BODY},
+  {.name = "filter_logic", .type = &type_string, .location = PT_IN_BODY, .deprecated = true},
+  {.name = "new_name", .type = &type_string, .location = PT_IN_BODY},
+  {.name = "object", .type = &type_string, .location = PT_IN_BODY},
+  {.name = "search_values", .type = &type_map_of_any, .location = PT_IN_BODY},
+};
+static const pt_type type_model_sync_v5target = {.kind = PT_TYPE_OBJECT, .name = "ModelSyncV5Target", .fields = members_model_sync_v5target, .field_count = 7};
 static const pt_type type_modelsync_sync_target_mode = {.kind = PT_TYPE_STRING, .name = "ModelsyncSyncTargetMode"};
 static const pt_field members_output_actor[] = {
   {.name = "id", .type = &type_string_uuid, .location = PT_IN_BODY},
@@ -273,6 +342,15 @@ static const pt_field members_override[] = {
   {.name = "value", .type = &type_any, .location = PT_IN_BODY},
 };
 static const pt_type type_override = {.kind = PT_TYPE_OBJECT, .name = "Override", .fields = members_override, .field_count = 5};
+static const pt_field members_override_field_input[] = {
+  {.name = "encryption_enabled", .type = &type_boolean, .location = PT_IN_BODY},
+  {.name = "new", .type = &type_boolean, .location = PT_IN_BODY},
+  {.name = "override_value", .type = &type_string, .location = PT_IN_BODY},
+  {.name = "source", .type = &type_source, .location = PT_IN_BODY},
+  {.name = "sync_mode", .type = &type_string, .location = PT_IN_BODY},
+  {.name = "target", .type = &type_string, .location = PT_IN_BODY, .required = true},
+};
+static const pt_type type_override_field_input = {.kind = PT_TYPE_OBJECT, .name = "OverrideFieldInput", .fields = members_override_field_input, .field_count = 6};
 static const pt_field members_policy_action[] = {
   {.name = "action", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "role_ids", .type = &type_array_of_string_uuid, .location = PT_IN_BODY, .nullable = true},
@@ -333,21 +411,29 @@ static const pt_field members_sync_field[] = {
   {.name = "target", .type = &type_string, .location = PT_IN_BODY, .required = true},
 };
 static const pt_type type_sync_field = {.kind = PT_TYPE_OBJECT, .name = "SyncField", .fields = members_sync_field, .field_count = 6};
-static const pt_field members_target[] = {
-  {.name = "configuration", .type = &type_map_of_any, .location = PT_IN_BODY},
-  {.name = "connection_id", .type = &type_string_uuid, .location = PT_IN_BODY, .required = true},
-  {.name = "create", .type = &type_map_of_string, .location = PT_IN_BODY},
-  {.name = "filter_logic", .type = &type_string, .location = PT_IN_BODY},
-  {.name = "new_name", .type = &type_string, .location = PT_IN_BODY},
-  {.name = "object", .type = &type_string, .location = PT_IN_BODY},
-  {.name = "search_values", .type = &type_map_of_any, .location = PT_IN_BODY},
+static const pt_field members_target_filter_condition[] = {
+  {.name = "field", .type = &type_string, .location = PT_IN_BODY, .required = true},
+  {.name = "function", .type = &type_filter_function, .location = PT_IN_BODY, .required = true},
+  {.name = "label", .type = &type_string, .location = PT_IN_BODY},
+  {.name = "value", .type = &type_any, .location = PT_IN_BODY},
+  {.name = "value_source", .type = &type_source, .location = PT_IN_BODY},
 };
-static const pt_type type_target = {.kind = PT_TYPE_OBJECT, .name = "Target", .fields = members_target, .field_count = 7};
+static const pt_type type_target_filter_condition = {.kind = PT_TYPE_OBJECT, .name = "TargetFilterCondition", .fields = members_target_filter_condition, .field_count = 5};
+static const pt_field members_target_filters[] = {
+  {.name = "conditions", .type = &type_array_of_target_filter_condition, .location = PT_IN_BODY},
+  {.name = "logic", .type = &type_string, .location = PT_IN_BODY},
+};
+static const pt_type type_target_filters = {.kind = PT_TYPE_OBJECT, .name = "TargetFilters", .fields = members_target_filters, .field_count = 2};
 static const pt_field members_temporary_credential_subject[] = {
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_BODY},
+  {.name = "mode", .type = &type_string, .location = PT_IN_BODY},
+  {.name = "organization_id", .type = &type_string_uuid, .location = PT_IN_BODY},
   {.name = "type", .type = &type_string, .location = PT_IN_BODY, .required = true},
+  {.name = "user_id", .type = &type_string_uuid, .location = PT_IN_BODY},
 };
-static const pt_type type_temporary_credential_subject = {.kind = PT_TYPE_OBJECT, .name = "TemporaryCredentialSubject", .fields = members_temporary_credential_subject, .field_count = 1};
-static const pt_type type_types_definition = {.kind = PT_TYPE_ANY, .name = "TypesDefinition"};
+static const pt_type type_temporary_credential_subject = {.kind = PT_TYPE_OBJECT, .name = "TemporaryCredentialSubject", .fields = members_temporary_credential_subject, .field_count = 5};
+static const pt_type *const variants_types_definition[] = {&type_string, &type_array_of_any};
+static const pt_type type_types_definition = {.kind = PT_TYPE_UNION, .name = "TypesDefinition", .members = variants_types_definition, .member_count = 2};
 static const pt_field members_update_bulk_field[] = {
   {.name = "enabled", .type = &type_boolean, .location = PT_IN_BODY},
   {.name = "id", .type = &type_string, .location = PT_IN_BODY},
@@ -380,13 +466,14 @@ static const pt_field fields_activate_sync[] = {
 
 /* assign_harbor_user: PUT /api/harbors/{harbor_id}/users/{user_id} */
 static const pt_field fields_assign_harbor_user[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "user_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "user_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* call_connection_proxy: POST /api/connections/{id}/proxy */
 static const pt_field fields_call_connection_proxy[] = {
   {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "async", .type = &type_boolean, .location = PT_IN_BODY},
   {.name = "request", .type = &type_connection_proxy_call, .location = PT_IN_BODY, .required = true},
 };
 
@@ -420,7 +507,7 @@ static const pt_field fields_cancel_sync_execution[] = {
 
 /* close_harbor_session: DELETE /api/harbor/sessions/{session_id} */
 static const pt_field fields_close_harbor_session[] = {
-  {.name = "session_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "session_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* connect_connection: POST /api/connections/connect/ */
@@ -430,10 +517,10 @@ static const pt_field fields_connect_connection[] = {
   {.name = "name", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "organization_id", .type = &type_string_uuid, .location = PT_IN_BODY, .nullable = true},
   {.name = "redirect_url", .type = &type_string, .location = PT_IN_BODY, .required = true},
-  {.name = "type", .type = &type_string, .location = PT_IN_BODY},
-  {.name = "whitelist", .type = &type_array_of_string, .location = PT_IN_BODY, .nullable = true},
   {.name = "ttl", .type = &type_integer, .location = PT_IN_BODY},
+  {.name = "type", .type = &type_string, .location = PT_IN_BODY},
   {.name = "use_organization_name", .type = &type_boolean, .location = PT_IN_BODY},
+  {.name = "whitelist", .type = &type_array_of_string, .location = PT_IN_BODY, .nullable = true},
 };
 
 /* create_bulk_sync: POST /api/bulk/syncs */
@@ -495,7 +582,7 @@ static const pt_field fields_create_harbor[] = {
 
 /* create_harbor_context: POST /api/harbors/{harbor_id}/contexts */
 static const pt_field fields_create_harbor_context[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "title", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "content", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "description", .type = &type_string, .location = PT_IN_BODY},
@@ -503,7 +590,7 @@ static const pt_field fields_create_harbor_context[] = {
 
 /* create_harbor_context_draft: POST /api/harbors/{harbor_id}/contexts/drafts */
 static const pt_field fields_create_harbor_context_draft[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "title", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "content", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "description", .type = &type_string, .location = PT_IN_BODY},
@@ -512,12 +599,12 @@ static const pt_field fields_create_harbor_context_draft[] = {
 
 /* create_harbor_key: POST /api/harbors/{harbor_id}/keys */
 static const pt_field fields_create_harbor_key[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* create_harbor_saved_query_draft: POST /api/harbors/{harbor_id}/saved-queries */
 static const pt_field fields_create_harbor_saved_query_draft[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "name", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "sql_template", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "change_note", .type = &type_string, .location = PT_IN_BODY},
@@ -567,7 +654,7 @@ static const pt_field fields_create_record_view_link[] = {
   {.name = "lookup_key_field", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "lookup_key_value", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "schema_id", .type = &type_string, .location = PT_IN_BODY, .required = true},
-  {.name = "expires_at", .type = &type_string, .location = PT_IN_BODY},
+  {.name = "expires_at", .type = &type_string_date_time, .location = PT_IN_BODY},
   {.name = "fields", .type = &type_array_of_string, .location = PT_IN_BODY},
   {.name = "source", .type = &type_string, .location = PT_IN_BODY},
 };
@@ -591,20 +678,23 @@ static const pt_field fields_create_sync[] = {
   {.name = "active", .type = &type_boolean, .location = PT_IN_BODY},
   {.name = "encryption_passphrase", .type = &type_string, .location = PT_IN_BODY, .secret = true},
   {.name = "fields", .type = &type_array_of_sync_field, .location = PT_IN_BODY, .required = true},
-  {.name = "filter_logic", .type = &type_string, .location = PT_IN_BODY},
-  {.name = "filters", .type = &type_array_of_filter, .location = PT_IN_BODY, .nullable = true},
-  {.name = "identity", .type = &type_identity, .location = PT_IN_BODY},
+  {.name = "filter_logic", .type = &type_string, .location = PT_IN_BODY, .deprecated = true},
+  {.name = "filters", .type = &type_array_of_filter, .location = PT_IN_BODY, .nullable = true, .deprecated = true},
+  {.name = "identities", .type = &type_model_sync_identities, .location = PT_IN_BODY},
+  {.name = "identity", .type = &type_identity, .location = PT_IN_BODY, .deprecated = true},
   {.name = "mode", .type = &type_modelsync_sync_target_mode, .location = PT_IN_BODY, .required = true},
+  {.name = "model_filters", .type = &type_model_filters, .location = PT_IN_BODY},
   {.name = "name", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "only_enrich_updates", .type = &type_boolean, .location = PT_IN_BODY},
   {.name = "organization_id", .type = &type_string_uuid, .location = PT_IN_BODY, .nullable = true},
-  {.name = "override_fields", .type = &type_array_of_sync_field, .location = PT_IN_BODY, .nullable = true},
+  {.name = "override_fields", .type = &type_array_of_override_field_input, .location = PT_IN_BODY, .nullable = true},
   {.name = "overrides", .type = &type_array_of_override, .location = PT_IN_BODY, .nullable = true},
   {.name = "policies", .type = &type_array_of_string_uuid, .location = PT_IN_BODY, .nullable = true},
   {.name = "schedule", .type = &type_schedule, .location = PT_IN_BODY, .required = true},
   {.name = "skip_initial_backfill", .type = &type_boolean, .location = PT_IN_BODY},
   {.name = "sync_all_records", .type = &type_boolean, .location = PT_IN_BODY},
-  {.name = "target", .type = &type_target, .location = PT_IN_BODY, .required = true},
+  {.name = "target", .type = &type_model_sync_v5target, .location = PT_IN_BODY, .required = true},
+  {.name = "target_filters", .type = &type_target_filters, .location = PT_IN_BODY},
 };
 
 /* create_temporary_credentials: POST /api/temporary-credentials */
@@ -661,37 +751,37 @@ static const pt_field fields_delete_current_org_user[] = {
 
 /* delete_harbor: DELETE /api/harbors/{harbor_id} */
 static const pt_field fields_delete_harbor[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* delete_harbor_context: DELETE /api/harbors/{harbor_id}/contexts/{context_id} */
 static const pt_field fields_delete_harbor_context[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "context_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "context_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* delete_harbor_context_draft: DELETE /api/harbors/{harbor_id}/contexts/{context_id}/draft */
 static const pt_field fields_delete_harbor_context_draft[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "context_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "context_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* delete_harbor_key: DELETE /api/harbors/{harbor_id}/keys/{key_id} */
 static const pt_field fields_delete_harbor_key[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "key_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "key_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* delete_harbor_saved_query: DELETE /api/harbors/{harbor_id}/saved-queries/{saved_query_id} */
 static const pt_field fields_delete_harbor_saved_query[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "saved_query_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "saved_query_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* delete_harbor_saved_query_draft: DELETE /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft */
 static const pt_field fields_delete_harbor_saved_query_draft[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "saved_query_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "saved_query_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* delete_model: DELETE /api/models/{id} */
@@ -740,7 +830,7 @@ static const pt_field fields_delete_webhook[] = {
 
 /* describe_harbor_action: GET /api/harbors/{harbor_id}/actions/describe */
 static const pt_field fields_describe_harbor_action[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "connection_id", .type = &type_string, .location = PT_IN_QUERY, .required = true},
   {.name = "schema_id", .type = &type_string, .location = PT_IN_QUERY, .required = true},
   {.name = "operation_id", .type = &type_string, .location = PT_IN_QUERY, .required = true},
@@ -758,14 +848,14 @@ static const pt_field fields_enable_webhook[] = {
 
 /* execute_harbor_action: POST /api/harbors/{harbor_id}/actions/execute */
 static const pt_field fields_execute_harbor_action[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "execution_id", .type = &type_string, .location = PT_IN_BODY, .required = true},
 };
 
 /* execute_harbor_saved_query: POST /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/execute */
 static const pt_field fields_execute_harbor_saved_query[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "saved_query_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "saved_query_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "parameters", .type = &type_map_of_any, .location = PT_IN_BODY},
 };
 
@@ -789,7 +879,7 @@ static const pt_field fields_get_bulk_sync_destination[] = {
 
 /* get_bulk_sync_error_handling: GET /api/bulk/syncs/{id}/error-handling */
 static const pt_field fields_get_bulk_sync_error_handling[] = {
-  {.name = "id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_bulk_sync_execution: GET /api/bulk/syncs/{id}/executions/{exec_id} */
@@ -854,6 +944,14 @@ static const pt_field fields_get_connection[] = {
   {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
+/* get_connection_ingest_console_logs: GET /api/connections/{connection_id}/ingest/consolelog */
+static const pt_field fields_get_connection_ingest_console_logs[] = {
+  {.name = "connection_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "sync_id", .type = &type_string, .location = PT_IN_QUERY},
+  {.name = "limit", .type = &type_integer, .location = PT_IN_QUERY},
+  {.name = "after", .type = &type_string, .location = PT_IN_QUERY},
+};
+
 /* get_connection_parameter_values: GET /api/connections/{id}/parameter_values */
 static const pt_field fields_get_connection_parameter_values[] = {
   {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
@@ -866,7 +964,7 @@ static const pt_field fields_get_connection_proxy_info[] = {
 
 /* get_connection_proxy_settings: GET /api/connections/{id}/proxy/settings */
 static const pt_field fields_get_connection_proxy_settings[] = {
-  {.name = "id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_connection_type_parameter_values: POST /api/connection_types/{type}/parameter_values */
@@ -885,7 +983,7 @@ static const pt_field fields_get_connection_type_schema[] = {
 
 /* get_connection_usage: GET /api/connections/{id}/usage */
 static const pt_field fields_get_connection_usage[] = {
-  {.name = "id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_current_org_user: GET /api/organization/users/{id} */
@@ -906,23 +1004,23 @@ static const pt_field fields_get_entity[] = {
 
 /* get_harbor: GET /api/harbors/{harbor_id} */
 static const pt_field fields_get_harbor[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_harbor_action_execution: GET /api/harbors/{harbor_id}/action-executions/{execution_id} */
 static const pt_field fields_get_harbor_action_execution[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "execution_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "execution_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_harbor_activity_event: GET /api/organization/harbor-activity/{event_id} */
 static const pt_field fields_get_harbor_activity_event[] = {
-  {.name = "event_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "event_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_harbor_activity_session: GET /api/organization/harbor-activity/sessions/{session_id} */
 static const pt_field fields_get_harbor_activity_session[] = {
-  {.name = "session_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "session_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "limit", .type = &type_integer, .location = PT_IN_QUERY},
   {.name = "page_token", .type = &type_string, .location = PT_IN_QUERY},
   {.name = "order", .type = &type_string, .location = PT_IN_QUERY},
@@ -930,38 +1028,38 @@ static const pt_field fields_get_harbor_activity_session[] = {
 
 /* get_harbor_authorized_schema: GET /api/harbor/connections/{connection_id}/schemas/{schema_id} */
 static const pt_field fields_get_harbor_authorized_schema[] = {
-  {.name = "connection_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "connection_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "schema_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_harbor_context: GET /api/harbors/{harbor_id}/contexts/{context_id} */
 static const pt_field fields_get_harbor_context[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "context_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "context_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_harbor_context_draft: GET /api/harbors/{harbor_id}/contexts/{context_id}/draft */
 static const pt_field fields_get_harbor_context_draft[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "context_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "context_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_harbor_context_version: GET /api/harbors/{harbor_id}/contexts/{context_id}/versions/{version_id} */
 static const pt_field fields_get_harbor_context_version[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "context_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "version_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "context_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "version_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_harbor_saved_query: GET /api/harbors/{harbor_id}/saved-queries/{saved_query_id} */
 static const pt_field fields_get_harbor_saved_query[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "saved_query_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "saved_query_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_harbor_status: GET /api/harbors/{harbor_id}/status */
 static const pt_field fields_get_harbor_status[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_job: GET /api/jobs/{type}/{id} */
@@ -1038,7 +1136,7 @@ static const pt_field fields_get_sync[] = {
 
 /* get_sync_error_handling: GET /api/syncs/{id}/error-handling */
 static const pt_field fields_get_sync_error_handling[] = {
-  {.name = "id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_sync_execution: GET /api/syncs/{sync_id}/executions/{id} */
@@ -1068,6 +1166,12 @@ static const pt_field fields_get_sync_execution_logs[] = {
   {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "type", .type = &type_execution_log_type, .location = PT_IN_PATH, .required = true},
   {.name = "filename", .type = &type_string, .location = PT_IN_PATH, .required = true},
+};
+
+/* get_sync_execution_logs_index: GET /api/syncs/{sync_id}/executions/{id}/logs */
+static const pt_field fields_get_sync_execution_logs_index[] = {
+  {.name = "sync_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* get_sync_source: GET /api/connections/{id}/modelsync/source */
@@ -1100,7 +1204,7 @@ static const pt_field fields_get_webhook[] = {
 
 /* invite_harbor_user: POST /api/harbors/{harbor_id}/users */
 static const pt_field fields_invite_harbor_user[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "email", .type = &type_string, .location = PT_IN_BODY, .required = true},
 };
 
@@ -1149,7 +1253,7 @@ static const pt_field fields_list_events[] = {
 
 /* list_harbor_actions: GET /api/harbors/{harbor_id}/actions */
 static const pt_field fields_list_harbor_actions[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "search", .type = &type_string, .location = PT_IN_QUERY},
   {.name = "limit", .type = &type_integer, .location = PT_IN_QUERY},
   {.name = "page_token", .type = &type_string, .location = PT_IN_QUERY},
@@ -1180,57 +1284,57 @@ static const pt_field fields_list_harbor_authorized_connections[] = {
 
 /* list_harbor_authorized_schemas: GET /api/harbor/connections/{connection_id}/schemas */
 static const pt_field fields_list_harbor_authorized_schemas[] = {
-  {.name = "connection_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "connection_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "limit", .type = &type_integer, .location = PT_IN_QUERY},
   {.name = "page_token", .type = &type_string, .location = PT_IN_QUERY},
 };
 
 /* list_harbor_context_drafts: GET /api/harbors/{harbor_id}/contexts/drafts */
 static const pt_field fields_list_harbor_context_drafts[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "limit", .type = &type_integer, .location = PT_IN_QUERY},
   {.name = "page_token", .type = &type_string, .location = PT_IN_QUERY},
 };
 
 /* list_harbor_context_versions: GET /api/harbors/{harbor_id}/contexts/{context_id}/versions */
 static const pt_field fields_list_harbor_context_versions[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "context_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "context_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "limit", .type = &type_integer, .location = PT_IN_QUERY},
   {.name = "page_token", .type = &type_string, .location = PT_IN_QUERY},
 };
 
 /* list_harbor_contexts: GET /api/harbors/{harbor_id}/contexts */
 static const pt_field fields_list_harbor_contexts[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "limit", .type = &type_integer, .location = PT_IN_QUERY},
   {.name = "page_token", .type = &type_string, .location = PT_IN_QUERY},
 };
 
 /* list_harbor_keys: GET /api/harbors/{harbor_id}/keys */
 static const pt_field fields_list_harbor_keys[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "limit", .type = &type_integer, .location = PT_IN_QUERY},
   {.name = "page_token", .type = &type_string, .location = PT_IN_QUERY},
 };
 
 /* list_harbor_saved_queries: GET /api/harbors/{harbor_id}/saved-queries */
 static const pt_field fields_list_harbor_saved_queries[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "limit", .type = &type_integer, .location = PT_IN_QUERY},
   {.name = "page_token", .type = &type_string, .location = PT_IN_QUERY},
 };
 
 /* list_harbor_saved_query_drafts: GET /api/harbors/{harbor_id}/saved-queries/drafts */
 static const pt_field fields_list_harbor_saved_query_drafts[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "limit", .type = &type_integer, .location = PT_IN_QUERY},
   {.name = "page_token", .type = &type_string, .location = PT_IN_QUERY},
 };
 
 /* list_harbor_users: GET /api/harbors/{harbor_id}/users */
 static const pt_field fields_list_harbor_users[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "limit", .type = &type_integer, .location = PT_IN_QUERY},
   {.name = "page_token", .type = &type_string, .location = PT_IN_QUERY},
 };
@@ -1275,13 +1379,15 @@ static const pt_field fields_list_sync_source_fields[] = {
 /* list_sync_target_fields: GET /api/connections/{id}/modelsync/target/fields */
 static const pt_field fields_list_sync_target_fields[] = {
   {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
-  {.name = "target", .type = &type_string, .location = PT_IN_QUERY, .required = true},
+  {.name = "target", .type = &type_string, .location = PT_IN_QUERY, .excludes = "properties"},
   {.name = "refresh", .type = &type_boolean, .location = PT_IN_QUERY},
+  {.name = "properties", .type = &type_map_of_array_of_string, .location = PT_IN_QUERY},
 };
 
 /* list_sync_targets: GET /api/connections/{id}/modelsync/targetobjects */
 static const pt_field fields_list_sync_targets[] = {
   {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "include_target_creation_values", .type = &type_boolean, .location = PT_IN_QUERY},
 };
 
 /* list_syncs: GET /api/syncs */
@@ -1300,7 +1406,7 @@ static const pt_field fields_list_users[] = {
 
 /* lookup_harbor_action: POST /api/harbors/{harbor_id}/actions/lookup */
 static const pt_field fields_lookup_harbor_action[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "connection_id", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "lookup", .type = &type_action_lookup, .location = PT_IN_BODY, .required = true},
   {.name = "operation_id", .type = &type_string, .location = PT_IN_BODY, .required = true},
@@ -1316,7 +1422,7 @@ static const pt_field fields_patch_bulk_sync_schemas[] = {
 
 /* patch_schema_field: PATCH /api/connections/{connection_id}/schemas/{schema_id}/fields/{field_id} */
 static const pt_field fields_patch_schema_field[] = {
-  {.name = "connection_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "connection_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "schema_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
   {.name = "field_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
   {.name = "definition", .type = &type_types_definition, .location = PT_IN_BODY},
@@ -1328,7 +1434,7 @@ static const pt_field fields_patch_schema_field[] = {
 
 /* prepare_harbor_action: POST /api/harbors/{harbor_id}/actions/prepare */
 static const pt_field fields_prepare_harbor_action[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "connection_id", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "input", .type = &type_map_of_any, .location = PT_IN_BODY, .required = true},
   {.name = "operation_id", .type = &type_string, .location = PT_IN_BODY, .required = true},
@@ -1355,14 +1461,14 @@ static const pt_field fields_preview_model[] = {
 
 /* promote_harbor_context_draft: POST /api/harbors/{harbor_id}/contexts/{context_id}/draft/promote */
 static const pt_field fields_promote_harbor_context_draft[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "context_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "context_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* publish_harbor_saved_query_draft: POST /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft/publish */
 static const pt_field fields_publish_harbor_saved_query_draft[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "saved_query_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "saved_query_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* refresh_schemas: POST /api/connections/{id}/schemas/refresh */
@@ -1385,7 +1491,7 @@ static const pt_field fields_reset_schema_primary_keys[] = {
 
 /* resolve_harbor_source_mappings: POST /api/harbors/{harbor_id}/source-mappings/resolve */
 static const pt_field fields_resolve_harbor_source_mappings[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "sources", .type = &type_array_of_harbor_source_reference, .location = PT_IN_BODY},
 };
 
@@ -1403,8 +1509,8 @@ static const pt_field fields_sample_model[] = {
 
 /* save_harbor_context_draft: PUT /api/harbors/{harbor_id}/contexts/{context_id}/draft */
 static const pt_field fields_save_harbor_context_draft[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "context_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "context_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "title", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "content", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "description", .type = &type_string, .location = PT_IN_BODY},
@@ -1413,8 +1519,8 @@ static const pt_field fields_save_harbor_context_draft[] = {
 
 /* save_harbor_saved_query_draft: PUT /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft */
 static const pt_field fields_save_harbor_saved_query_draft[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "saved_query_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "saved_query_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "name", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "sql_template", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "change_note", .type = &type_string, .location = PT_IN_BODY},
@@ -1455,8 +1561,9 @@ static const pt_field fields_start_bulk_sync[] = {
 /* start_sync: POST /api/syncs/{id}/executions */
 static const pt_field fields_start_sync[] = {
   {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
-  {.name = "identities", .type = &type_array_of_string, .location = PT_IN_BODY, .nullable = true},
+  {.name = "identities", .type = &type_array_of_string, .location = PT_IN_BODY, .nullable = true, .excludes = "source_identities"},
   {.name = "resync", .type = &type_boolean, .location = PT_IN_BODY},
+  {.name = "source_identities", .type = &type_array_of_array_of_model_sync_source_identity, .location = PT_IN_BODY},
   {.name = "test", .type = &type_boolean, .location = PT_IN_BODY},
 };
 
@@ -1469,8 +1576,8 @@ static const pt_field fields_test_connection[] = {
 
 /* unassign_harbor_user: DELETE /api/harbors/{harbor_id}/users/{user_id} */
 static const pt_field fields_unassign_harbor_user[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "user_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "user_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 /* update_bulk_sync: PUT /api/bulk/syncs/{id} */
@@ -1499,7 +1606,7 @@ static const pt_field fields_update_bulk_sync[] = {
 
 /* update_bulk_sync_error_handling: PUT /api/bulk/syncs/{id}/error-handling */
 static const pt_field fields_update_bulk_sync_error_handling[] = {
-  {.name = "id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "ingestion_failure_threshold", .type = &type_integer, .location = PT_IN_BODY},
   {.name = "subscribers", .type = &type_array_of_string, .location = PT_IN_BODY},
 };
@@ -1540,7 +1647,7 @@ static const pt_field fields_update_connection[] = {
 
 /* update_connection_proxy_settings: PUT /api/connections/{id}/proxy/settings */
 static const pt_field fields_update_connection_proxy_settings[] = {
-  {.name = "id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "enabled", .type = &type_boolean, .location = PT_IN_BODY, .required = true},
 };
 
@@ -1553,15 +1660,15 @@ static const pt_field fields_update_current_org_user[] = {
 
 /* update_harbor: PUT /api/harbors/{harbor_id} */
 static const pt_field fields_update_harbor[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "name", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "description", .type = &type_string, .location = PT_IN_BODY},
 };
 
 /* update_harbor_context: PUT /api/harbors/{harbor_id}/contexts/{context_id} */
 static const pt_field fields_update_harbor_context[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "context_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "context_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "title", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "content", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "description", .type = &type_string, .location = PT_IN_BODY},
@@ -1626,25 +1733,28 @@ static const pt_field fields_update_sync[] = {
   {.name = "active", .type = &type_boolean, .location = PT_IN_BODY},
   {.name = "encryption_passphrase", .type = &type_string, .location = PT_IN_BODY, .secret = true},
   {.name = "fields", .type = &type_array_of_sync_field, .location = PT_IN_BODY, .required = true},
-  {.name = "filter_logic", .type = &type_string, .location = PT_IN_BODY},
-  {.name = "filters", .type = &type_array_of_filter, .location = PT_IN_BODY, .nullable = true},
-  {.name = "identity", .type = &type_identity, .location = PT_IN_BODY},
+  {.name = "filter_logic", .type = &type_string, .location = PT_IN_BODY, .deprecated = true},
+  {.name = "filters", .type = &type_array_of_filter, .location = PT_IN_BODY, .nullable = true, .deprecated = true},
+  {.name = "identities", .type = &type_model_sync_identities, .location = PT_IN_BODY},
+  {.name = "identity", .type = &type_identity, .location = PT_IN_BODY, .deprecated = true},
   {.name = "mode", .type = &type_modelsync_sync_target_mode, .location = PT_IN_BODY, .required = true},
+  {.name = "model_filters", .type = &type_model_filters, .location = PT_IN_BODY},
   {.name = "name", .type = &type_string, .location = PT_IN_BODY, .required = true},
   {.name = "only_enrich_updates", .type = &type_boolean, .location = PT_IN_BODY},
   {.name = "organization_id", .type = &type_string_uuid, .location = PT_IN_BODY, .nullable = true},
-  {.name = "override_fields", .type = &type_array_of_sync_field, .location = PT_IN_BODY, .nullable = true},
+  {.name = "override_fields", .type = &type_array_of_override_field_input, .location = PT_IN_BODY, .nullable = true},
   {.name = "overrides", .type = &type_array_of_override, .location = PT_IN_BODY, .nullable = true},
   {.name = "policies", .type = &type_array_of_string_uuid, .location = PT_IN_BODY, .nullable = true},
   {.name = "schedule", .type = &type_schedule, .location = PT_IN_BODY, .required = true},
   {.name = "skip_initial_backfill", .type = &type_boolean, .location = PT_IN_BODY},
   {.name = "sync_all_records", .type = &type_boolean, .location = PT_IN_BODY},
-  {.name = "target", .type = &type_target, .location = PT_IN_BODY, .required = true},
+  {.name = "target", .type = &type_model_sync_v5target, .location = PT_IN_BODY, .required = true},
+  {.name = "target_filters", .type = &type_target_filters, .location = PT_IN_BODY},
 };
 
 /* update_sync_error_handling: PUT /api/syncs/{id}/error-handling */
 static const pt_field fields_update_sync_error_handling[] = {
-  {.name = "id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "auto_retry_record_errors", .type = &type_boolean, .location = PT_IN_BODY},
   {.name = "notify_on_record_errors", .type = &type_boolean, .location = PT_IN_BODY},
   {.name = "subscribers", .type = &type_array_of_string, .location = PT_IN_BODY},
@@ -1677,8 +1787,8 @@ static const pt_field fields_upsert_schema_field[] = {
 
 /* validate_harbor_saved_query_draft: POST /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft/validate */
 static const pt_field fields_validate_harbor_saved_query_draft[] = {
-  {.name = "harbor_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
-  {.name = "saved_query_id", .type = &type_string, .location = PT_IN_PATH, .required = true},
+  {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
+  {.name = "saved_query_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
 };
 
 const pt_operation pt_operations[] = {
@@ -1720,10 +1830,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborUserEnvelope",
-    .summary = "Assign user (harbors)",
+    .summary = "Give a Harbor-only user a further Harbor",
     .fields = fields_assign_harbor_user,
     .field_count = 2,
   },
@@ -1736,11 +1845,12 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "ExecuteConnectionProxyEnvelope",
     .summary = "Send an HTTP call through a connection's credentials",
     .fields = fields_call_connection_proxy,
-    .field_count = 2,
+    .field_count = 3,
   },
   {
     .name = "cancel_bulk_sync",
@@ -1820,7 +1930,6 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "CloseHarborSessionEnvelope",
     .summary = "Close a Harbor agent session",
@@ -1852,6 +1961,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "BulkSyncResponseEnvelope",
     .summary = "Create a bulk sync",
@@ -1912,7 +2022,6 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .secret_reply = true,
     .success_status = 200,
     .response_type = "CreateHarborEnvelope",
@@ -1929,10 +2038,9 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborContextEnvelope",
-    .summary = "Create context (harbors)",
+    .summary = "Add a context document to a Harbor",
     .fields = fields_create_harbor_context,
     .field_count = 4,
   },
@@ -1945,10 +2053,9 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborContextDraftEnvelope",
-    .summary = "Create context draft (harbors)",
+    .summary = "Add an unpublished context document to a Harbor",
     .fields = fields_create_harbor_context_draft,
     .field_count = 5,
   },
@@ -1960,11 +2067,10 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .secret_reply = true,
     .success_status = 200,
     .response_type = "HarborKeyEnvelope",
-    .summary = "Create key (harbors)",
+    .summary = "Mint a key for a Harbor",
     .fields = fields_create_harbor_key,
     .field_count = 1,
   },
@@ -1977,10 +2083,10 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "HarborSavedQueryDraftEnvelope",
-    .summary = "Create saved query draft (harbors)",
+    .summary = "Add a saved query to a Harbor, as a draft",
     .fields = fields_create_harbor_saved_query_draft,
     .field_count = 8,
   },
@@ -1993,6 +2099,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .long_reply = true,
     .has_job = true,
     .success_status = 200,
     .response_type = "ModelResponseEnvelope",
@@ -2024,6 +2131,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "PolicyResponseEnvelope",
     .summary = "Create a policy",
@@ -2039,7 +2147,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
+    .secret_reply = true,
     .success_status = 200,
     .response_type = "CreateRecordViewLinkEnvelope",
     .summary = "Create a link to view one record",
@@ -2085,11 +2193,13 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .secret_reply = true,
+    .long_reply = true,
     .success_status = 200,
-    .response_type = "SyncResponseEnvelope",
+    .response_type = "ModelSyncV5ResponseEnvelope",
     .summary = "Create a model sync",
     .fields = fields_create_sync,
-    .field_count = 17,
+    .field_count = 20,
   },
   {
     .name = "create_temporary_credentials",
@@ -2100,7 +2210,6 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .secret_reply = true,
     .success_status = 200,
     .response_type = "TemporaryCredentialResponseEnvelope",
@@ -2147,6 +2256,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .secret_reply = true,
     .success_status = 200,
     .response_type = "WebhookEnvelope",
     .summary = "Register the organization's webhook",
@@ -2208,7 +2318,6 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "DeletedHarborEnvelope",
     .summary = "Delete a Harbor",
@@ -2223,10 +2332,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "DeletedHarborContextEnvelope",
-    .summary = "Delete context (harbors)",
+    .summary = "Delete a context document of a Harbor",
     .fields = fields_delete_harbor_context,
     .field_count = 2,
   },
@@ -2238,10 +2346,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "DeletedHarborContextDraftEnvelope",
-    .summary = "Delete context draft (harbors)",
+    .summary = "Discard the draft of a context document",
     .fields = fields_delete_harbor_context_draft,
     .field_count = 2,
   },
@@ -2253,10 +2360,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "RevokedHarborKeyEnvelope",
-    .summary = "Delete key (harbors)",
+    .summary = "Revoke one key of a Harbor",
     .fields = fields_delete_harbor_key,
     .field_count = 2,
   },
@@ -2268,10 +2374,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "DeletedHarborSavedQueryEnvelope",
-    .summary = "Delete saved query (harbors)",
+    .summary = "Archive a saved query",
     .fields = fields_delete_harbor_saved_query,
     .field_count = 2,
   },
@@ -2283,10 +2388,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "DeletedHarborSavedQueryDraftEnvelope",
-    .summary = "Delete saved query draft (harbors)",
+    .summary = "Discard the draft of a saved query",
     .fields = fields_delete_harbor_saved_query_draft,
     .field_count = 2,
   },
@@ -2389,10 +2493,10 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "HarborActionDescribeEnvelope",
-    .summary = "Describe (harbors actions)",
+    .summary = "Fields and effect of one action",
     .fields = fields_describe_harbor_action,
     .field_count = 4,
   },
@@ -2404,6 +2508,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .secret_reply = true,
     .success_status = 200,
     .response_type = "WebhookEnvelope",
     .summary = "Pause deliveries",
@@ -2418,6 +2523,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .secret_reply = true,
     .success_status = 200,
     .response_type = "WebhookEnvelope",
     .summary = "Resume deliveries",
@@ -2433,10 +2539,9 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborActionExecutionEnvelope",
-    .summary = "Execute (harbors actions)",
+    .summary = "Run a prepared action",
     .fields = fields_execute_harbor_action,
     .field_count = 2,
   },
@@ -2449,7 +2554,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "ExecuteHarborSavedQueryEnvelope",
     .summary = "Run a published saved query",
@@ -2464,6 +2569,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .secret_reply = true,
     .has_job = true,
     .success_status = 200,
     .response_type = "ExportSyncLogsEnvelope",
@@ -2479,6 +2585,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "BulkSyncResponseEnvelope",
     .summary = "Fetch one bulk sync",
@@ -2493,6 +2600,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "BulkSyncDestEnvelope",
     .summary = "Destination config shape and modes for a connection",
@@ -2507,10 +2615,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "BulkSyncErrorHandlingEnvelope",
-    .summary = "Get (bulkSync errorHandling)",
+    .summary = "Read how failures of a bulk sync are handled",
     .fields = fields_get_bulk_sync_error_handling,
     .field_count = 1,
   },
@@ -2522,6 +2629,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "BulkSyncExecutionEnvelope",
     .summary = "One bulk sync run with per-schema detail",
@@ -2536,6 +2644,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_CURSOR, .token_field = "after", .limit_field = "limit", .limit_max = 50, .response_field = "data.next_cursor", .items_field = "data.entries"},
     .success_status = 200,
     .response_type = "ExecutionConsoleLogsResponseEnvelope",
@@ -2551,6 +2660,8 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .secret_reply = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "BulkSyncExecutionLogsEnvelope",
     .summary = "Signed log-file URLs for a bulk run",
@@ -2579,6 +2690,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "BulkSchemaEnvelope",
     .summary = "Fetch one configured schema",
@@ -2593,6 +2705,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_CURSOR, .token_field = "after", .limit_field = "limit", .limit_max = 50, .response_field = "data.next_cursor", .items_field = "data.entries"},
     .success_status = 200,
     .response_type = "ExecutionConsoleLogsResponseEnvelope",
@@ -2608,6 +2721,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "BulkSyncSourceEnvelope",
     .summary = "Schemas a connection offers as bulk source",
@@ -2622,6 +2736,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "BulkSyncStatusEnvelope",
     .summary = "Current and last run of a bulk sync",
@@ -2636,7 +2751,6 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_CONNECT_TOKEN,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "ConnectSessionResponseEnvelope",
     .summary = "Details behind a Connect link, authorised by its token",
@@ -2658,6 +2772,22 @@ const pt_operation pt_operations[] = {
     .field_count = 1,
   },
   {
+    .name = "get_connection_ingest_console_logs",
+    .id = "bulkSync.executions.getIngestConsoleLogs",
+    .method = PT_METHOD_GET,
+    .path = "/api/connections/{connection_id}/ingest/consolelog",
+    .auth = PT_AUTH_UNSPECIFIED,
+    .envelope = true,
+    .returns_body = true,
+    .long_reply = true,
+    .pagination = {.kind = PT_PAGES_CURSOR, .token_field = "after", .limit_field = "limit", .limit_max = 50, .response_field = "data.next_cursor", .items_field = "data.entries"},
+    .success_status = 200,
+    .response_type = "ExecutionConsoleLogsResponseEnvelope",
+    .summary = "Newest console lines of a connection's ingestion",
+    .fields = fields_get_connection_ingest_console_logs,
+    .field_count = 4,
+  },
+  {
     .name = "get_connection_parameter_values",
     .id = "connections.getParameterValues",
     .method = PT_METHOD_GET,
@@ -2665,6 +2795,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "ConnectionParameterValuesResponseEnvelope",
     .summary = "Completion values for a saved connection",
@@ -2679,6 +2810,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "GetConnectionProxyInfoEnvelope",
     .summary = "Limits and rules of a connection's proxy",
@@ -2693,10 +2825,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "ConnectionProxySettingsEnvelope",
-    .summary = "Read proxy on/off for a connection",
+    .summary = "Whether the proxy of a connection is on",
     .fields = fields_get_connection_proxy_settings,
     .field_count = 1,
   },
@@ -2709,6 +2840,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "ConnectionParameterValuesResponseEnvelope",
     .summary = "Completion values before a connection exists",
@@ -2722,6 +2854,7 @@ const pt_operation pt_operations[] = {
     .path = "/api/connection_types/{id}",
     .auth = PT_AUTH_USER,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "JsonschemaSchema",
     .summary = "JSON Schema of a connection type (bare, no envelope)",
@@ -2736,10 +2869,10 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "GetConnectionUsageEnvelope",
-    .summary = "What uses a connection",
+    .summary = "API calls a connection made in the last 24 hours, by sync where known",
     .fields = fields_get_connection_usage,
     .field_count = 1,
   },
@@ -2764,7 +2897,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .success_status = 200,
-    .response_type = "UserEnvelope",
+    .response_type = "CurrentOrgUserEnvelope",
     .summary = "Fetch a user of the caller's organization",
     .fields = fields_get_current_org_user,
     .field_count = 1,
@@ -2779,6 +2912,7 @@ const pt_operation pt_operations[] = {
     .has_body = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "GetEnrichmentInputFieldsResponseEnvelope",
@@ -2819,7 +2953,6 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborEnvelope",
     .summary = "Fetch a Harbor",
@@ -2834,10 +2967,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborActionExecutionEnvelope",
-    .summary = "Get execution (harbors actions)",
+    .summary = "Outcome of an action that was run",
     .fields = fields_get_harbor_action_execution,
     .field_count = 2,
   },
@@ -2849,7 +2981,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "HarborActivityEventEnvelope",
     .summary = "One Harbor activity event",
@@ -2864,9 +2996,8 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .is_list = true,
-    .data_open = true,
-    .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
+    .long_reply = true,
+    .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 100, .response_field = "pagination.next_page_token", .items_field = "data.events"},
     .success_status = 200,
     .response_type = "HarborActivitySessionEnvelope",
     .summary = "Activity of one Harbor session",
@@ -2881,7 +3012,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "HarborConnectionSchemaEnvelope",
     .summary = "One schema of an allowed connection",
@@ -2896,10 +3027,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborContextEnvelope",
-    .summary = "Get context (harbors)",
+    .summary = "Fetch a context document",
     .fields = fields_get_harbor_context,
     .field_count = 2,
   },
@@ -2911,10 +3041,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborContextDraftEnvelope",
-    .summary = "Get context draft (harbors)",
+    .summary = "Fetch the draft of a context document",
     .fields = fields_get_harbor_context_draft,
     .field_count = 2,
   },
@@ -2926,10 +3055,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborContextVersionEnvelope",
-    .summary = "Get context version (harbors)",
+    .summary = "Fetch one published version of a context document",
     .fields = fields_get_harbor_context_version,
     .field_count = 3,
   },
@@ -2941,10 +3069,10 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "HarborSavedQueryEnvelope",
-    .summary = "Get saved query (harbors)",
+    .summary = "Fetch the published version of a saved query",
     .fields = fields_get_harbor_saved_query,
     .field_count = 2,
   },
@@ -2956,10 +3084,10 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "HarborStatusEnvelope",
-    .summary = "Health/state of a Harbor",
+    .summary = "How fresh the datasets of a Harbor are, by pipeline",
     .fields = fields_get_harbor_status,
     .field_count = 1,
   },
@@ -2983,6 +3111,8 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .secret_reply = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "JobResponseEnvelope",
     .summary = "Poll an asynchronous job",
@@ -2997,6 +3127,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .has_job = true,
     .success_status = 200,
     .response_type = "ModelResponseEnvelope",
@@ -3012,6 +3143,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "GetSyncSourceMetaEnvelope",
     .summary = "Enrichment options of a connection",
@@ -3026,7 +3158,6 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "OperationSearchAvailabilityEnvelope",
     .summary = "Whether operation search is on",
@@ -3067,6 +3198,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "PolicyResponseEnvelope",
     .summary = "Fetch a policy",
@@ -3081,6 +3213,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_LINKS, .token_field = "page", .response_field = "links.next", .previous_field = "links.previous", .items_field = "data.results"},
     .success_status = 200,
     .response_type = "QueryResultsEnvelope",
@@ -3096,7 +3229,6 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "RecordLoggingSettingsEnvelope",
     .summary = "Read the organization record-logging settings",
@@ -3109,7 +3241,6 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "GetRecordViewCapabilitiesEnvelope",
     .summary = "What record view links support for a schema",
@@ -3138,6 +3269,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "BulkSyncSourceSchemaEnvelope",
     .summary = "Fetch one source schema",
@@ -3153,6 +3285,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "SchemaRecordsResponseEnvelope",
@@ -3182,8 +3315,10 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .secret_reply = true,
+    .long_reply = true,
     .success_status = 200,
-    .response_type = "SyncResponseEnvelope",
+    .response_type = "ModelSyncV5ResponseEnvelope",
     .summary = "Fetch one model sync",
     .fields = fields_get_sync,
     .field_count = 1,
@@ -3196,10 +3331,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "SyncErrorHandlingEnvelope",
-    .summary = "Get (modelSync errorHandling)",
+    .summary = "Read how failures of a model sync are handled",
     .fields = fields_get_sync_error_handling,
     .field_count = 1,
   },
@@ -3225,6 +3359,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_CURSOR, .token_field = "after", .limit_field = "limit", .limit_max = 50, .response_field = "data.next_cursor", .items_field = "data.entries"},
     .success_status = 200,
     .response_type = "ExecutionConsoleLogsResponseEnvelope",
@@ -3240,6 +3375,8 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .secret_reply = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "ExecutionLogsResponseEnvelope",
     .summary = "Signed log URLs by category",
@@ -3252,10 +3389,27 @@ const pt_operation pt_operations[] = {
     .method = PT_METHOD_GET,
     .path = "/api/syncs/{sync_id}/executions/{id}/{type}/{filename}",
     .auth = PT_AUTH_USER,
+    .secret_reply = true,
     .success_status = 200,
-    .summary = "One log file (signed URL); body shape undocumented",
+    .redirect_status = 302,
+    .summary = "Signed URL of one log file, in the Location header",
     .fields = fields_get_sync_execution_logs,
     .field_count = 4,
+  },
+  {
+    .name = "get_sync_execution_logs_index",
+    .id = "modelSync.executions.getLogsIndex",
+    .method = PT_METHOD_GET,
+    .path = "/api/syncs/{sync_id}/executions/{id}/logs",
+    .auth = PT_AUTH_UNSPECIFIED,
+    .envelope = true,
+    .returns_body = true,
+    .long_reply = true,
+    .success_status = 200,
+    .response_type = "LogsIndexResponseEnvelope",
+    .summary = "Which record logs a model sync run has, with their counts",
+    .fields = fields_get_sync_execution_logs_index,
+    .field_count = 2,
   },
   {
     .name = "get_sync_schedule_options",
@@ -3265,6 +3419,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "ScheduleOptionResponseEnvelope",
     .summary = "Schedule kinds available",
@@ -3277,6 +3432,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "GetSyncSourceMetaEnvelope",
     .summary = "Source options of a connection",
@@ -3305,6 +3461,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "TargetPropertyValuesEnvelope",
     .summary = "Valid values for a target-creation property",
@@ -3333,6 +3490,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .secret_reply = true,
     .success_status = 200,
     .response_type = "WebhookEnvelope",
     .summary = "Fetch a webhook",
@@ -3348,10 +3506,9 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborUserEnvelope",
-    .summary = "Invite user (harbors)",
+    .summary = "Invite a new Harbor-only user",
     .fields = fields_invite_harbor_user,
     .field_count = 2,
   },
@@ -3364,6 +3521,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "ListBulkSyncExecutionsStatusEnvelope",
@@ -3380,6 +3538,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 100, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "ListBulkSyncExecutionsEnvelope",
@@ -3396,6 +3555,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "SchedulesEnvelope",
@@ -3412,6 +3572,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "ListBulkSchemaEnvelope",
@@ -3428,6 +3589,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "BulkSyncListEnvelope",
@@ -3444,6 +3606,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "ConnectionTypeResponseEnvelope",
@@ -3458,6 +3621,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "ConnectionListResponseEnvelope",
@@ -3472,9 +3636,10 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
-    .response_type = "ListUsersEnvelope",
+    .response_type = "CurrentOrgListUsersEnvelope",
     .summary = "Users of the caller's organization",
   },
   {
@@ -3486,6 +3651,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "EventTypesEnvelope",
@@ -3500,6 +3666,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TIME_WINDOW, .token_field = "starting_after", .limit_field = "limit", .limit_max = 100, .window_end_field = "ending_before", .items_field = "data"},
     .success_status = 200,
     .response_type = "EventsEnvelope",
@@ -3516,11 +3683,11 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
-    .data_open = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "HarborActionListEnvelope",
-    .summary = "List (harbors actions)",
+    .summary = "List the actions a Harbor allows",
     .fields = fields_list_harbor_actions,
     .field_count = 4,
   },
@@ -3533,6 +3700,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 100, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "HarborActivityListEnvelope",
@@ -3549,6 +3717,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "HarborConnectionListEnvelope",
@@ -3565,7 +3734,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
-    .data_open = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "HarborSchemaListEnvelope",
@@ -3582,11 +3751,11 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
-    .data_open = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "HarborContextDraftListEnvelope",
-    .summary = "List context drafts (harbors)",
+    .summary = "List the drafts of context documents, without their text",
     .fields = fields_list_harbor_context_drafts,
     .field_count = 3,
   },
@@ -3599,11 +3768,11 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
-    .data_open = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "HarborContextVersionListEnvelope",
-    .summary = "List context versions (harbors)",
+    .summary = "List the published versions of a context document, without their text",
     .fields = fields_list_harbor_context_versions,
     .field_count = 4,
   },
@@ -3616,11 +3785,11 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
-    .data_open = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "HarborContextListEnvelope",
-    .summary = "List contexts (harbors)",
+    .summary = "List the context documents of a Harbor, without their text",
     .fields = fields_list_harbor_contexts,
     .field_count = 3,
   },
@@ -3633,11 +3802,11 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
-    .data_open = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "HarborKeyListEnvelope",
-    .summary = "List keys (harbors)",
+    .summary = "List the active keys of a Harbor, masked",
     .fields = fields_list_harbor_keys,
     .field_count = 3,
   },
@@ -3650,11 +3819,11 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
-    .data_open = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "HarborSavedQueryListEnvelope",
-    .summary = "List saved queries (harbors)",
+    .summary = "List the published saved queries of a Harbor",
     .fields = fields_list_harbor_saved_queries,
     .field_count = 3,
   },
@@ -3667,11 +3836,11 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
-    .data_open = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "HarborSavedQueryDraftListEnvelope",
-    .summary = "List saved query drafts (harbors)",
+    .summary = "List the drafts of saved queries",
     .fields = fields_list_harbor_saved_query_drafts,
     .field_count = 3,
   },
@@ -3684,10 +3853,11 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "HarborUserListEnvelope",
-    .summary = "List users (harbors)",
+    .summary = "List the Harbor-only users of a Harbor",
     .fields = fields_list_harbor_users,
     .field_count = 3,
   },
@@ -3700,6 +3870,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "HarborListEnvelope",
@@ -3716,6 +3887,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "ModelListResponseEnvelope",
@@ -3732,6 +3904,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "ConnectionListResponseEnvelope",
@@ -3748,6 +3921,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "OrganizationsEnvelope",
@@ -3762,6 +3936,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "ListPoliciesResponseEnvelope",
@@ -3776,6 +3951,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "RoleListResponseEnvelope",
@@ -3790,6 +3966,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "ConnectionListResponseEnvelope",
@@ -3806,6 +3983,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "ListExecutionResponseEnvelope",
@@ -3822,6 +4000,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "ModelFieldResponse",
@@ -3837,12 +4016,13 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data.fields"},
     .success_status = 200,
     .response_type = "TargetResponseEnvelope",
     .summary = "Fields of a target object",
     .fields = fields_list_sync_target_fields,
-    .field_count = 3,
+    .field_count = 4,
   },
   {
     .name = "list_sync_targets",
@@ -3853,12 +4033,13 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "TargetObjectsResponseEnvelope",
     .summary = "Target objects of a connection",
     .fields = fields_list_sync_targets,
-    .field_count = 1,
+    .field_count = 2,
   },
   {
     .name = "list_syncs",
@@ -3869,6 +4050,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_TOKEN, .token_field = "page_token", .limit_field = "limit", .limit_max = 50, .response_field = "pagination.next_page_token", .items_field = "data"},
     .success_status = 200,
     .response_type = "ListSyncResponseEnvelope",
@@ -3885,6 +4067,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "ListUsersEnvelope",
@@ -3901,6 +4084,8 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .returns_body = true,
     .is_list = true,
+    .secret_reply = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "WebhookListEnvelope",
@@ -3915,10 +4100,9 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborActionLookupEnvelope",
-    .summary = "Lookup (harbors actions)",
+    .summary = "Look up one record with a reading action",
     .fields = fields_lookup_harbor_action,
     .field_count = 6,
   },
@@ -3932,6 +4116,7 @@ const pt_operation pt_operations[] = {
     .has_body = true,
     .returns_body = true,
     .is_list = true,
+    .long_reply = true,
     .pagination = {.kind = PT_PAGES_NONE, .items_field = "data"},
     .success_status = 200,
     .response_type = "UpdateBulkSyncSchemasEnvelope",
@@ -3948,7 +4133,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "SchemaFieldResponseEnvelope",
     .summary = "Change parts of one schema field",
@@ -3964,10 +4149,9 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborActionPreparationEnvelope",
-    .summary = "Prepare (harbors actions)",
+    .summary = "Prepare a changing action",
     .fields = fields_prepare_harbor_action,
     .field_count = 6,
   },
@@ -3980,6 +4164,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .long_reply = true,
     .has_job = true,
     .success_status = 200,
     .response_type = "ModelResponseEnvelope",
@@ -3995,10 +4180,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborContextVersionEnvelope",
-    .summary = "Promote context draft (harbors)",
+    .summary = "Publish the draft of a context document",
     .fields = fields_promote_harbor_context_draft,
     .field_count = 2,
   },
@@ -4010,10 +4194,10 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "HarborSavedQueryEnvelope",
-    .summary = "Publish saved query draft (harbors)",
+    .summary = "Validate and publish the draft of a saved query",
     .fields = fields_publish_harbor_saved_query_draft,
     .field_count = 2,
   },
@@ -4037,7 +4221,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
+    .secret_reply = true,
     .success_status = 200,
     .response_type = "RegisterHarborSessionEnvelope",
     .summary = "Open a Harbor agent session",
@@ -4064,10 +4248,10 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "ResolveHarborSourceMappingsEnvelope",
-    .summary = "Map source references inside a Harbor",
+    .summary = "Names of source tables and fields inside a Harbor",
     .fields = fields_resolve_harbor_source_mappings,
     .field_count = 2,
   },
@@ -4080,6 +4264,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "RunQueryEnvelope",
     .summary = "Submit a query, get a task id",
@@ -4094,6 +4279,7 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_USER,
     .envelope = true,
     .returns_body = true,
+    .long_reply = true,
     .has_job = true,
     .success_status = 200,
     .response_type = "ModelSampleResponseEnvelope",
@@ -4110,10 +4296,9 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborContextDraftEnvelope",
-    .summary = "Save context draft (harbors)",
+    .summary = "Create or replace the draft of a context document",
     .fields = fields_save_harbor_context_draft,
     .field_count = 6,
   },
@@ -4126,10 +4311,10 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "HarborSavedQueryDraftEnvelope",
-    .summary = "Save saved query draft (harbors)",
+    .summary = "Create or replace the draft of a saved query",
     .fields = fields_save_harbor_saved_query_draft,
     .field_count = 9,
   },
@@ -4142,7 +4327,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "SearchOperationsEnvelope",
     .summary = "Find API operations from plain-language questions",
@@ -4184,6 +4369,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "BulkSyncExecutionEnvelope",
     .summary = "Start a bulk sync run",
@@ -4203,7 +4389,7 @@ const pt_operation pt_operations[] = {
     .response_type = "StartSyncResponseEnvelope",
     .summary = "Start a model sync run",
     .fields = fields_start_sync,
-    .field_count = 4,
+    .field_count = 5,
   },
   {
     .name = "test_connection",
@@ -4225,10 +4411,9 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "UnassignedHarborUserEnvelope",
-    .summary = "Unassign user (harbors)",
+    .summary = "Take a Harbor from a Harbor-only user",
     .fields = fields_unassign_harbor_user,
     .field_count = 2,
   },
@@ -4241,6 +4426,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "BulkSyncResponseEnvelope",
     .summary = "Replace a bulk sync's configuration",
@@ -4256,10 +4442,9 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "BulkSyncErrorHandlingEnvelope",
-    .summary = "Update (bulkSync errorHandling)",
+    .summary = "Change how failures of a bulk sync are handled",
     .fields = fields_update_bulk_sync_error_handling,
     .field_count = 3,
   },
@@ -4287,6 +4472,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "BulkSchemaEnvelope",
     .summary = "Replace one configured schema",
@@ -4317,10 +4503,9 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "ConnectionProxySettingsEnvelope",
-    .summary = "Switch the proxy for a connection",
+    .summary = "Switch the proxy of a connection on or off",
     .fields = fields_update_connection_proxy_settings,
     .field_count = 2,
   },
@@ -4348,7 +4533,6 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborEnvelope",
     .summary = "Rename or describe a Harbor",
@@ -4364,10 +4548,9 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "HarborContextEnvelope",
-    .summary = "Update context (harbors)",
+    .summary = "Replace a context document",
     .fields = fields_update_harbor_context,
     .field_count = 6,
   },
@@ -4380,6 +4563,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .long_reply = true,
     .has_job = true,
     .success_status = 200,
     .response_type = "ModelResponseEnvelope",
@@ -4411,6 +4595,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "PolicyResponseEnvelope",
     .summary = "Replace a policy's bindings",
@@ -4426,7 +4611,6 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "RecordLoggingSettingsEnvelope",
     .summary = "Replace the organization record-logging settings",
@@ -4457,11 +4641,13 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .secret_reply = true,
+    .long_reply = true,
     .success_status = 200,
-    .response_type = "SyncResponseEnvelope",
+    .response_type = "ModelSyncV5ResponseEnvelope",
     .summary = "Replace a model sync's configuration",
     .fields = fields_update_sync,
-    .field_count = 18,
+    .field_count = 21,
   },
   {
     .name = "update_sync_error_handling",
@@ -4472,10 +4658,9 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
-    .data_open = true,
     .success_status = 200,
     .response_type = "SyncErrorHandlingEnvelope",
-    .summary = "Update (modelSync errorHandling)",
+    .summary = "Change how failures of a model sync are handled",
     .fields = fields_update_sync_error_handling,
     .field_count = 5,
   },
@@ -4503,6 +4688,7 @@ const pt_operation pt_operations[] = {
     .envelope = true,
     .has_body = true,
     .returns_body = true,
+    .secret_reply = true,
     .success_status = 200,
     .response_type = "WebhookEnvelope",
     .summary = "Replace endpoint and secret",
@@ -4529,10 +4715,10 @@ const pt_operation pt_operations[] = {
     .auth = PT_AUTH_UNSPECIFIED,
     .envelope = true,
     .returns_body = true,
-    .data_open = true,
+    .long_reply = true,
     .success_status = 200,
     .response_type = "HarborSavedQueryValidationEnvelope",
-    .summary = "Validate saved query draft (harbors)",
+    .summary = "Try the draft of a saved query and preview its rows",
     .fields = fields_validate_harbor_saved_query_draft,
     .field_count = 2,
   },

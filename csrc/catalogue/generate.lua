@@ -1,5 +1,6 @@
 -- Generates what is made from the catalogue: the C table, the operation reference, the LuaLS types,
--- the command line's list of arrays and the sandbox's catalogue.
+-- the command line's list of arrays and its help, the sandbox's catalogue, and the statuses that are
+-- waited for.
 --
 --   lua5.4 csrc/catalogue/generate.lua [--check] [--only NAME,NAME...] [OUTDIR]
 --
@@ -17,7 +18,9 @@ local OUTPUTS = {
   { path = "docs/operations.md", writer = "write_docs" },
   { path = "library/polytomic.lua", writer = "write_library" },
   { path = "lua/polytomic/cli/arrays.lua", writer = "write_arrays" },
+  { path = "lua/polytomic/cli/descriptions.lua", writer = "write_descriptions" },
   { path = "lua/polytomic/sandbox/data/catalogue.lua", writer = "write_sandbox" },
+  { path = "lua/polytomic/statuses.lua", writer = "write_statuses" },
 }
 
 local function usage(message)

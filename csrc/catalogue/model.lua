@@ -1,5 +1,5 @@
--- Reads the facts of the API (operations.json, schemas.json, overlay.json) and resolves them into
--- one model.
+-- Reads the facts of the API (operations.json, schemas.json, overlay.json, statuses.json,
+-- secret_replies.json) and resolves them into one model.
 local cjson = require "cjson"
 
 local M = {}
@@ -69,6 +69,7 @@ end
 local function resolve_field(model, owner, raw, location)
   return {
     name = raw.name,
+    description = raw.description,
     type = parse_type(model, raw.type, raw.format),
     location = location,
     required = raw.required or location == "path",
@@ -89,8 +90,14 @@ end
 -- Pagination that the API describes in prose only: no page declares its parameters, so they become
 -- optional query fields here.
 local function add_prose_fields(model, op, raw)
-  local extras =
-    { { name = raw.token_param, type = "string" }, { name = raw.limit_param, type = "integer" } }
+  local extras = {
+    {
+      name = raw.token_param,
+      type = "string",
+      description = "The page to give, from the reply before; the first one when left out",
+    },
+    { name = raw.limit_param, type = "integer", description = "How many items a page may have" },
+  }
   for _, extra in ipairs(extras) do
     if not find_field(op.fields, extra.name) then
       op.fields[#op.fields + 1] = resolve_field(model, op.name, extra, "query")
@@ -114,6 +121,35 @@ local function resolve_pagination(op, raw)
   }
 end
 
+-- Whether a value of the type holds a list of more than scalars. `within`: names of the types it is
+-- part of.
+local function holds_list(model, kind, within)
+  local element = kind.element
+  if element then
+    local scalar = SCALARS[element.kind] and element.kind ~= "any"
+    if kind.kind == "array" and not scalar then return true end
+    return holds_list(model, element, within)
+  end
+  if not kind.schema or within[kind.name] then return false end
+  within[kind.name] = true
+  for _, text in ipairs(kind.schema.of or {}) do
+    if holds_list(model, parse_type(model, text), within) then return true end
+  end
+  for _, raw in ipairs(kind.schema.raw_fields or {}) do
+    if holds_list(model, parse_type(model, raw.type), within) then return true end
+  end
+  return false
+end
+
+-- Whether a reply can be long enough for compression to be worth its work: a list, one inside, or
+-- what the overlay says.
+local function may_be_long(model, op)
+  if op.is_list or op.pagination.kind ~= "none" or model.overlay.long_replies[op.name] then
+    return true
+  end
+  return op.returns ~= nil and holds_list(model, op.returns, {})
+end
+
 -- Whether `data` is an array. Where the answer's schema is not known, a name that begins with list_
 -- or a page token says so.
 local function gives_list(model, op)
@@ -129,6 +165,9 @@ end
 -- What a call returns: the type of `data` where there is an envelope, of the whole body where there
 -- is none, nil for no body.
 local function returned_type(model, op)
+  if op.redirect_status then
+    return { kind = "object", name = "Redirect", schema = model.redirect }
+  end
   if not op.response_type then return nil end
   local schema = model.schemas_by_name[op.response_type]
   if schema.kind == "unresolved" then return { kind = "any" } end
@@ -144,6 +183,7 @@ local function resolve_operation(model, raw)
     summary = raw.summary, note = raw.note, since = raw.since, extra_headers = raw.extra_headers or {},
     envelope = raw.envelope, has_body = raw.body ~= nil, has_job = raw.has_job or false,
     response_type = raw.response_type, success_status = raw.success_status, error_statuses = raw.error_statuses,
+    redirect_status = raw.redirect_is_result and assert(raw.redirect_status) or nil,
     fields = {},
   }
   local function add(list, location)
@@ -168,6 +208,9 @@ local function resolve_operation(model, raw)
   op.returns = returned_type(model, op)
   local kind = op.envelope and op.returns and op.returns.kind
   op.secret_reply = model.overlay.secret_replies[op.name] or false
+  op.secrets = op.secret_reply and assert(model.secrets[op.name], op.name .. ": why its reply is secret is not known")
+  op.long_reply = may_be_long(model, op)
+  op.waiting = model.waiting[op.name]
   op.data_open = kind and kind ~= "object" and kind ~= "array" and kind ~= "map"
   return op
 end
@@ -209,7 +252,7 @@ local function check_overlay(model)
       )
     end
   end
-  for _, list in ipairs { "items", "body_fields", "secret_replies" } do
+  for _, list in ipairs { "items", "body_fields", "secret_replies", "long_replies", "goes_on", "finished_when" } do
     for name in pairs(model.overlay[list]) do
       assert(
         model.operations_by_name[name],
@@ -233,6 +276,37 @@ local function resolve_schema(model, schema)
   if schema.kind == "alias" then schema.target = parse_type(model, schema.type) end
 end
 
+-- The members of a reply that hold secrets, and why, by operation.
+local function load_secrets(raw)
+  local secrets = {}
+  for _, entry in ipairs(raw.replies) do
+    secrets[entry.operation] = { fields = entry.fields, why = entry.why }
+  end
+  return secrets
+end
+
+-- How the work ends that an operation looks at: { fields =, success =, failure =, reason =, note =,
+-- finished =, than = }. `fields` are dotted paths in the body, the first that is there counts. A
+-- failure after which the server goes on by itself (the overlay says so) is none.
+local function load_waiting(model, raw)
+  local waiting = {}
+  for _, entry in ipairs(raw.polling) do
+    local fields, failure = {}, {}
+    for path in (entry.field .. ", else "):gmatch "(%S+), else " do fields[#fields + 1] = path end
+    local goes_on = set(model.overlay.goes_on[entry.operation] or {})
+    for _, status in ipairs(entry.failure) do
+      if not goes_on[status] then failure[#failure + 1] = status end
+    end
+    local finished = model.overlay.finished_when[entry.operation] or {}
+    assert(not waiting[entry.operation], "statuses.json: " .. entry.operation .. " is there twice")
+    waiting[entry.operation] = {
+      fields = fields, success = entry.success, failure = failure, reason = entry.reason, note = entry.note,
+      finished = finished[1], than = finished[2],
+    }
+  end
+  return waiting
+end
+
 local function load_schemas(model, raw)
   model.schemas, model.schemas_by_name = {}, {}
   local open = set(model.overlay.open_schemas)
@@ -254,16 +328,34 @@ local function load_schemas(model, raw)
   for _, schema in ipairs(model.schemas) do resolve_schema(model, schema) end
 end
 
+-- What is returned where the API answers with a redirect.
+local REDIRECT = {
+  name = "Redirect", kind = "object",
+  raw_fields = {
+    {
+      name = "url",
+      type = "string",
+      required = true,
+      description = "Where the redirect leads; it was not followed",
+    },
+  },
+}
+
 -- The model of the facts in `directory`: { operations =, schemas =, operations_by_name =,
--- schemas_by_name = }, the first two sorted by name.
+-- schemas_by_name =, waiting = }, the first two sorted by name.
 -- `only`, when given, is a list of operation names to keep. Raises when the facts contradict each
 -- other.
 function M.load(directory, only)
   local overlay = read_json(directory .. "/overlay.json")
   overlay.secret, overlay.not_empty = set(overlay.secret), set(overlay.not_empty)
   overlay.secret_replies = set(overlay.secret_replies)
+  overlay.long_replies = set(overlay.long_replies)
   local model = { overlay = overlay, overlay_used = {}, operations = {}, operations_by_name = {} }
   load_schemas(model, read_json(directory .. "/schemas.json"))
+  model.redirect = REDIRECT
+  resolve_schema(model, REDIRECT)
+  model.secrets = load_secrets(read_json(directory .. "/secret_replies.json"))
+  model.waiting = load_waiting(model, read_json(directory .. "/statuses.json"))
   for _, raw in ipairs(read_json(directory .. "/operations.json")) do
     local op = resolve_operation(model, raw)
     check_path(op)
@@ -273,6 +365,15 @@ function M.load(directory, only)
     model.operations_by_name[op.name] = op
   end
   check_overlay(model)
+  for name in pairs(model.waiting) do
+    assert(model.operations_by_name[name], "statuses.json names an unknown operation " .. name)
+  end
+  for name in pairs(model.secrets) do
+    assert(
+      model.operations_by_name[name],
+      "secret_replies.json names an unknown operation " .. name
+    )
+  end
   if only then
     model.operations = {}
     for _, name in ipairs(only) do

@@ -152,6 +152,7 @@ function M.render(model, _, here)
   check_names(template, model)
   local parts = {}
   for _, schema in ipairs(model.schemas) do parts[#parts + 1] = schema_text(schema) end
+  parts[#parts + 1] = schema_text(model.redirect)
   for _, op in ipairs(model.operations) do parts[#parts + 1] = operation_text(op) end
   local generated = table.concat(parts, "\n")
   local before, after = template:match "^(.-)%-%-@generated\n(.*)$"

@@ -1,5 +1,5 @@
--- Writes lua/polytomic/sandbox/data/catalogue.lua: every operation, and the schemas its arguments and
--- answers use.
+-- Writes lua/polytomic/sandbox/data/catalogue.lua: every operation, and the schemas its arguments
+-- and answers use.
 local M = {}
 
 local HEADER = [[
@@ -15,7 +15,7 @@ return {
 ]]
 
 local FORMATS = { uuid = "uuid", ["date-time"] = "time" }
-local WIDTH = 110
+local wrap
 
 local function type_text(kind)
   if kind.element then return kind.kind .. "<" .. type_text(kind.element) .. ">" end
@@ -32,56 +32,58 @@ local function member_text(field)
   return field.name .. marks .. ":" .. type_text(field.type)
 end
 
--- A string literal of the words, on several lines where one would be too long.
-local function literal(words)
-  local lines, line = {}, ""
-  for _, word in ipairs(words) do
-    if line ~= "" and #line + #word >= WIDTH then
-      lines[#lines + 1], line = line, ""
-    end
-    line = line == "" and word or line .. " " .. word
-  end
-  lines[#lines + 1] = line
-  if #lines == 1 then return '"' .. line .. '"' end
+-- A string literal of the words behind `before` columns, on lines of its own where it would be too
+-- long.
+local function literal(words, before)
+  local line = '"' .. table.concat(words, " ") .. '"'
+  if before + #line + #" }," <= wrap.WIDTH then return line end
+  local lines = wrap.items(words, "", "", wrap.WIDTH - #"]] },")
   return "[[\n" .. table.concat(lines, "\n") .. "]]"
 end
 
-local function members_literal(fields, location)
+local function members_literal(fields, location, before)
   local words = {}
   for _, field in ipairs(fields) do
     if not location or field.location == location then words[#words + 1] = member_text(field) end
   end
-  return words[1] and literal(words)
+  return words[1] and literal(words, before)
 end
 
 local function pages_text(pages)
   if not pages.items_field then return nil end
-  local parts = { ('items = "%s"'):format(pages.items_field) }
+  local parts = { ('items = "%s",'):format(pages.items_field) }
   local function add(name, value)
-    if value then parts[#parts + 1] = ('%s = "%s"'):format(name, value) end
+    if value then parts[#parts + 1] = ('%s = "%s",'):format(name, value) end
   end
   if pages.kind ~= "none" then add("kind", pages.kind) end
   add("token", pages.token_field)
   add("window_end", pages.window_end_field)
   add("limit", pages.limit_field)
   if pages.limit_max and pages.limit_max > 0 then
-    parts[#parts + 1] = ("max = %d"):format(pages.limit_max)
+    parts[#parts + 1] = ("max = %d,"):format(pages.limit_max)
   end
   add("next", pages.response_field)
   add("previous", pages.previous_field)
-  return "{ " .. table.concat(parts, ", ") .. " }"
+  parts[#parts] = parts[#parts]:gsub(",$", "")
+  local lines = wrap.items(parts, "      pages = { ", "        ", wrap.WIDTH - #" } },")
+  return table.concat(lines, "\n"):gsub("^%s*pages = ", "") .. " }"
 end
 
 local function operation_text(op)
-  local lines = { ('    { name = "%s", method = "%s", status = %d, auth = "%s",\n      path = "%s",\n'):format(op.name,
-    op.method, op.success_status, op.auth, op.path) }
+  local head = {
+    ('name = "%s",'):format(op.name), ('method = "%s",'):format(op.method),
+    ("status = %d,"):format(op.success_status), ('auth = "%s",'):format(op.auth),
+    ('path = "%s",'):format(op.path),
+  }
+  local lines = { table.concat(wrap.items(head, "    { ", "      "), "\n") .. "\n" }
   local function add(name, value)
     if value then lines[#lines + 1] = ("      %s = %s,\n"):format(name, value) end
   end
-  add("path_members", members_literal(op.fields, "path"))
-  add("query", members_literal(op.fields, "query"))
-  add("body", op.has_body and (members_literal(op.fields, "body") or '""'))
+  add("path_members", members_literal(op.fields, "path", #"      path_members = "))
+  add("query", members_literal(op.fields, "query", #"      query = "))
+  add("body", op.has_body and (members_literal(op.fields, "body", #"      body = ") or '""'))
   add("answer", op.response_type and ('"%s"'):format(op.response_type))
+  add("redirect", op.redirect_status and ("%d"):format(op.redirect_status))
   add("envelope", op.envelope and "true")
   add("job", op.has_job and "true")
   add("pages", pages_text(op.pagination))
@@ -107,25 +109,27 @@ local function used_kinds(model)
   return used
 end
 
-local function schema_literal(kind)
+local function schema_literal(kind, before)
   local schema = kind.schema
-  if schema and schema.members then return members_literal(schema.members) or '""' end
+  if schema and schema.members then return members_literal(schema.members, nil, before) or '""' end
   local choices = kind.values or schema.variants
   if not choices then return nil end
   local words = {}
   for i, choice in ipairs(choices) do words[i] = kind.values and choice or type_text(choice) end
   words[1] = (kind.values and "=" or "|") .. words[1]
-  return literal(words)
+  return literal(words, before)
 end
 
--- The text of lua/polytomic/sandbox/data/catalogue.lua. `sorted_keys` is model.lua's.
-function M.render(model, sorted_keys)
+-- The text of lua/polytomic/sandbox/data/catalogue.lua. `sorted_keys` is model.lua's; `here` is this
+-- file's directory.
+function M.render(model, sorted_keys, here)
+  wrap = dofile(here .. "/wrap.lua")
   local out = { HEADER, "  operations = {\n" }
   for _, op in ipairs(model.operations) do out[#out + 1] = operation_text(op) end
   out[#out + 1] = "  },\n  schemas = {\n"
   local used = used_kinds(model)
   for _, name in ipairs(sorted_keys(used)) do
-    local text = schema_literal(used[name])
+    local text = schema_literal(used[name], #name + 7)
     if text then out[#out + 1] = ("    %s = %s,\n"):format(name, text) end
   end
   out[#out + 1] = "  },\n}\n"

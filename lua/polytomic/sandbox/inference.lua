@@ -87,6 +87,9 @@ choose("deleted_organization", {
 
 -- Users
 
+choose("unknown_organization", {
+  rule = "create_user in an organization that does not exist (its page lists no 404)",
+  choice = "404 with key \"not_found\", as everywhere" })
 choose("duplicate_email", { status = 422, key = "unprocessable",
   rule = "an e-mail address that the organization already has",
   choice = "422 with key \"unprocessable\"; another organization may have it" })
@@ -154,9 +157,6 @@ choose("write_only_members", {
 choose("added_id", { value = { BulkBulkSyncSchedule = true },
   rule = "the id of a bulk sync's schedule, which its documented answer lacks",
   choice = "`id` is there" })
-choose("harbor_answers", {
-  rule = "what answers hold whose members are undocumented",
-  choice = "id, times and what the request set" })
 choose("foreign_organization", {
   rule = "organization_id in the body of an operation of the current organization",
   choice = "ignored" })
@@ -180,7 +180,14 @@ choose("progress", {
   choice = "created when they start, running at the first look, over at the second; a list of executions is no look" })
 choose("failing_work", { value = "fails",
   rule = "which executions and jobs fail, and how that shows",
-  choice = "those of a sync or model whose name contains \"fails\"; status failed, and an error that says so" })
+  choice = "those of a sync or model whose name contains \"fails\"; status failed, and an error that says so; a Harbor of "
+    .. "such a name is provisioning_failed once, and ready after it; an action whose operation_id has it fails" })
+choose("prepared_action", {
+  rule = "the status of an action that was prepared and not executed",
+  choice = "prepared" })
+choose("log_files", {
+  rule = "where log files are",
+  choice = "at URLs of example.com, where nothing is" })
 choose("async_data", {
   rule = "the data of an answer that names a job",
   choice = "{}; the work itself is done at once, and the job's result is the data" })

@@ -22,13 +22,13 @@ return {
       envelope = true },
     { name = "assign_harbor_user", method = "PUT", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/users/{user_id}",
-      path_members = "harbor_id!:string user_id!:string",
+      path_members = "harbor_id!:uuid user_id!:uuid",
       answer = "HarborUserEnvelope",
       envelope = true },
     { name = "call_connection_proxy", method = "POST", status = 200, auth = "user",
       path = "/api/connections/{id}/proxy",
       path_members = "id!:uuid",
-      body = "request!:ConnectionProxyCall",
+      body = "async:boolean request!:ConnectionProxyCall",
       answer = "ExecuteConnectionProxyEnvelope",
       envelope = true },
     { name = "cancel_bulk_sync", method = "POST", status = 200, auth = "user",
@@ -58,14 +58,14 @@ return {
       envelope = true },
     { name = "close_harbor_session", method = "DELETE", status = 200, auth = "unspecified",
       path = "/api/harbor/sessions/{session_id}",
-      path_members = "session_id!:string",
+      path_members = "session_id!:uuid",
       answer = "CloseHarborSessionEnvelope",
       envelope = true },
     { name = "connect_connection", method = "POST", status = 200, auth = "user",
       path = "/api/connections/connect/",
       body = [[
-connection:uuid dark:boolean name!:string organization_id?:uuid redirect_url!:string type:string
-whitelist?:array<string> ttl:integer use_organization_name:boolean]],
+connection:uuid dark:boolean name!:string organization_id?:uuid redirect_url!:string
+ttl:integer type:string use_organization_name:boolean whitelist?:array<string>]],
       answer = "ConnectCardResponseEnvelope",
       envelope = true },
     { name = "create_bulk_sync", method = "POST", status = 200, auth = "user",
@@ -73,10 +73,11 @@ whitelist?:array<string> ttl:integer use_organization_name:boolean]],
       body = [[
 active?:boolean additional_schedules?:array<BulkSyncAdditionalScheduleRequest>
 automatically_add_new_fields:BulkDiscover automatically_add_new_objects:BulkDiscover
-concurrency_limit?:integer data_cutoff_timestamp?:time default_schedule!:BulkSyncDefaultScheduleRequest
-destination_configuration!:map<any> destination_connection_id!:uuid disable_record_timestamps?:boolean
-mode:BulkSyncTargetMode name!:string normalize_names:BulkNormalizeNames organization_id?:uuid
-policies?:array<uuid> resync_concurrency_limit?:integer schemas?:array<CreateBulkSyncRequestSchemasItem>
+concurrency_limit?:integer data_cutoff_timestamp?:time
+default_schedule!:BulkSyncDefaultScheduleRequest destination_configuration!:map<any>
+destination_connection_id!:uuid disable_record_timestamps?:boolean mode:BulkSyncTargetMode
+name!:string normalize_names:BulkNormalizeNames organization_id?:uuid policies?:array<uuid>
+resync_concurrency_limit?:integer schemas?:array<CreateBulkSyncRequestSchemasItem>
 source_configuration?:map<any> source_connection_id!:uuid]],
       answer = "BulkSyncResponseEnvelope",
       envelope = true },
@@ -89,8 +90,8 @@ source_configuration?:map<any> source_connection_id!:uuid]],
     { name = "create_connection", method = "POST", status = 200, auth = "user",
       path = "/api/connections",
       body = [[
-configuration!*:map<any> healthcheck_interval:string name!:string organization_id?:uuid policies?:array<uuid>
-redirect_url:string type!:string validate:boolean]],
+configuration!*:map<any> healthcheck_interval:string name!:string organization_id?:uuid
+policies?:array<uuid> redirect_url:string type!:string validate:boolean]],
       answer = "CreateConnectionResponseEnvelope",
       envelope = true },
     { name = "create_current_org_user", method = "POST", status = 200, auth = "user",
@@ -100,47 +101,51 @@ redirect_url:string type!:string validate:boolean]],
       envelope = true },
     { name = "create_harbor", method = "POST", status = 200, auth = "unspecified",
       path = "/api/harbors",
-      body = "backing_mode!:string name!:string backing_connection_id:string description:string generate_api_key:boolean",
+      body = [[
+backing_mode!:enum<managed|customer_managed> name!:string backing_connection_id:string
+description:string generate_api_key:boolean]],
       answer = "CreateHarborEnvelope",
       envelope = true },
     { name = "create_harbor_context", method = "POST", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/contexts",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       body = "title!:string content!:string description:string",
       answer = "HarborContextEnvelope",
       envelope = true },
     { name = "create_harbor_context_draft", method = "POST", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/contexts/drafts",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       body = "title!:string content!:string description:string change_note:string",
       answer = "HarborContextDraftEnvelope",
       envelope = true },
     { name = "create_harbor_key", method = "POST", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/keys",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       answer = "HarborKeyEnvelope",
       envelope = true },
     { name = "create_harbor_saved_query_draft", method = "POST", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/saved-queries",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       body = [[
-name!:string sql_template!:string change_note:string description:string owner:string parameters:array<open>
-validation_values:map<any>]],
+name!:string sql_template!:string change_note:string description:string owner:string
+parameters:array<HarborSavedQueryParameter> validation_values:map<any>]],
       answer = "HarborSavedQueryDraftEnvelope",
       envelope = true },
-    { name = "create_model", method = "POST", status = 200, auth = "user",
-      path = "/api/models",
+    { name = "create_model", method = "POST", status = 200, auth = "user", path = "/api/models",
       query = "async:boolean",
       body = [[
 additional_fields:array<ModelModelFieldRequest> configuration!:map<any> connection_id!:uuid
 enricher:Enrichment fields:array<string> identifier:string labels:array<string> name!:string
-organization_id:uuid policies:array<string> relations:array<ModelRelation> tracking_columns:array<string>]],
+organization_id:uuid policies:array<string> relations:array<ModelRelation>
+tracking_columns:array<string>]],
       answer = "ModelResponseEnvelope",
       envelope = true,
       job = true },
     { name = "create_org", method = "POST", status = 200, auth = "partner",
       path = "/api/organizations",
-      body = "client_id:string client_secret*:string issuer:string name!:string sso_domain:string sso_org_id:string",
+      body = [[
+client_id:string client_secret*:string issuer:string name!:string sso_domain:string
+sso_org_id:string]],
       answer = "OrganizationEnvelope",
       envelope = true },
     { name = "create_policy", method = "POST", status = 200, auth = "user",
@@ -151,8 +156,8 @@ organization_id:uuid policies:array<string> relations:array<ModelRelation> track
     { name = "create_record_view_link", method = "POST", status = 200, auth = "unspecified",
       path = "/api/record-view-links",
       body = [[
-connection_id!:string lookup_key_field!:string lookup_key_value!:string schema_id!:string expires_at:string
-fields:array<string> source:string]],
+connection_id!:string lookup_key_field!:string lookup_key_value!:string schema_id!:string
+expires_at:time fields:array<string> source:string]],
       answer = "CreateRecordViewLinkEnvelope",
       envelope = true },
     { name = "create_role", method = "POST", status = 200, auth = "user",
@@ -166,14 +171,16 @@ fields:array<string> source:string]],
       body = "child_organization_id!:uuid name:string",
       answer = "CreateSharedConnectionResponseEnvelope",
       envelope = true },
-    { name = "create_sync", method = "POST", status = 200, auth = "user",
-      path = "/api/syncs",
+    { name = "create_sync", method = "POST", status = 200, auth = "user", path = "/api/syncs",
       body = [[
 active:boolean encryption_passphrase*:string fields!:array<SyncField> filter_logic:string
-filters?:array<Filter> identity:Identity mode!:ModelsyncSyncTargetMode name!:string
-only_enrich_updates:boolean organization_id?:uuid override_fields?:array<SyncField> overrides?:array<Override>
-policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_records:boolean target!:Target]],
-      answer = "SyncResponseEnvelope",
+filters?:array<Filter> identities:ModelSyncIdentities identity:Identity
+mode!:ModelsyncSyncTargetMode model_filters:ModelFilters name!:string
+only_enrich_updates:boolean organization_id?:uuid override_fields?:array<OverrideFieldInput>
+overrides?:array<Override> policies?:array<uuid> schedule!:Schedule
+skip_initial_backfill:boolean sync_all_records:boolean target!:ModelSyncV5Target
+target_filters:TargetFilters]],
+      answer = "ModelSyncV5ResponseEnvelope",
       envelope = true },
     { name = "create_temporary_credentials", method = "POST", status = 200, auth = "unspecified",
       path = "/api/temporary-credentials",
@@ -192,8 +199,7 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       query = "force:boolean",
       answer = "ApiKeyResponseEnvelope",
       envelope = true },
-    { name = "create_webhook", method = "POST", status = 200, auth = "user",
-      path = "/api/webhooks",
+    { name = "create_webhook", method = "POST", status = 200, auth = "user", path = "/api/webhooks",
       body = "endpoint!:string organization_id?:uuid secret!*:string",
       answer = "WebhookEnvelope",
       envelope = true },
@@ -215,32 +221,32 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       envelope = true },
     { name = "delete_harbor", method = "DELETE", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       answer = "DeletedHarborEnvelope",
       envelope = true },
     { name = "delete_harbor_context", method = "DELETE", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/contexts/{context_id}",
-      path_members = "harbor_id!:string context_id!:string",
+      path_members = "harbor_id!:uuid context_id!:uuid",
       answer = "DeletedHarborContextEnvelope",
       envelope = true },
     { name = "delete_harbor_context_draft", method = "DELETE", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/contexts/{context_id}/draft",
-      path_members = "harbor_id!:string context_id!:string",
+      path_members = "harbor_id!:uuid context_id!:uuid",
       answer = "DeletedHarborContextDraftEnvelope",
       envelope = true },
     { name = "delete_harbor_key", method = "DELETE", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/keys/{key_id}",
-      path_members = "harbor_id!:string key_id!:string",
+      path_members = "harbor_id!:uuid key_id!:uuid",
       answer = "RevokedHarborKeyEnvelope",
       envelope = true },
     { name = "delete_harbor_saved_query", method = "DELETE", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/saved-queries/{saved_query_id}",
-      path_members = "harbor_id!:string saved_query_id!:string",
+      path_members = "harbor_id!:uuid saved_query_id!:uuid",
       answer = "DeletedHarborSavedQueryEnvelope",
       envelope = true },
-    { name = "delete_harbor_saved_query_draft", method = "DELETE", status = 200, auth = "unspecified",
-      path = "/api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft",
-      path_members = "harbor_id!:string saved_query_id!:string",
+    { name = "delete_harbor_saved_query_draft", method = "DELETE", status = 200,
+      auth = "unspecified", path = "/api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft",
+      path_members = "harbor_id!:uuid saved_query_id!:uuid",
       answer = "DeletedHarborSavedQueryDraftEnvelope",
       envelope = true },
     { name = "delete_model", method = "DELETE", status = 200, auth = "user",
@@ -272,7 +278,7 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       path_members = "id!:uuid" },
     { name = "describe_harbor_action", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/actions/describe",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       query = "connection_id!:string schema_id!:string operation_id!:string",
       answer = "HarborActionDescribeEnvelope",
       envelope = true },
@@ -288,13 +294,13 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       envelope = true },
     { name = "execute_harbor_action", method = "POST", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/actions/execute",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       body = "execution_id!:string",
       answer = "HarborActionExecutionEnvelope",
       envelope = true },
     { name = "execute_harbor_saved_query", method = "POST", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/saved-queries/{saved_query_id}/execute",
-      path_members = "harbor_id!:string saved_query_id!:string",
+      path_members = "harbor_id!:uuid saved_query_id!:uuid",
       body = "parameters:map<any>",
       answer = "ExecuteHarborSavedQueryEnvelope",
       envelope = true },
@@ -318,7 +324,7 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       envelope = true },
     { name = "get_bulk_sync_error_handling", method = "GET", status = 200, auth = "unspecified",
       path = "/api/bulk/syncs/{id}/error-handling",
-      path_members = "id!:string",
+      path_members = "id!:uuid",
       answer = "BulkSyncErrorHandlingEnvelope",
       envelope = true },
     { name = "get_bulk_sync_execution", method = "GET", status = 200, auth = "user",
@@ -332,7 +338,8 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       query = "limit:integer after:string",
       answer = "ExecutionConsoleLogsResponseEnvelope",
       envelope = true,
-      pages = { items = "data.entries", kind = "cursor", token = "after", limit = "limit", max = 50, next = "data.next_cursor" } },
+      pages = { items = "data.entries", kind = "cursor", token = "after", limit = "limit",
+        max = 50, next = "data.next_cursor" } },
     { name = "get_bulk_sync_execution_logs", method = "GET", status = 200, auth = "user",
       path = "/api/bulk/syncs/{sync_id}/executions/{execution_id}/logs",
       path_members = "sync_id!:uuid execution_id!:uuid",
@@ -354,7 +361,8 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       query = "limit:integer after:string",
       answer = "ExecutionConsoleLogsResponseEnvelope",
       envelope = true,
-      pages = { items = "data.entries", kind = "cursor", token = "after", limit = "limit", max = 50, next = "data.next_cursor" } },
+      pages = { items = "data.entries", kind = "cursor", token = "after", limit = "limit",
+        max = 50, next = "data.next_cursor" } },
     { name = "get_bulk_sync_source", method = "GET", status = 200, auth = "user",
       path = "/api/connections/{id}/bulksync/source",
       path_members = "id!:uuid",
@@ -376,6 +384,14 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       path_members = "id!:uuid",
       answer = "ConnectionResponseEnvelope",
       envelope = true },
+    { name = "get_connection_ingest_console_logs", method = "GET", status = 200,
+      auth = "unspecified", path = "/api/connections/{connection_id}/ingest/consolelog",
+      path_members = "connection_id!:uuid",
+      query = "sync_id:string limit:integer after:string",
+      answer = "ExecutionConsoleLogsResponseEnvelope",
+      envelope = true,
+      pages = { items = "data.entries", kind = "cursor", token = "after", limit = "limit",
+        max = 50, next = "data.next_cursor" } },
     { name = "get_connection_parameter_values", method = "GET", status = 200, auth = "user",
       path = "/api/connections/{id}/parameter_values",
       path_members = "id!:uuid",
@@ -388,7 +404,7 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       envelope = true },
     { name = "get_connection_proxy_settings", method = "GET", status = 200, auth = "unspecified",
       path = "/api/connections/{id}/proxy/settings",
-      path_members = "id!:string",
+      path_members = "id!:uuid",
       answer = "ConnectionProxySettingsEnvelope",
       envelope = true },
     { name = "get_connection_type_parameter_values", method = "POST", status = 200, auth = "user",
@@ -403,7 +419,7 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       answer = "JsonschemaSchema" },
     { name = "get_connection_usage", method = "GET", status = 200, auth = "unspecified",
       path = "/api/connections/{id}/usage",
-      path_members = "id!:string",
+      path_members = "id!:uuid",
       answer = "GetConnectionUsageEnvelope",
       envelope = true },
     { name = "get_current_org", method = "GET", status = 200, auth = "user",
@@ -413,7 +429,7 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
     { name = "get_current_org_user", method = "GET", status = 200, auth = "user",
       path = "/api/organization/users/{id}",
       path_members = "id!:uuid",
-      answer = "UserEnvelope",
+      answer = "CurrentOrgUserEnvelope",
       envelope = true },
     { name = "get_enrichment_input_fields", method = "POST", status = 200, auth = "user",
       path = "/api/enrichment/{connection_id}/inputfields",
@@ -422,8 +438,7 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       answer = "GetEnrichmentInputFieldsResponseEnvelope",
       envelope = true,
       pages = { items = "data" } },
-    { name = "get_entity", method = "GET", status = 200, auth = "user",
-      path = "/api/entities/{id}",
+    { name = "get_entity", method = "GET", status = 200, auth = "user", path = "/api/entities/{id}",
       path_members = "id!:uuid",
       answer = "EntityResponseEnvelope",
       envelope = true },
@@ -432,67 +447,67 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       answer = "GlobalErrorSubscribersResponse" },
     { name = "get_harbor", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       answer = "HarborEnvelope",
       envelope = true },
     { name = "get_harbor_action_execution", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/action-executions/{execution_id}",
-      path_members = "harbor_id!:string execution_id!:string",
+      path_members = "harbor_id!:uuid execution_id!:uuid",
       answer = "HarborActionExecutionEnvelope",
       envelope = true },
     { name = "get_harbor_activity_event", method = "GET", status = 200, auth = "unspecified",
       path = "/api/organization/harbor-activity/{event_id}",
-      path_members = "event_id!:string",
+      path_members = "event_id!:uuid",
       answer = "HarborActivityEventEnvelope",
       envelope = true },
     { name = "get_harbor_activity_session", method = "GET", status = 200, auth = "unspecified",
       path = "/api/organization/harbor-activity/sessions/{session_id}",
-      path_members = "session_id!:string",
+      path_members = "session_id!:uuid",
       query = "limit:integer page_token:string order:enum<asc|desc>",
       answer = "HarborActivitySessionEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data.events", kind = "token", token = "page_token", limit = "limit",
+        max = 100, next = "pagination.next_page_token" } },
     { name = "get_harbor_authorized_schema", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbor/connections/{connection_id}/schemas/{schema_id}",
-      path_members = "connection_id!:string schema_id!:string",
+      path_members = "connection_id!:uuid schema_id!:string",
       answer = "HarborConnectionSchemaEnvelope",
       envelope = true },
     { name = "get_harbor_context", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/contexts/{context_id}",
-      path_members = "harbor_id!:string context_id!:string",
+      path_members = "harbor_id!:uuid context_id!:uuid",
       answer = "HarborContextEnvelope",
       envelope = true },
     { name = "get_harbor_context_draft", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/contexts/{context_id}/draft",
-      path_members = "harbor_id!:string context_id!:string",
+      path_members = "harbor_id!:uuid context_id!:uuid",
       answer = "HarborContextDraftEnvelope",
       envelope = true },
     { name = "get_harbor_context_version", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/contexts/{context_id}/versions/{version_id}",
-      path_members = "harbor_id!:string context_id!:string version_id!:string",
+      path_members = "harbor_id!:uuid context_id!:uuid version_id!:uuid",
       answer = "HarborContextVersionEnvelope",
       envelope = true },
     { name = "get_harbor_saved_query", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/saved-queries/{saved_query_id}",
-      path_members = "harbor_id!:string saved_query_id!:string",
+      path_members = "harbor_id!:uuid saved_query_id!:uuid",
       answer = "HarborSavedQueryEnvelope",
       envelope = true },
     { name = "get_harbor_status", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/status",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       answer = "HarborStatusEnvelope",
       envelope = true },
-    { name = "get_identity", method = "GET", status = 200, auth = "unspecified",
-      path = "/api/me",
+    { name = "get_identity", method = "GET", status = 200, auth = "unspecified", path = "/api/me",
       answer = "GetIdentityResponseEnvelope",
       envelope = true },
-    { name = "get_job", method = "GET", status = 200, auth = "user",
-      path = "/api/jobs/{type}/{id}",
-      path_members = "type!:string id!:uuid",
+    { name = "get_job", method = "GET", status = 200, auth = "user", path = "/api/jobs/{type}/{id}",
+      path_members = [[
+type!:enum<createmodel|updatemodel|previewmodel|samplemodel|exportlogs|connectionproxy>
+id!:uuid]],
       answer = "JobResponseEnvelope",
       envelope = true },
-    { name = "get_model", method = "GET", status = 200, auth = "user",
-      path = "/api/models/{id}",
+    { name = "get_model", method = "GET", status = 200, auth = "user", path = "/api/models/{id}",
       path_members = "id!:uuid",
       query = "async:boolean",
       answer = "ModelResponseEnvelope",
@@ -504,8 +519,8 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       query = "params:map<array<string>>",
       answer = "GetSyncSourceMetaEnvelope",
       envelope = true },
-    { name = "get_operation_search_availability", method = "GET", status = 200, auth = "unspecified",
-      path = "/api/operations/search/availability",
+    { name = "get_operation_search_availability", method = "GET", status = 200,
+      auth = "unspecified", path = "/api/operations/search/availability",
       answer = "OperationSearchAvailabilityEnvelope",
       envelope = true },
     { name = "get_org", method = "GET", status = 200, auth = "partner",
@@ -523,19 +538,19 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       path_members = "id!:uuid",
       answer = "PolicyResponseEnvelope",
       envelope = true },
-    { name = "get_query", method = "GET", status = 200, auth = "user",
-      path = "/api/queries/{id}",
+    { name = "get_query", method = "GET", status = 200, auth = "user", path = "/api/queries/{id}",
       path_members = "id!:uuid",
       query = "page:string",
       answer = "QueryResultsEnvelope",
       envelope = true,
-      pages = { items = "data.results", kind = "links", token = "page", next = "links.next", previous = "links.previous" } },
+      pages = { items = "data.results", kind = "links", token = "page", next = "links.next",
+        previous = "links.previous" } },
     { name = "get_record_logging", method = "GET", status = 200, auth = "unspecified",
       path = "/api/organization/record-logging",
       answer = "RecordLoggingSettingsEnvelope",
       envelope = true },
-    { name = "get_record_view_link_capabilities", method = "GET", status = 200, auth = "unspecified",
-      path = "/api/record-view-links/capabilities",
+    { name = "get_record_view_link_capabilities", method = "GET", status = 200,
+      auth = "unspecified", path = "/api/record-view-links/capabilities",
       query = "connection_id!:string schema_id!:string",
       answer = "GetRecordViewCapabilitiesEnvelope",
       envelope = true },
@@ -560,14 +575,13 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       path_members = "id!:uuid",
       answer = "BulkSyncSourceStatusEnvelope",
       envelope = true },
-    { name = "get_sync", method = "GET", status = 200, auth = "user",
-      path = "/api/syncs/{id}",
+    { name = "get_sync", method = "GET", status = 200, auth = "user", path = "/api/syncs/{id}",
       path_members = "id!:uuid",
-      answer = "SyncResponseEnvelope",
+      answer = "ModelSyncV5ResponseEnvelope",
       envelope = true },
     { name = "get_sync_error_handling", method = "GET", status = 200, auth = "unspecified",
       path = "/api/syncs/{id}/error-handling",
-      path_members = "id!:string",
+      path_members = "id!:uuid",
       answer = "SyncErrorHandlingEnvelope",
       envelope = true },
     { name = "get_sync_execution", method = "GET", status = 200, auth = "user",
@@ -581,7 +595,8 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       query = "limit:integer after:string",
       answer = "ExecutionConsoleLogsResponseEnvelope",
       envelope = true,
-      pages = { items = "data.entries", kind = "cursor", token = "after", limit = "limit", max = 50, next = "data.next_cursor" } },
+      pages = { items = "data.entries", kind = "cursor", token = "after", limit = "limit",
+        max = 50, next = "data.next_cursor" } },
     { name = "get_sync_execution_log_urls", method = "GET", status = 200, auth = "user",
       path = "/api/syncs/{sync_id}/executions/{id}/{type}",
       path_members = "sync_id!:uuid id!:uuid type!:ExecutionLogType",
@@ -589,7 +604,13 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       envelope = true },
     { name = "get_sync_execution_logs", method = "GET", status = 200, auth = "user",
       path = "/api/syncs/{sync_id}/executions/{id}/{type}/{filename}",
-      path_members = "sync_id!:uuid id!:uuid type!:ExecutionLogType filename!:string" },
+      path_members = "sync_id!:uuid id!:uuid type!:ExecutionLogType filename!:string",
+      redirect = 302 },
+    { name = "get_sync_execution_logs_index", method = "GET", status = 200, auth = "unspecified",
+      path = "/api/syncs/{sync_id}/executions/{id}/logs",
+      path_members = "sync_id!:uuid id!:uuid",
+      answer = "LogsIndexResponseEnvelope",
+      envelope = true },
     { name = "get_sync_schedule_options", method = "GET", status = 200, auth = "user",
       path = "/api/syncs/schedules",
       answer = "ScheduleOptionResponseEnvelope",
@@ -622,7 +643,7 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       envelope = true },
     { name = "invite_harbor_user", method = "POST", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/users",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       body = "email!:string",
       answer = "HarborUserEnvelope",
       envelope = true },
@@ -638,7 +659,8 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       query = "page_token:string only_terminal:boolean ascending:boolean limit:integer",
       answer = "ListBulkSyncExecutionsEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 100, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 100, next = "pagination.next_page_token" } },
     { name = "list_bulk_sync_schedules", method = "GET", status = 200, auth = "user",
       path = "/api/bulk/syncs/{sync_id}/schedules",
       path_members = "sync_id!:uuid",
@@ -657,7 +679,8 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       query = "active:boolean page_token:string limit:integer",
       answer = "BulkSyncListEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
     { name = "list_connection_types", method = "GET", status = 200, auth = "unspecified",
       path = "/api/connection_types",
       answer = "ConnectionTypeResponseEnvelope",
@@ -670,7 +693,7 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       pages = { items = "data" } },
     { name = "list_current_org_users", method = "GET", status = 200, auth = "user",
       path = "/api/organization/users",
-      answer = "ListUsersEnvelope",
+      answer = "CurrentOrgListUsersEnvelope",
       envelope = true,
       pages = { items = "data" } },
     { name = "list_event_types", method = "GET", status = 200, auth = "user",
@@ -678,102 +701,116 @@ policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_
       answer = "EventTypesEnvelope",
       envelope = true,
       pages = { items = "data" } },
-    { name = "list_events", method = "GET", status = 200, auth = "user",
-      path = "/api/events",
-      query = "organization_id:uuid type:string starting_after:time ending_before:time limit:integer",
+    { name = "list_events", method = "GET", status = 200, auth = "user", path = "/api/events",
+      query = [[
+organization_id:uuid type:string starting_after:time ending_before:time limit:integer]],
       answer = "EventsEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "time_window", token = "starting_after", window_end = "ending_before", limit = "limit", max = 100 } },
+      pages = { items = "data", kind = "time_window", token = "starting_after",
+        window_end = "ending_before", limit = "limit", max = 100 } },
     { name = "list_harbor_actions", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/actions",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       query = "search:string limit:integer page_token:string",
       answer = "HarborActionListEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
     { name = "list_harbor_activity", method = "GET", status = 200, auth = "unspecified",
       path = "/api/organization/harbor-activity",
       query = [[
-start_time!:time end_time!:time limit:integer page_token:string order:enum<asc|desc> harbor_id:array<string>
-event_type:array<string> outcome:array<string> operation_id:array<string> session_id:array<string>
-actor_id:array<string> credential_id:array<string> connection_id:array<string>]],
+start_time!:time end_time!:time limit:integer page_token:string order:enum<asc|desc>
+harbor_id:array<string> event_type:array<string> outcome:array<string>
+operation_id:array<string> session_id:array<string> actor_id:array<string>
+credential_id:array<string> connection_id:array<string>]],
       answer = "HarborActivityListEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 100, next = "pagination.next_page_token" } },
-    { name = "list_harbor_authorized_connections", method = "GET", status = 200, auth = "unspecified",
-      path = "/api/harbor/connections",
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 100, next = "pagination.next_page_token" } },
+    { name = "list_harbor_authorized_connections", method = "GET", status = 200,
+      auth = "unspecified", path = "/api/harbor/connections",
       query = "limit:integer page_token:string",
       answer = "HarborConnectionListEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
     { name = "list_harbor_authorized_schemas", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbor/connections/{connection_id}/schemas",
-      path_members = "connection_id!:string",
+      path_members = "connection_id!:uuid",
       query = "limit:integer page_token:string",
       answer = "HarborSchemaListEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
     { name = "list_harbor_context_drafts", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/contexts/drafts",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       query = "limit:integer page_token:string",
       answer = "HarborContextDraftListEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
     { name = "list_harbor_context_versions", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/contexts/{context_id}/versions",
-      path_members = "harbor_id!:string context_id!:string",
+      path_members = "harbor_id!:uuid context_id!:uuid",
       query = "limit:integer page_token:string",
       answer = "HarborContextVersionListEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
     { name = "list_harbor_contexts", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/contexts",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       query = "limit:integer page_token:string",
       answer = "HarborContextListEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
     { name = "list_harbor_keys", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/keys",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       query = "limit:integer page_token:string",
       answer = "HarborKeyListEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
     { name = "list_harbor_saved_queries", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/saved-queries",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       query = "limit:integer page_token:string",
       answer = "HarborSavedQueryListEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
     { name = "list_harbor_saved_query_drafts", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/saved-queries/drafts",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       query = "limit:integer page_token:string",
       answer = "HarborSavedQueryDraftListEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
     { name = "list_harbor_users", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/users",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       query = "limit:integer page_token:string",
       answer = "HarborUserListEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
     { name = "list_harbors", method = "GET", status = 200, auth = "unspecified",
       path = "/api/harbors",
       query = "limit:integer page_token:string",
       answer = "HarborListEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
-    { name = "list_models", method = "GET", status = 200, auth = "user",
-      path = "/api/models",
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
+    { name = "list_models", method = "GET", status = 200, auth = "user", path = "/api/models",
       query = "page_token:string limit:integer",
       answer = "ModelListResponseEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
     { name = "list_org_shared_connections", method = "GET", status = 200, auth = "partner",
       path = "/api/organizations/{org_id}/connections/{connection_id}/shared",
       path_members = "org_id!:uuid connection_id!:uuid",
@@ -807,7 +844,8 @@ actor_id:array<string> credential_id:array<string> connection_id:array<string>]]
       query = "page_token:string only_completed:boolean ascending:boolean",
       answer = "ListExecutionResponseEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token",
+        next = "pagination.next_page_token" } },
     { name = "list_sync_source_fields", method = "GET", status = 200, auth = "user",
       path = "/api/connections/{id}/modelsync/source/fields",
       path_members = "id!:uuid",
@@ -818,37 +856,41 @@ actor_id:array<string> credential_id:array<string> connection_id:array<string>]]
     { name = "list_sync_target_fields", method = "GET", status = 200, auth = "user",
       path = "/api/connections/{id}/modelsync/target/fields",
       path_members = "id!:uuid",
-      query = "target!:string refresh:boolean",
+      query = "target:string refresh:boolean properties:map<array<string>>",
       answer = "TargetResponseEnvelope",
       envelope = true,
       pages = { items = "data.fields" } },
     { name = "list_sync_targets", method = "GET", status = 200, auth = "user",
       path = "/api/connections/{id}/modelsync/targetobjects",
       path_members = "id!:uuid",
+      query = "include_target_creation_values:boolean",
       answer = "TargetObjectsResponseEnvelope",
       envelope = true,
       pages = { items = "data" } },
-    { name = "list_syncs", method = "GET", status = 200, auth = "user",
-      path = "/api/syncs",
-      query = "active:boolean mode:ModelsyncSyncTargetMode target_connection_id:uuid page_token:string limit:integer",
+    { name = "list_syncs", method = "GET", status = 200, auth = "user", path = "/api/syncs",
+      query = [[
+active:boolean mode:ModelsyncSyncTargetMode target_connection_id:uuid page_token:string
+limit:integer]],
       answer = "ListSyncResponseEnvelope",
       envelope = true,
-      pages = { items = "data", kind = "token", token = "page_token", limit = "limit", max = 50, next = "pagination.next_page_token" } },
+      pages = { items = "data", kind = "token", token = "page_token", limit = "limit",
+        max = 50, next = "pagination.next_page_token" } },
     { name = "list_users", method = "GET", status = 200, auth = "partner",
       path = "/api/organizations/{org_id}/users",
       path_members = "org_id!:uuid",
       answer = "ListUsersEnvelope",
       envelope = true,
       pages = { items = "data" } },
-    { name = "list_webhooks", method = "GET", status = 200, auth = "user",
-      path = "/api/webhooks",
+    { name = "list_webhooks", method = "GET", status = 200, auth = "user", path = "/api/webhooks",
       answer = "WebhookListEnvelope",
       envelope = true,
       pages = { items = "data" } },
     { name = "lookup_harbor_action", method = "POST", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/actions/lookup",
-      path_members = "harbor_id!:string",
-      body = "connection_id!:string lookup!:open operation_id!:string schema_id!:string fields:array<string>",
+      path_members = "harbor_id!:uuid",
+      body = [[
+connection_id!:string lookup!:ActionLookup operation_id!:string schema_id!:string
+fields:array<string>]],
       answer = "HarborActionLookupEnvelope",
       envelope = true },
     { name = "patch_bulk_sync_schemas", method = "PATCH", status = 200, auth = "user",
@@ -860,14 +902,18 @@ actor_id:array<string> credential_id:array<string> connection_id:array<string>]]
       pages = { items = "data" } },
     { name = "patch_schema_field", method = "PATCH", status = 200, auth = "unspecified",
       path = "/api/connections/{connection_id}/schemas/{schema_id}/fields/{field_id}",
-      path_members = "connection_id!:string schema_id!:string field_id!:string",
-      body = "definition:open example:any label?:string path?:string type?:string",
+      path_members = "connection_id!:uuid schema_id!:string field_id!:string",
+      body = [[
+definition:TypesDefinition example:any label?:string path?:string
+type?:enum<string|number|boolean|datetime|array|object|binary>]],
       answer = "SchemaFieldResponseEnvelope",
       envelope = true },
     { name = "prepare_harbor_action", method = "POST", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/actions/prepare",
-      path_members = "harbor_id!:string",
-      body = "connection_id!:string input!:map<any> operation_id!:string schema_id!:string lookup:open",
+      path_members = "harbor_id!:uuid",
+      body = [[
+connection_id!:string input!:map<any> operation_id!:string schema_id!:string
+lookup:ActionLookup]],
       answer = "HarborActionPreparationEnvelope",
       envelope = true },
     { name = "preview_model", method = "POST", status = 200, auth = "user",
@@ -876,18 +922,20 @@ actor_id:array<string> credential_id:array<string> connection_id:array<string>]]
       body = [[
 additional_fields:array<ModelModelFieldRequest> configuration!:map<any> connection_id!:uuid
 enricher:Enrichment fields:array<string> identifier:string labels:array<string> name!:string
-organization_id:uuid policies:array<string> relations:array<ModelRelation> tracking_columns:array<string>]],
+organization_id:uuid policies:array<string> relations:array<ModelRelation>
+tracking_columns:array<string>]],
       answer = "ModelResponseEnvelope",
       envelope = true,
       job = true },
     { name = "promote_harbor_context_draft", method = "POST", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/contexts/{context_id}/draft/promote",
-      path_members = "harbor_id!:string context_id!:string",
+      path_members = "harbor_id!:uuid context_id!:uuid",
       answer = "HarborContextVersionEnvelope",
       envelope = true },
-    { name = "publish_harbor_saved_query_draft", method = "POST", status = 200, auth = "unspecified",
+    { name = "publish_harbor_saved_query_draft", method = "POST", status = 200,
+      auth = "unspecified",
       path = "/api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft/publish",
-      path_members = "harbor_id!:string saved_query_id!:string",
+      path_members = "harbor_id!:uuid saved_query_id!:uuid",
       answer = "HarborSavedQueryEnvelope",
       envelope = true },
     { name = "refresh_schemas", method = "POST", status = 202, auth = "user",
@@ -903,8 +951,8 @@ organization_id:uuid policies:array<string> relations:array<ModelRelation> track
       path_members = "connection_id!:uuid schema_id!:string" },
     { name = "resolve_harbor_source_mappings", method = "POST", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/source-mappings/resolve",
-      path_members = "harbor_id!:string",
-      body = "sources:array<open>",
+      path_members = "harbor_id!:uuid",
+      body = "sources:array<HarborSourceReference>",
       answer = "ResolveHarborSourceMappingsEnvelope",
       envelope = true },
     { name = "run_query", method = "POST", status = 200, auth = "user",
@@ -923,16 +971,16 @@ organization_id:uuid policies:array<string> relations:array<ModelRelation> track
       job = true },
     { name = "save_harbor_context_draft", method = "PUT", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/contexts/{context_id}/draft",
-      path_members = "harbor_id!:string context_id!:string",
+      path_members = "harbor_id!:uuid context_id!:uuid",
       body = "title!:string content!:string description:string change_note:string",
       answer = "HarborContextDraftEnvelope",
       envelope = true },
     { name = "save_harbor_saved_query_draft", method = "PUT", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft",
-      path_members = "harbor_id!:string saved_query_id!:string",
+      path_members = "harbor_id!:uuid saved_query_id!:uuid",
       body = [[
-name!:string sql_template!:string change_note:string description:string owner:string parameters:array<open>
-validation_values:map<any>]],
+name!:string sql_template!:string change_note:string description:string owner:string
+parameters:array<HarborSavedQueryParameter> validation_values:map<any>]],
       answer = "HarborSavedQueryDraftEnvelope",
       envelope = true },
     { name = "search_operations", method = "POST", status = 200, auth = "unspecified",
@@ -951,13 +999,16 @@ validation_values:map<any>]],
     { name = "start_bulk_sync", method = "POST", status = 200, auth = "user",
       path = "/api/bulk/syncs/{id}/executions",
       path_members = "id!:uuid",
-      body = "fetch_mode:BulkFetchMode resync_mode:BulkResyncMode schemas?:array<string> test:boolean",
+      body = [[
+fetch_mode:BulkFetchMode resync_mode:BulkResyncMode schemas?:array<string> test:boolean]],
       answer = "BulkSyncExecutionEnvelope",
       envelope = true },
     { name = "start_sync", method = "POST", status = 200, auth = "user",
       path = "/api/syncs/{id}/executions",
       path_members = "id!:uuid",
-      body = "identities?:array<string> resync:boolean test:boolean",
+      body = [[
+identities?:array<string> resync:boolean
+source_identities:array<array<ModelSyncSourceIdentity>> test:boolean]],
       answer = "StartSyncResponseEnvelope",
       envelope = true },
     { name = "test_connection", method = "POST", status = 200, auth = "unspecified",
@@ -965,7 +1016,7 @@ validation_values:map<any>]],
       body = "configuration!*:map<any> connection_id:uuid type!:string" },
     { name = "unassign_harbor_user", method = "DELETE", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/users/{user_id}",
-      path_members = "harbor_id!:string user_id!:string",
+      path_members = "harbor_id!:uuid user_id!:uuid",
       answer = "UnassignedHarborUserEnvelope",
       envelope = true },
     { name = "update_bulk_sync", method = "PUT", status = 200, auth = "user",
@@ -974,16 +1025,17 @@ validation_values:map<any>]],
       body = [[
 active?:boolean additional_schedules?:array<BulkSyncAdditionalScheduleRequest>
 automatically_add_new_fields:BulkDiscover automatically_add_new_objects:BulkDiscover
-concurrency_limit?:integer data_cutoff_timestamp?:time default_schedule!:BulkSyncDefaultScheduleRequest
-destination_configuration!:map<any> destination_connection_id!:uuid disable_record_timestamps?:boolean
-mode:BulkSyncTargetMode name!:string normalize_names:BulkNormalizeNames organization_id?:uuid
-policies?:array<uuid> resync_concurrency_limit?:integer schemas?:array<UpdateBulkSyncRequestSchemasItem>
+concurrency_limit?:integer data_cutoff_timestamp?:time
+default_schedule!:BulkSyncDefaultScheduleRequest destination_configuration!:map<any>
+destination_connection_id!:uuid disable_record_timestamps?:boolean mode:BulkSyncTargetMode
+name!:string normalize_names:BulkNormalizeNames organization_id?:uuid policies?:array<uuid>
+resync_concurrency_limit?:integer schemas?:array<UpdateBulkSyncRequestSchemasItem>
 source_configuration?:map<any> source_connection_id!:uuid]],
       answer = "BulkSyncResponseEnvelope",
       envelope = true },
     { name = "update_bulk_sync_error_handling", method = "PUT", status = 200, auth = "unspecified",
       path = "/api/bulk/syncs/{id}/error-handling",
-      path_members = "id!:string",
+      path_members = "id!:uuid",
       body = "ingestion_failure_threshold:integer subscribers:array<string>",
       answer = "BulkSyncErrorHandlingEnvelope",
       envelope = true },
@@ -997,21 +1049,22 @@ source_configuration?:map<any> source_connection_id!:uuid]],
       path = "/api/bulk/syncs/{id}/schemas/{schema_id}",
       path_members = "id!:uuid schema_id!:string",
       body = [[
-data_cutoff_timestamp:time disable_data_cutoff:boolean enabled:boolean fields:array<UpdateBulkField>
-filters:array<BulkFilter> partition_key:string tracking_field:string user_output_name:string]],
+data_cutoff_timestamp:time disable_data_cutoff:boolean enabled:boolean
+fields:array<UpdateBulkField> filters:array<BulkFilter> partition_key:string
+tracking_field:string user_output_name:string]],
       answer = "BulkSchemaEnvelope",
       envelope = true },
     { name = "update_connection", method = "PUT", status = 200, auth = "user",
       path = "/api/connections/{id}",
       path_members = "id!:uuid",
       body = [[
-configuration!*:map<any> healthcheck_interval:string name!:string organization_id?:uuid policies?:array<uuid>
-reconnect:boolean type:string validate:boolean]],
+configuration!*:map<any> healthcheck_interval:string name!:string organization_id?:uuid
+policies?:array<uuid> reconnect:boolean type:string validate:boolean]],
       answer = "CreateConnectionResponseEnvelope",
       envelope = true },
     { name = "update_connection_proxy_settings", method = "PUT", status = 200, auth = "unspecified",
       path = "/api/connections/{id}/proxy/settings",
-      path_members = "id!:string",
+      path_members = "id!:uuid",
       body = "enabled!:boolean",
       answer = "ConnectionProxySettingsEnvelope",
       envelope = true },
@@ -1023,18 +1076,17 @@ reconnect:boolean type:string validate:boolean]],
       envelope = true },
     { name = "update_harbor", method = "PUT", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}",
-      path_members = "harbor_id!:string",
+      path_members = "harbor_id!:uuid",
       body = "name!:string description:string",
       answer = "HarborEnvelope",
       envelope = true },
     { name = "update_harbor_context", method = "PUT", status = 200, auth = "unspecified",
       path = "/api/harbors/{harbor_id}/contexts/{context_id}",
-      path_members = "harbor_id!:string context_id!:string",
+      path_members = "harbor_id!:uuid context_id!:uuid",
       body = "title!:string content!:string description:string change_note:string",
       answer = "HarborContextEnvelope",
       envelope = true },
-    { name = "update_model", method = "PUT", status = 200, auth = "user",
-      path = "/api/models/{id}",
+    { name = "update_model", method = "PUT", status = 200, auth = "user", path = "/api/models/{id}",
       path_members = "id!:uuid",
       query = "async:boolean",
       body = [[
@@ -1048,7 +1100,9 @@ tracking_columns?:array<string>]],
     { name = "update_org", method = "PUT", status = 200, auth = "partner",
       path = "/api/organizations/{id}",
       path_members = "id!:uuid",
-      body = "client_id:string client_secret*:string issuer:string name!:string sso_domain:string sso_org_id:string",
+      body = [[
+client_id:string client_secret*:string issuer:string name!:string sso_domain:string
+sso_org_id:string]],
       answer = "OrganizationEnvelope",
       envelope = true },
     { name = "update_policy", method = "PUT", status = 200, auth = "user",
@@ -1068,19 +1122,21 @@ tracking_columns?:array<string>]],
       body = "name!:string organization_id:uuid",
       answer = "RoleResponseEnvelope",
       envelope = true },
-    { name = "update_sync", method = "PUT", status = 200, auth = "user",
-      path = "/api/syncs/{id}",
+    { name = "update_sync", method = "PUT", status = 200, auth = "user", path = "/api/syncs/{id}",
       path_members = "id!:uuid",
       body = [[
 active:boolean encryption_passphrase*:string fields!:array<SyncField> filter_logic:string
-filters?:array<Filter> identity:Identity mode!:ModelsyncSyncTargetMode name!:string
-only_enrich_updates:boolean organization_id?:uuid override_fields?:array<SyncField> overrides?:array<Override>
-policies?:array<uuid> schedule!:Schedule skip_initial_backfill:boolean sync_all_records:boolean target!:Target]],
-      answer = "SyncResponseEnvelope",
+filters?:array<Filter> identities:ModelSyncIdentities identity:Identity
+mode!:ModelsyncSyncTargetMode model_filters:ModelFilters name!:string
+only_enrich_updates:boolean organization_id?:uuid override_fields?:array<OverrideFieldInput>
+overrides?:array<Override> policies?:array<uuid> schedule!:Schedule
+skip_initial_backfill:boolean sync_all_records:boolean target!:ModelSyncV5Target
+target_filters:TargetFilters]],
+      answer = "ModelSyncV5ResponseEnvelope",
       envelope = true },
     { name = "update_sync_error_handling", method = "PUT", status = 200, auth = "unspecified",
       path = "/api/syncs/{id}/error-handling",
-      path_members = "id!:string",
+      path_members = "id!:uuid",
       body = [[
 auto_retry_record_errors:boolean notify_on_record_errors:boolean subscribers:array<string>
 warning_notifications:boolean]],
@@ -1102,27 +1158,34 @@ warning_notifications:boolean]],
       path = "/api/connections/{connection_id}/schemas/{schema_id}/fields",
       path_members = "connection_id!:uuid schema_id!:string",
       body = "fields?:array<UserFieldRequest>" },
-    { name = "validate_harbor_saved_query_draft", method = "POST", status = 200, auth = "unspecified",
+    { name = "validate_harbor_saved_query_draft", method = "POST", status = 200,
+      auth = "unspecified",
       path = "/api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft/validate",
-      path_members = "harbor_id!:string saved_query_id!:string",
+      path_members = "harbor_id!:uuid saved_query_id!:uuid",
       answer = "HarborSavedQueryValidationEnvelope",
       envelope = true },
   },
   schemas = {
+    ActionLookup = "field_id:string value:any",
     ActivateSyncEnvelope = "data:ActivateSyncOutput",
     ActivateSyncOutput = "active:boolean id:uuid",
     ApiKeyResponse = "value:string",
     ApiKeyResponseEnvelope = "data:ApiKeyResponse",
-    BackendConnectionCapabilities = "destination!:boolean enrichment!:boolean orchestration!:boolean source!:boolean",
+    BackendConnectionCapabilities = [[
+destination!:boolean enrichment!:boolean orchestration!:boolean source!:boolean]],
     BackendOAuthPrompt = "key?:string value?:string when:string",
     BulkBulkSyncSchedule = [[
 createdAt:time createdBy:uuid dayOfMonth:string dayOfWeek:string deletedAt:time deletedBy:uuid
-frequency!:ScheduleFrequency hour:string isDefault:boolean minute:string month:string schemas?:array<string>
-selectiveMode:BulkSelectiveMode syncId:uuid syncMode:BulkScheduleSyncMode updatedAt:time updatedBy:uuid]],
+frequency!:ScheduleFrequency hour:string isDefault:boolean minute:string month:string
+schemas?:array<string> selectiveMode:BulkSelectiveMode syncId:uuid
+syncMode:BulkScheduleSyncMode updatedAt:time updatedBy:uuid]],
     BulkDiscover = "=all onlyIncremental onlyNonIncremental none",
-    BulkExecutionStatus = "=created scheduled running exporting canceling canceled completed failed processing errors interrupted",
+    BulkExecutionStatus = [[
+=created scheduled running exporting canceling canceled completed failed processing errors
+interrupted]],
     BulkFetchMode = "=none incremental full",
-    BulkField = "enabled:boolean id:string obfuscated:boolean output_name:string user_output_name:string",
+    BulkField = [[
+enabled:boolean id:string obfuscated:boolean output_name:string user_output_name:string]],
     BulkFilter = "field_id:string function!:FilterFunction value:any",
     BulkNormalizeNames = "=enabled disabled legacy",
     BulkOutputDisposition = "=retain truncate rebuild",
@@ -1130,38 +1193,49 @@ selectiveMode:BulkSelectiveMode syncId:uuid syncMode:BulkScheduleSyncMode update
     BulkScheduleSyncMode = "=normal refetch resync rebuild",
     BulkSchema = [[
 data_cutoff_timestamp?:time disable_data_cutoff:boolean enabled:boolean fields:array<BulkField>
-filters:array<BulkFilter> id:string output_name:string partition_key:string tracking_field:string
-user_output_name:string]],
+filters:array<BulkFilter> id:string output_name:string partition_key:string
+tracking_field:string user_output_name:string]],
     BulkSchemaEnvelope = "data:BulkSchema",
-    BulkSchemaExecutionStatus = "=created scheduled running exporting canceled completed failed interrupted processing",
+    BulkSchemaExecutionStatus = [[
+=created scheduled running exporting canceled completed failed interrupted processing]],
     BulkSchemaListItem = [[
-data_cutoff_timestamp?:time disable_data_cutoff:boolean enabled:boolean id:string output_name:string
-partition_key:string tracking_field:string user_output_name:string]],
+data_cutoff_timestamp?:time disable_data_cutoff:boolean enabled:boolean id:string
+output_name:string partition_key:string tracking_field:string user_output_name:string]],
     BulkSelectiveMode = "=none incrementalFields nonincrementalFields",
     BulkSyncAdditionalScheduleRequest = [[
-day_of_month:string day_of_week:string frequency!:ScheduleFrequency hour:string id:uuid minute:string
-month:string resync_mode:BulkScheduleSyncMode schemas:array<string> selective_mode:BulkSelectiveMode]],
+day_of_month:string day_of_week:string frequency!:ScheduleFrequency hour:string id:uuid
+minute:string month:string resync_mode:BulkScheduleSyncMode schemas:array<string>
+selective_mode:BulkSelectiveMode]],
     BulkSyncAdditionalScheduleResponse = [[
-created_at:time created_by:OutputActor day_of_month:string day_of_week:string frequency!:ScheduleFrequency
-hour:string id:uuid minute:string month:string resync_mode:BulkScheduleSyncMode schemas:array<string>
-selective_mode:BulkSelectiveMode updated_at:time updated_by:OutputActor]],
+created_at:time created_by:OutputActor day_of_month:string day_of_week:string
+frequency!:ScheduleFrequency hour:string id:uuid minute:string month:string
+resync_mode:BulkScheduleSyncMode schemas:array<string> selective_mode:BulkSelectiveMode
+updated_at:time updated_by:OutputActor]],
     BulkSyncDefaultScheduleRequest = [[
-day_of_month:string day_of_week:string frequency!:ScheduleFrequency hour:string id:uuid minute:string
-month:string]],
+day_of_month:string day_of_week:string frequency!:ScheduleFrequency hour:string id:uuid
+minute:string month:string]],
     BulkSyncDefaultScheduleResponse = [[
-created_at:time created_by:OutputActor day_of_month:string day_of_week:string frequency!:ScheduleFrequency
-hour:string id:uuid minute:string month:string updated_at:time updated_by:OutputActor]],
-    BulkSyncDest = "configuration?:map<any> modes?:array<SupportedBulkMode> supported_resync_modes?:array<BulkResyncMode>",
+created_at:time created_by:OutputActor day_of_month:string day_of_week:string
+frequency!:ScheduleFrequency hour:string id:uuid minute:string month:string updated_at:time
+updated_by:OutputActor]],
+    BulkSyncDest = [[
+configuration?:map<any> modes?:array<SupportedBulkMode>
+supported_resync_modes?:array<BulkResyncMode>]],
     BulkSyncDestEnvelope = "data:BulkSyncDest",
+    BulkSyncErrorHandling = "ingestion_failure_threshold?:integer subscribers:array<string>",
+    BulkSyncErrorHandlingEnvelope = "data:BulkSyncErrorHandling",
     BulkSyncExecution = [[
-completed_at?:time created_at:time error_count:integer fetch_mode:BulkFetchMode id:uuid is_partial:boolean
-is_resync:boolean is_test:boolean output_disposition:BulkOutputDisposition record_count:integer
-schemas?:array<BulkSyncSchemaExecution> started_at?:time status:BulkExecutionStatus status_message:string
-type:string updated_at:time warning_count:integer]],
+completed_at?:time created_at:time error_count:integer fetch_mode:BulkFetchMode id:uuid
+is_partial:boolean is_resync:boolean is_test:boolean output_disposition:BulkOutputDisposition
+record_count:integer schemas?:array<BulkSyncSchemaExecution> started_at?:time
+status:BulkExecutionStatus status_message:string type:string updated_at:time version:string
+warning_count:integer]],
     BulkSyncExecutionEnvelope = "data:BulkSyncExecution",
     BulkSyncExecutionLogs = "Expires:time URLs?:array<string>",
     BulkSyncExecutionLogsEnvelope = "data:BulkSyncExecutionLogs",
-    BulkSyncExecutionStatus = "nextExecutionTime?:time schemas?:array<BulkSyncSchemaExecutionStatus> status:BulkExecutionStatus sync_id:uuid",
+    BulkSyncExecutionStatus = [[
+nextExecutionTime?:time schemas?:array<BulkSyncSchemaExecutionStatus>
+status:BulkExecutionStatus sync_id:uuid]],
     BulkSyncIngestionStatus = [[
 enabled:boolean highwater_mark:string is_running:boolean position:string position_time?:time
 status:IngestionStatusLevel status_message:string updated_at:time]],
@@ -1171,29 +1245,33 @@ active:boolean additional_schedules?:array<BulkSyncAdditionalScheduleResponse>
 automatically_add_new_fields:BulkDiscover automatically_add_new_objects:BulkDiscover
 concurrency_limit?:integer created_at:time created_by:OutputActor data_cutoff_timestamp?:time
 default_schedule:BulkSyncDefaultScheduleResponse destination_configuration?:map<any>
-destination_connection_id:uuid disable_record_timestamps:boolean id:uuid mode:BulkSyncTargetMode name:string
-normalize_names:BulkNormalizeNames organization_id:uuid policies:array<uuid> resync_concurrency_limit?:integer
-source_configuration?:map<any> source_connection_id:uuid updated_at:time updated_by:OutputActor]],
+destination_connection_id:uuid disable_record_timestamps:boolean id:uuid
+mode:BulkSyncTargetMode name:string normalize_names:BulkNormalizeNames organization_id:uuid
+policies:array<uuid> resync_concurrency_limit?:integer source_configuration?:map<any>
+source_connection_id:uuid updated_at:time updated_by:OutputActor]],
     BulkSyncResponseEnvelope = "data:BulkSyncResponse",
     BulkSyncScheduleApi = [[
-dayOfMonth:string dayOfWeek:string frequency!:ScheduleFrequency hour:string minute:string month:string
-selectiveMode:BulkSelectiveMode]],
+dayOfMonth:string dayOfWeek:string frequency!:ScheduleFrequency hour:string minute:string
+month:string selectiveMode:BulkSelectiveMode]],
     BulkSyncSchemaExecution = [[
-completed_at?:time created_at:time error_count:integer output_name:string record_count:integer schema:string
-started_at?:time status:BulkSchemaExecutionStatus status_message:string updated_at:time warning_count:integer]],
+completed_at?:time created_at:time error_count:integer output_name:string record_count:integer
+schema:string started_at?:time status:BulkSchemaExecutionStatus status_message:string
+updated_at:time warning_count:integer]],
     BulkSyncSchemaExecutionStatus = [[
-completed_at?:time error_count:integer execution_id:uuid record_count:integer schema:string started_at?:time
-status:BulkSchemaExecutionStatus status_message:string warning_count:integer]],
-    BulkSyncSource = "capabilities:BulkSyncSourceCapabilities configuration:any schemas?:array<Schema>",
+completed_at?:time error_count:integer execution_id:uuid record_count:integer schema:string
+started_at?:time status:BulkSchemaExecutionStatus status_message:string warning_count:integer]],
+    BulkSyncSource = [[
+capabilities:BulkSyncSourceCapabilities configuration:any schemas?:array<Schema>]],
     BulkSyncSourceCapabilities = "supports_tracking_fields:boolean",
     BulkSyncSourceEnvelope = "data:BulkSyncSource",
     BulkSyncSourceSchemaEnvelope = "data:Schema",
-    BulkSyncSourceStatus = "cache_status:string last_refresh_finished?:time last_refresh_started?:time",
+    BulkSyncSourceStatus = [[
+cache_status:string last_refresh_finished?:time last_refresh_started?:time]],
     BulkSyncSourceStatusEnvelope = "data:BulkSyncSourceStatus",
     BulkSyncStatusEnvelope = "data:BulkSyncStatusResponse",
     BulkSyncStatusResponse = [[
-current_execution:BulkSyncExecution ingestion_status:BulkSyncIngestionStatus last_execution:BulkSyncExecution
-next_execution_time?:time]],
+current_execution:BulkSyncExecution ingestion_status:BulkSyncIngestionStatus
+last_execution:BulkSyncExecution next_execution_time?:time]],
     BulkSyncTargetMode = "=snapshot replicate",
     CancelBulkSyncResponse = "message:string",
     CancelBulkSyncResponseEnvelope = "data:CancelBulkSyncResponse",
@@ -1201,97 +1279,156 @@ next_execution_time?:time]],
     CancelSyncExecutionResponseEnvelope = "data:CancelSyncExecutionResponse",
     CancelSyncResponse = "message:string",
     CancelSyncResponseEnvelope = "data:CancelSyncResponse",
+    CloseHarborSessionEnvelope = "data:CloseHarborSessionEnvelopeData",
+    CloseHarborSessionEnvelopeData = "session_id:uuid status:string",
+    CompletionValue = "label:string path:string value:any",
     ConfigurationValue = "items:array<any> type:string",
     ConnectCardResponse = "redirect_url:string token:string",
     ConnectCardResponseEnvelope = "data:ConnectCardResponse",
+    ConnectSessionResponse = [[
+connection_id:string dark:boolean expires_at:time id:string logo:string name:string
+organization_name:string redirect_url:string type:string whitelist:array<string>]],
+    ConnectSessionResponseEnvelope = "data:ConnectSessionResponse",
     ConnectionForm = "jsonschema:any uischema:any",
     ConnectionListResponseEnvelope = "data?:array<ConnectionResponseSchema>",
     ConnectionParameterValue = "label?:string value:any",
-    ConnectionParameterValuesResp = "allows_creation:boolean values?:array<ConnectionParameterValue>",
+    ConnectionParameterValuesResp = [[
+allows_creation:boolean values?:array<ConnectionParameterValue>]],
     ConnectionParameterValuesResponseEnvelope = "data?:map<ConnectionParameterValuesResp>",
-    ConnectionProxyCall = "body:any headers*:map<string> method!:string path!:string query:map<any> rawQuery:string",
+    ConnectionProxyCall = [[
+body:any headers*:map<string> method!:string path!:string query:map<any> rawQuery:string]],
     ConnectionProxyContract = [[
-allowedMethods?:array<string> blockedRequestHeaders?:array<string> blockedResponseHeaders?:array<string>
-bodyTypes?:array<string> maxRequestBodyBytes:integer maxResponseBodyBytes:integer pathRule:string
-queryModes?:array<string> queryValueTypes?:array<string> rateLimitPerMinute:integer rawQueryRule:string
-timeoutMs:integer]],
+allowedMethods?:array<string> blockedRequestHeaders?:array<string>
+blockedResponseHeaders?:array<string> bodyTypes?:array<string> maxRequestBodyBytes:integer
+maxResponseBodyBytes:integer pathRule:string queryModes?:array<string>
+queryValueTypes?:array<string> rateLimitPerMinute:integer rawQueryRule:string timeoutMs:integer]],
     ConnectionProxyInfoResponse = [[
 backendType:string connectionId:uuid inheritedBase:ConnectionProxyInheritedBase
-mergeRules:ConnectionProxyMergeRules requestContract:ConnectionProxyContract stats:ConnectionProxyStats]],
-    ConnectionProxyInheritedBase = "baseUrl:string lockedHeaders?:array<ConnectionProxyLockedHeader> lockedQuery?:map<any>",
+mergeRules:ConnectionProxyMergeRules requestContract:ConnectionProxyContract
+stats:ConnectionProxyStats]],
+    ConnectionProxyInheritedBase = [[
+baseUrl:string lockedHeaders?:array<ConnectionProxyLockedHeader> lockedQuery?:map<any>]],
     ConnectionProxyLockedHeader = "name:string redacted:boolean value:string",
     ConnectionProxyMergeRules = "headers:string query:string",
     ConnectionProxyResponse = [[
-body:string contentType:string headers?:map<string> latencyMs:integer proxyCallId:uuid status:integer
-truncated:boolean]],
+body:string contentType:string headers?:map<string> jobId:uuid jobStatus:WorkTaskStatus
+jobUrl:string latencyMs:integer proxyCallId:uuid status:integer truncated:boolean]],
+    ConnectionProxySettingsEnvelope = "data:ConnectionProxySettingsResponse",
+    ConnectionProxySettingsResponse = [[
+backendType:string connectionId:string enabled:boolean parentConnectionId:string
+supported:boolean]],
     ConnectionProxyStats = [[
 callsLast24h:integer lastProxyCallAt?:time proxy2xxLast24h:integer proxy4xxLast24h:integer
 proxy5xxLast24h:integer proxyCallsLast24h:integer]],
     ConnectionResponseEnvelope = "data:ConnectionResponseSchema",
     ConnectionResponseSchema = [[
-api_calls_last_24_hours?:integer configuration?:map<any> created_at:time created_by:OutputActor id:uuid
-name:string organization_id:uuid parent_connection_id:uuid policies:array<uuid> saved:boolean status:string
-status_error:string type:ConnectionTypeSchema updated_at:time updated_by:OutputActor]],
+api_calls_last_24_hours?:integer configuration?:map<any> created_at:time created_by:OutputActor
+id:uuid name:string organization_id:uuid parent_connection_id:uuid policies:array<uuid>
+rate_limit?:ConnectionResponseSchemaRateLimit saved:boolean status:string status_error:string
+type:ConnectionTypeSchema updated_at:time updated_by:OutputActor]],
+    ConnectionResponseSchemaRateLimit = [[
+currently_limited:boolean expires_at?:time limited_since?:time]],
     ConnectionType = [[
-capabilities!:BackendConnectionCapabilities configurationForm:ConnectionForm envConfig:map<any> id:string
-initialConfiguration:map<any> logo_url:string name:string oauth_prompt:BackendOAuthPrompt use_oauth:boolean]],
+capabilities!:BackendConnectionCapabilities configurationForm:ConnectionForm envConfig:map<any>
+id:string initialConfiguration:map<any> logo_url:string name:string
+oauth_prompt:BackendOAuthPrompt use_oauth:boolean]],
     ConnectionTypeResponseEnvelope = "data?:array<ConnectionType>",
     ConnectionTypeSchema = "id:string logo_url:string name:string operations?:array<string>",
+    ConnectionUsageCategoryStats = "calls:integer key:string label:string",
+    ConnectionUsageResponse = [[
+bySync:array<ConnectionUsageSyncStats> callsLast24h?:integer connectionId:string
+reportsSyncStats:boolean]],
+    ConnectionUsageSyncStats = [[
+categories:array<ConnectionUsageCategoryStats> lastRunAt?:time syncId:string syncName:string
+syncType:string totalCalls:integer]],
     CreateBulkSyncRequestSchemasItem = "|string SchemaConfiguration",
     CreateConnectionResponseEnvelope = "data:CreateConnectionResponseSchema",
     CreateConnectionResponseSchema = [[
-auth_code:string auth_url:string configuration?:map<any> healthcheck_interval:string id:uuid name:string
-organization_id:uuid policies:array<uuid> saved:boolean status:string status_error:string
-type:ConnectionTypeSchema]],
+auth_code:string auth_url:string configuration?:map<any> healthcheck_interval:string id:uuid
+name:string organization_id:uuid policies:array<uuid> saved:boolean status:string
+status_error:string type:ConnectionTypeSchema]],
+    CreateHarborEnvelope = "data:CreateHarborResponse",
+    CreateHarborResponse = "api_key:HarborApiKeyCreatedResponse harbor:HarborResponse",
+    CreateRecordViewLinkEnvelope = "data:CreateRecordViewLinkResponse",
+    CreateRecordViewLinkResponse = "created_at:time expires_at:time id:string url:string",
     CreateSharedConnectionResponseEnvelope = "data:CreateSharedConnectionResponseSchema",
     CreateSharedConnectionResponseSchema = "id:uuid",
-    Enrichment = "configuration:map<any> connection_id:uuid enricher_id:uuid fields:array<ModelField> mappings:map<string>",
+    CurrentOrgListUsersEnvelope = "data?:array<CurrentOrgUserResponse>",
+    CurrentOrgUserEnvelope = "data:CurrentOrgUserResponse",
+    CurrentOrgUserResponse = [[
+email:string harbor_ids:array<uuid> harbor_only:boolean id:uuid organization_id:uuid
+role:string role_ids?:array<uuid>]],
+    DeletedHarborContextDraftEnvelope = "data:DeletedHarborContextDraftEnvelopeData",
+    DeletedHarborContextDraftEnvelopeData = "id:uuid",
+    DeletedHarborContextEnvelope = "data:DeletedHarborContextEnvelopeData",
+    DeletedHarborContextEnvelopeData = "id:uuid",
+    DeletedHarborEnvelope = "data:DeletedHarborResponse",
+    DeletedHarborResponse = "id:uuid",
+    DeletedHarborSavedQueryDraftEnvelope = "data:DeletedHarborSavedQueryDraftEnvelopeData",
+    DeletedHarborSavedQueryDraftEnvelopeData = "id:uuid",
+    DeletedHarborSavedQueryEnvelope = "data:DeletedHarborSavedQueryEnvelopeData",
+    DeletedHarborSavedQueryEnvelopeData = "id:uuid",
+    Enrichment = [[
+configuration:map<any> connection_id:uuid enricher_id:uuid fields:array<ModelField>
+mappings:map<string>]],
     EntityRelationship = "id:uuid path:string",
     EntityResponse = [[
-canonical_path:string context:map<any> id:uuid organization_id:uuid relationships:map<EntityRelationship>
-type:string]],
+canonical_path:string context:map<any> id:uuid organization_id:uuid
+relationships:map<EntityRelationship> type:string]],
     EntityResponseEnvelope = "data:EntityResponse",
     Event = "created_at:time event:EventPayload id:uuid organization_id:uuid type:string",
     EventPayload = [[
-|EventingSyncRunningEvent EventingSyncCompletedEvent EventingSyncFailedEvent EventingSyncCanceledEvent
-EventingSyncCompletedWithErrorsEvent EventingBulkSyncRunningEvent EventingBulkSyncCompletedEvent
-EventingBulkSyncCanceledEvent EventingBulkSyncCompletedWithErrorEvent EventingBulkSyncFailedEvent]],
+|EventingSyncRunningEvent EventingSyncCompletedEvent EventingSyncFailedEvent
+EventingSyncCanceledEvent EventingSyncCompletedWithErrorsEvent EventingBulkSyncRunningEvent
+EventingBulkSyncCompletedEvent EventingBulkSyncCanceledEvent
+EventingBulkSyncCompletedWithErrorEvent EventingBulkSyncFailedEvent]],
     EventTypesEnvelope = "data?:array<string>",
     EventingBulkSyncCanceledEvent = [[
-destination_connection_id:uuid execution_id:uuid organization_id:uuid source_connection_id:uuid sync_id:uuid
-sync_name:string]],
+destination_connection_id:uuid execution_id:uuid organization_id:uuid source_connection_id:uuid
+sync_id:uuid sync_name:string]],
     EventingBulkSyncCompletedEvent = [[
-destination_connection_id:uuid execution_id:uuid organization_id:uuid source_connection_id:uuid sync_id:uuid
-sync_name:string trigger_source:string]],
-    EventingBulkSyncCompletedWithErrorEvent = [[
-destination_connection_id:uuid execution_id:uuid organization_id:uuid source_connection_id:uuid sync_id:uuid
-sync_name:string trigger_source:string]],
-    EventingBulkSyncFailedEvent = [[
-destination_connection_id:uuid error:string execution_id:uuid organization_id:uuid source_connection_id:uuid
+destination_connection_id:uuid execution_id:uuid organization_id:uuid source_connection_id:uuid
 sync_id:uuid sync_name:string trigger_source:string]],
+    EventingBulkSyncCompletedWithErrorEvent = [[
+destination_connection_id:uuid execution_id:uuid organization_id:uuid source_connection_id:uuid
+sync_id:uuid sync_name:string trigger_source:string]],
+    EventingBulkSyncFailedEvent = [[
+destination_connection_id:uuid error:string execution_id:uuid organization_id:uuid
+source_connection_id:uuid sync_id:uuid sync_name:string trigger_source:string]],
     EventingBulkSyncRunningEvent = [[
-destination_connection_id:uuid execution_id:uuid organization_id:uuid source_connection_id:uuid sync_id:uuid
-sync_name:string]],
+destination_connection_id:uuid execution_id:uuid organization_id:uuid source_connection_id:uuid
+sync_id:uuid sync_name:string]],
     EventingSyncCanceledEvent = [[
 execution_id:uuid organization_id:uuid status:UtilExecutionStatus sync_id:uuid sync_name:string
 target_connection_id:uuid]],
     EventingSyncCompletedEvent = [[
-deleted_records?:array<string> error_count:integer errored_records?:array<string> execution_id:uuid
-inserted_count:integer inserted_records?:array<string> organization_id:uuid record_count:integer
-status:UtilExecutionStatus sync_id:uuid sync_name:string target_connection_id:uuid
-total_records?:array<string> trigger:string updated_count:integer updated_records?:array<string>
-upserted_count:integer warning_count:integer warnings?:array<string>]],
+deleted_records?:array<string> error_count:integer errored_records?:array<string>
+execution_id:uuid inserted_count:integer inserted_records?:array<string> organization_id:uuid
+record_count:integer status:UtilExecutionStatus sync_id:uuid sync_name:string
+target_connection_id:uuid total_records?:array<string> trigger:string updated_count:integer
+updated_records?:array<string> upserted_count:integer warning_count:integer
+warnings?:array<string>]],
     EventingSyncCompletedWithErrorsEvent = [[
-error:string execution_id:uuid number_of_errors:integer number_of_warnings:integer organization_id:uuid
-sync_id:uuid sync_name:string target_connection_id:uuid]],
-    EventingSyncFailedEvent = "error:string execution_id:uuid organization_id:uuid sync_id:uuid sync_name:string target_connection_id:uuid",
-    EventingSyncRunningEvent = "execution_id:uuid organization_id:uuid sync_id:uuid sync_name:string target_connection_id:uuid",
+error:string execution_id:uuid number_of_errors:integer number_of_warnings:integer
+organization_id:uuid sync_id:uuid sync_name:string target_connection_id:uuid]],
+    EventingSyncFailedEvent = [[
+error:string execution_id:uuid organization_id:uuid sync_id:uuid sync_name:string
+target_connection_id:uuid]],
+    EventingSyncRunningEvent = [[
+execution_id:uuid organization_id:uuid sync_id:uuid sync_name:string target_connection_id:uuid]],
     EventsEnvelope = "data?:array<Event>",
     ExecuteConnectionProxyEnvelope = "data:ConnectionProxyResponse",
-    ExecutionConsoleLogEntry = "id:string level:string message:string payload?:map<any> timestamp:time",
+    ExecuteHarborSavedQueryEnvelope = "data:ExecuteHarborSavedQueryEnvelopeData",
+    ExecuteHarborSavedQueryEnvelopeData = [[
+count:integer error:string expires:string fields:array<string> id:uuid results:array<map<any>>
+revision_id:uuid saved_query_id:uuid status:QueryStatus version:integer]],
+    ExecutionConsoleLogEntry = [[
+id:string level:string message:string payload?:map<any> timestamp:time]],
     ExecutionConsoleLogsResponse = "entries?:array<ExecutionConsoleLogEntry> next_cursor?:string",
     ExecutionConsoleLogsResponseEnvelope = "data:ExecutionConsoleLogsResponse",
-    ExecutionCounts = "delete:integer error:integer insert:integer total:integer update:integer upserts:integer warnings:integer",
+    ExecutionCounts = [[
+delete:integer error:integer insert:integer total:integer update:integer upserts:integer
+warnings:integer]],
     ExecutionLogResponse = "expires?:time urls?:array<string>",
     ExecutionLogType = "=records errors warnings inserts updates deletes",
     ExecutionLogsResponseEnvelope = "data:ExecutionLogResponse",
@@ -1299,92 +1436,312 @@ sync_id:uuid sync_name:string target_connection_id:uuid]],
     ExportSyncLogsResponse = "url:string",
     FieldConfiguration = "enabled?:boolean id:string obfuscate?:boolean",
     Filter = [[
-field:Source field_id:string field_type:FilterFieldReferenceType function!:FilterFunction label:string
-value:any]],
+field:Source field_id:string field_type:FilterFieldReferenceType function!:FilterFunction
+label:string value:any value_field:Source]],
     FilterFieldReferenceType = "=Model Target",
     FilterFunction = [[
-=Equality Inequality IsNull IsNotNull True False OnOrAfter OnOrBefore GreaterThan GreaterThanEqual LessThan
-LessThanEqual StringContains StringStartsWith StringEndsWith StringDoesNotContain StringDoesNotStartWith
-StringDoesNotEndWith StringOneOf StringNotOneOf Between ArrayContains ArrayDoesNotContain InTheLast
-RelativeOnOrBefore RelativeOnOrAfter StringLike StringNotLike StringMatchesTrimmed]],
+=Equality Inequality IsNull IsNotNull True False OnOrAfter OnOrBefore GreaterThan
+GreaterThanEqual LessThan LessThanEqual StringContains StringStartsWith StringEndsWith
+StringDoesNotContain StringDoesNotStartWith StringDoesNotEndWith StringOneOf StringNotOneOf
+Between ArrayContains ArrayDoesNotContain InTheLast RelativeOnOrBefore RelativeOnOrAfter
+StringLike StringNotLike StringMatchesTrimmed]],
     GetConnectionProxyInfoEnvelope = "data:ConnectionProxyInfoResponse",
+    GetConnectionUsageEnvelope = "data:ConnectionUsageResponse",
     GetEnrichmentInputFieldsResponseEnvelope = "data?:array<array<string>>",
     GetExecutionResponseEnvelope = "data:GetExecutionResponseSchema",
     GetExecutionResponseSchema = [[
-completed_at?:time counts:ExecutionCounts created_at:time errors:array<string> id:uuid started_at?:time
-status:UtilExecutionStatus type:string]],
+completed_at?:time counts:ExecutionCounts created_at:time errors:array<string> id:uuid
+started_at?:time status:UtilExecutionStatus type:string]],
     GetIdentityResponseEnvelope = "data:GetIdentityResponseSchema",
     GetIdentityResponseSchema = [[
-email:string id:uuid is_organization:boolean is_partner:boolean is_system:boolean is_user:boolean
-organization_id:uuid organization_name:string role:string]],
+credential:IdentityCredentialSchema email:string id:uuid is_organization:boolean
+is_partner:boolean is_system:boolean is_user:boolean organization_id:uuid
+organization_name:string role:string]],
+    GetRecordViewCapabilitiesEnvelope = "data:RecordviewCapabilities",
     GetSyncSourceMetaEnvelope = "data:SyncSourceMetaResponse",
     GlobalErrorSubscribersResponse = "emails?:array<string>",
-    HarborActivityListEnvelope = "data?:array<open> pagination:PaginationDetails",
-    HarborConnectionListEnvelope = "data?:array<open> pagination:PaginationDetails",
-    HarborListEnvelope = "data?:array<open> pagination:PaginationDetails",
-    HarborUserListEnvelope = "data?:array<open> pagination:PaginationDetails",
-    Identity = "function!:SchemaIdentityFunction new_field:boolean remote_field_type_id?:string source!:Source target!:string",
+    HarborActionCapability = [[
+description:string effect:enum<read_only|mutating> idempotency:SchemaOperationIdempotency
+input_fields:array<HarborActionField> lookup_fields:array<HarborActionField> name:string
+operation_id:string output_fields:array<HarborActionField> schema_id:string]],
+    HarborActionDescribeEnvelope = "data:HarborActionCapability",
+    HarborActionExecutionEnvelope = "data:HarborActionExecutionResponse",
+    HarborActionExecutionResponse = [[
+connection_id:uuid credential_id:uuid deadline_at:time execution_id:uuid
+failure_category:string field_ids:array<string> finished_at:time lookup_field_id:string
+operation_id:string recovery_required:boolean schema_id:string started_at:time status:string
+status_path:string]],
+    HarborActionField = [[
+definition:TypesDefinition description:string id:string max_bytes:integer name:string
+non_blank:boolean nullable:boolean pattern:string required:boolean type:UtilFieldType
+values:array<CompletionValue>]],
+    HarborActionListEnvelope = [[
+data:array<HarborActionSummary> pagination:HarborActionListEnvelopePagination]],
+    HarborActionListEnvelopePagination = "next_page_token:string",
+    HarborActionLookupEnvelope = "data:map<any>",
+    HarborActionPreparation = "execution_id:uuid expires_at:time",
+    HarborActionPreparationEnvelope = "data:HarborActionPreparation",
+    HarborActionSummary = [[
+connection_id:uuid connection_name:string operation_id:string schema_id:string
+unavailable:boolean]],
+    HarborActivityEventEnvelope = "data:HarboractivityapiHarborActivityEvent",
+    HarborActivityListEnvelope = [[
+data?:array<HarboractivityapiHarborActivityEvent> pagination:PaginationDetails]],
+    HarborActivitySessionEnvelope = [[
+data:HarboractivityapiHarborActivitySession pagination:PaginationDetails]],
+    HarborApiKeyCreatedResponse = "created_at:time id:uuid mode:string value:string",
+    HarborConnectionListEnvelope = [[
+data?:array<HarborConnectionResponse> pagination:PaginationDetails]],
+    HarborConnectionResponse = "capabilities:array<string> id:uuid name:string type:string",
+    HarborConnectionSchemaEnvelope = "data:Schema",
+    HarborContextDraftEnvelope = "data:HarborContextDraftResponse",
+    HarborContextDraftListEnvelope = [[
+data:array<HarborContextDraftMetadataResponse> pagination:PaginationDetails]],
+    HarborContextDraftMetadataResponse = [[
+base_revision_id?:uuid change_note:string context_id:uuid created_at:time created_by?:uuid
+created_by_type:string description:string id:uuid title:string updated_at:time updated_by?:uuid
+updated_by_type:string]],
+    HarborContextDraftResponse = [[
+base_revision_id?:uuid change_note:string content:string context_id:uuid created_at:time
+created_by?:uuid created_by_type:string description:string id:uuid title:string updated_at:time
+updated_by?:uuid updated_by_type:string]],
+    HarborContextEnvelope = "data:HarborContextResponse",
+    HarborContextListEnvelope = [[
+data:array<HarborContextMetadataResponse> pagination:PaginationDetails]],
+    HarborContextMetadataResponse = [[
+created_at:time description:string id:uuid revision_id:uuid title:string updated_at:time
+version:integer]],
+    HarborContextResponse = [[
+content:string created_at:time description:string id:uuid revision_id:uuid title:string
+updated_at:time version:integer]],
+    HarborContextVersionEnvelope = "data:HarborContextVersionResponse",
+    HarborContextVersionListEnvelope = [[
+data:array<HarborContextVersionMetadataResponse> pagination:PaginationDetails]],
+    HarborContextVersionMetadataResponse = [[
+change_note:string description:string id:uuid published_at:time published_by?:uuid
+published_by_type:string title:string version:integer]],
+    HarborContextVersionResponse = [[
+change_note:string content:string description:string id:uuid published_at:time
+published_by?:uuid published_by_type:string title:string version:integer]],
+    HarborDatasetStatusResponse = "error:string last_success_at:time latest_status:string",
+    HarborEnvelope = "data:HarborResponse",
+    HarborKeyEnvelope = "data:HarborApiKeyCreatedResponse",
+    HarborKeyListEnvelope = "data:array<HarborKeyResponse> pagination:PaginationDetails",
+    HarborKeyResponse = [[
+calls_last_24_hours:integer client_name:string created_at:time expires_at:time id:uuid
+key_hint:string mode:string]],
+    HarborListEnvelope = "data?:array<HarborResponse> pagination:PaginationDetails",
+    HarborPipelineStatusResponse = [[
+datasets:map<HarborDatasetStatusResponse> id!:uuid refresh_enabled!:boolean
+schedules!:array<HarborStatusScheduleResponse> type!:enum<bulk|model>]],
+    HarborResponse = [[
+backing_connection_id:uuid backing_mode:string created_at:time description:string id:uuid
+mcp_server_url:string name:string organization_id:uuid status:string updated_at:time]],
+    HarborSavedQueryDraftEnvelope = "data:HarborSavedQueryDraftResponse",
+    HarborSavedQueryDraftListEnvelope = [[
+data:array<HarborSavedQueryDraftResponse> pagination:PaginationDetails]],
+    HarborSavedQueryDraftResponse = [[
+change_note:string created_at:time created_by?:uuid created_by_type:string description:string
+id:uuid name:string owner:string parameters:array<HarborSavedQueryParameter>
+saved_query_id:uuid sql_template:string updated_at:time updated_by?:uuid updated_by_type:string
+validation_values:map<any>]],
+    HarborSavedQueryEnvelope = "data:HarborSavedQueryResponse",
+    HarborSavedQueryListEnvelope = [[
+data:array<HarborSavedQueryMetadataResponse> pagination:PaginationDetails]],
+    HarborSavedQueryMetadataResponse = [[
+description:string expected_columns:array<string> id:uuid name:string owner:string
+published_at:time revision_id:uuid updated_at:time version:integer]],
+    HarborSavedQueryParameter = [[
+default_value:any name!:string required:boolean
+type!:enum<string|number|boolean|date|timestamp|uuid>]],
+    HarborSavedQueryPreviewResponse = [[
+columns:array<string> rows:array<map<any>> truncated:boolean]],
+    HarborSavedQueryResponse = [[
+change_note:string description:string expected_columns:array<string> id:uuid name:string
+owner:string parameters:array<HarborSavedQueryParameter> published_at:time published_by?:uuid
+published_by_type:string revision_id:uuid sql_template:string updated_at:time version:integer]],
+    HarborSavedQueryValidationEnvelope = "data:HarborSavedQueryPreviewResponse",
+    HarborSchemaListEnvelope = [[
+data:array<HarborSchemaResponse> pagination:PaginationDetails supports_namespaces:boolean]],
+    HarborSchemaResponse = "id:string name:string",
+    HarborSourceMappingResponse = "destination_schema_id:string fields:map<string> status:string",
+    HarborSourceReference = "connection_id!:uuid fields:array<string> schema_id!:string",
+    HarborStatusEnvelope = "data:HarborStatusResponse",
+    HarborStatusResponse = "as_of!:time pipelines:array<HarborPipelineStatusResponse>",
+    HarborStatusScheduleResponse = [[
+connection_id:uuid day_of_month:string day_of_week:string frequency!:ScheduleFrequency
+hour:string is_default:boolean job_id:integer minute:string month:string next_run_at:time
+run_after_success_only:boolean schemas:array<string> selective_mode:BulkSelectiveMode
+sync_mode:BulkScheduleSyncMode]],
+    HarborUserEnvelope = "data:HarborUserResponse",
+    HarborUserListEnvelope = "data?:array<HarborUserResponse> pagination:PaginationDetails",
+    HarborUserResponse = [[
+created_at:time email:string harbor_ids:array<uuid> harbor_only:boolean id:uuid
+organization_id:uuid status:string]],
+    HarboractivityapiHarborActivityActorSnapshot = [[
+display_name:string email:string id:uuid type:string]],
+    HarboractivityapiHarborActivityEvent = [[
+actor:HarboractivityapiHarborActivityActorSnapshot attempt_id:uuid client_name:string
+client_version:string connection_id:uuid context_id:uuid context_revision_id:uuid
+credential:HarboractivityapiHarborActivityIdentitySnapshot event_type:string harbor_id:uuid
+id:uuid lifecycle_events:array<HarboractivityapiHarborActivityEvent>
+metadata:HarboractivityapiHarborActivityMetadata occurred_at:time operation_id:uuid
+outcome:string profile:HarboractivityapiHarborActivityIdentitySnapshot provenance:string
+recorded_at:time session_id:uuid targets:array<HarboractivityapiHarborActivityTarget>]],
+    HarboractivityapiHarborActivityIdentitySnapshot = "id:uuid",
+    HarboractivityapiHarborActivityMetadata = [[
+attempt_number:integer category:string client_name:string client_version:string
+connection_name:string connection_name_truncated:boolean connection_type:string
+context_version:integer error_category:string execution_duration_ms:integer
+external_run_id:string field_count:integer has_next_page:boolean label:string
+label_truncated:boolean operation:string phase:string queue_duration_ms:integer reason:string
+record_id:string row_count:integer schema_id:string statement_category:string supported:boolean
+total_duration_ms:integer]],
+    HarboractivityapiHarborActivitySession = [[
+client_name:string client_version:string
+credential:HarboractivityapiHarborActivityIdentitySnapshot ended_at:time
+events:array<HarboractivityapiHarborActivityEvent> expires_at:time external_run_id:string
+harbor_id:uuid history_truncated:boolean id:uuid
+profile:HarboractivityapiHarborActivityIdentitySnapshot started_at:time started_event_id:uuid
+status:enum<active|closed|expired> terminal_event_id:uuid]],
+    HarboractivityapiHarborActivityTarget = [[
+id:string label:string label_truncated:boolean type:string]],
+    Identity = [[
+function!:SchemaIdentityFunction new_field:boolean remote_field_type_id?:string source!:Source
+target!:string]],
+    IdentityCredentialApiKeyProfileSchema = [[
+capabilities:IdentityCredentialCapabilitiesSchema description:string id:uuid kind:string
+name:string]],
+    IdentityCredentialCapabilitiesSchema = [[
+query:IdentityCredentialConnectionCapabilitySchema
+schemas:IdentityCredentialConnectionCapabilitySchema]],
+    IdentityCredentialConnectionCapabilitySchema = "connection_ids:array<uuid>",
+    IdentityCredentialHarborSchema = [[
+description:string id:uuid mcp_server_url:string name:string]],
+    IdentityCredentialSchema = [[
+api_key_profile:IdentityCredentialApiKeyProfileSchema harbor:IdentityCredentialHarborSchema
+method:string mode:string oauth_client_id:string oauth_resource:string]],
     IdentityFunction = "id:string label:string",
     IngestionStatusLevel = "=ok warning error",
     JobResponse = "error?:string job_id:uuid result:any status:WorkTaskStatus type:string",
     JobResponseEnvelope = "data:JobResponse",
     JsonschemaSchema = [[
-$anchor:string $comment:string $defs:map<JsonschemaSchema> $dynamicRef:string $id:string $ref:string
-$schema:string additionalProperties:JsonschemaSchema allOf:array<JsonschemaSchema>
+$anchor:string $comment:string $defs:map<JsonschemaSchema> $dynamicRef:string $id:string
+$ref:string $schema:string additionalProperties:JsonschemaSchema allOf:array<JsonschemaSchema>
 anyOf:array<JsonschemaSchema> const:any contains:JsonschemaSchema contentEncoding:string
-contentMediaType:string contentSchema:JsonschemaSchema default:any dependentRequired:map<array<string>>
-dependentSchemas:map<JsonschemaSchema> deprecated:boolean description:string else:JsonschemaSchema
-enum:array<any> examples:array<any> exclusiveMaximum:string exclusiveMinimum:string format:string
-if:JsonschemaSchema items:JsonschemaSchema maxContains?:integer maxItems?:integer maxLength?:integer
+contentMediaType:string contentSchema:JsonschemaSchema default:any
+dependentRequired:map<array<string>> dependentSchemas:map<JsonschemaSchema> deprecated:boolean
+description:string else:JsonschemaSchema enum:array<any> examples:array<any>
+exclusiveMaximum:string exclusiveMinimum:string format:string if:JsonschemaSchema
+items:JsonschemaSchema maxContains?:integer maxItems?:integer maxLength?:integer
 maxProperties?:integer maximum:string minContains?:integer minItems?:integer minLength?:integer
-minProperties?:integer minimum:string multipleOf:string not:JsonschemaSchema oneOf:array<JsonschemaSchema>
-pattern:string patternProperties:map<JsonschemaSchema> prefixItems:array<JsonschemaSchema> properties:map<any>
-propertyNames:JsonschemaSchema readOnly:boolean required:array<string> then:JsonschemaSchema title:string
-type:string uniqueItems:boolean writeOnly:boolean]],
+minProperties?:integer minimum:string multipleOf:string not:JsonschemaSchema
+oneOf:array<JsonschemaSchema> pattern:string patternProperties:map<JsonschemaSchema>
+prefixItems:array<JsonschemaSchema> properties:map<any> propertyNames:JsonschemaSchema
+readOnly:boolean required:array<string> then:JsonschemaSchema title:string type:string
+uniqueItems:boolean writeOnly:boolean]],
     ListBulkSchemaEnvelope = "data?:array<BulkSchemaListItem>",
-    ListBulkSyncExecutionsEnvelope = "data?:array<BulkSyncExecution> pagination:PaginationDetails",
+    ListBulkSyncExecutionsEnvelope = [[
+data?:array<BulkSyncExecution> pagination:PaginationDetails]],
     ListBulkSyncExecutionsStatusEnvelope = "data?:array<BulkSyncExecutionStatus>",
-    ListExecutionResponseEnvelope = "data?:array<GetExecutionResponseSchema> pagination:PaginationDetails",
+    ListExecutionResponseEnvelope = [[
+data?:array<GetExecutionResponseSchema> pagination:PaginationDetails]],
     ListPoliciesResponseEnvelope = "data?:array<PolicyResponse>",
     ListSyncItem = [[
-active:boolean created_at:time created_by:OutputActor id:uuid mode:string model_ids:array<string> name:string
-only_enrich_updates:boolean organization_id:uuid schedule:Schedule skip_initial_backfill:boolean
-sync_all_records:boolean target_connection_id:uuid target_object:string updated_at:time updated_by:OutputActor]],
+active:boolean created_at:time created_by:OutputActor id:uuid mode:string
+model_ids:array<string> name:string only_enrich_updates:boolean organization_id:uuid
+schedule:Schedule skip_initial_backfill:boolean sync_all_records:boolean
+target_connection_id:uuid target_object:string updated_at:time updated_by:OutputActor]],
     ListSyncResponseEnvelope = "data?:array<ListSyncItem> pagination:PaginationDetails",
     ListUsersEnvelope = "data?:array<User>",
+    LogsIndexEntry = "count:integer url:string",
+    LogsIndexResponse = [[
+deletes:LogsIndexEntry errors:LogsIndexEntry inserts:LogsIndexEntry records:LogsIndexEntry
+updates:LogsIndexEntry warnings:LogsIndexEntry]],
+    LogsIndexResponseEnvelope = "data:LogsIndexResponse",
     Mode = [[
-description:string label:string mode:string requires_identity:boolean supports_field_sync_mode:boolean
-supports_target_filters:boolean]],
+description:string label:string mode:string requires_identity:boolean
+supports_field_sync_mode:boolean supports_target_filters:boolean]],
     ModelField = [[
-created_at:time created_by:OutputActor description:string example:any id:uuid label:string name:string
-remote_type:string type:string unique:boolean updated_at:time user_added:boolean]],
+created_at:time created_by:OutputActor description:string example:any id:uuid label:string
+name:string remote_type:string type:string unique:boolean updated_at:time user_added:boolean]],
     ModelFieldResponse = "data?:array<ModelField>",
+    ModelFilterCondition = "function!:FilterFunction label:string source!:Source value:any",
+    ModelFilters = "conditions:array<ModelFilterCondition> logic:string",
     ModelListResponseEnvelope = "data?:array<ModelResponse>",
     ModelModelFieldRequest = "example:string label!:string name!:string type!:string",
     ModelRelation = "from:string to:ModelRelationTo",
     ModelRelationTo = "field:string model_id:uuid",
     ModelResponse = [[
-configuration:map<any> connection_id:uuid created_at:time created_by:OutputActor enricher:Enrichment
-fields:array<ModelField> id:uuid identifier:string labels:array<map<any>> name:string organization_id:uuid
-policies:array<uuid> relations:array<Relation> tracking_columns:array<string> type:string updated_at:time
-updated_by:OutputActor version:integer]],
+configuration:map<any> connection_id:uuid created_at:time created_by:OutputActor
+enricher:Enrichment fields:array<ModelField> id:uuid identifier:string labels:array<map<any>>
+name:string organization_id:uuid policies:array<uuid> relations:array<Relation>
+tracking_columns:array<string> type:string updated_at:time updated_by:OutputActor
+version:integer]],
     ModelResponseEnvelope = "data:ModelResponse job:JobResponse",
     ModelSample = "records:array<map<map<any>>> warnings:array<string>",
     ModelSampleResponseEnvelope = "data:ModelSample job:JobResponse",
+    ModelSyncIdentities = "mappings!:array<Identity> strategy:enum<priority|and>",
+    ModelSyncProblem = "code:string message:string path:string severity:enum<error>",
+    ModelSyncSourceIdentity = "source!:Source value!:string",
+    ModelSyncV5Response = [[
+active:boolean created_at:time created_by:OutputActor encryption_passphrase:string
+fields:array<SyncField> filter_logic:string filters:array<Filter> id:uuid
+identities:ModelSyncIdentities identity:Identity mode:ModelsyncSyncTargetMode
+model_filters:ModelFilters model_ids:array<string> name:string only_enrich_updates:boolean
+organization_id:uuid override_fields:array<OverrideField> overrides:array<Override>
+policies:array<uuid> problems:array<ModelSyncProblem> schedule:Schedule
+skip_initial_backfill:boolean sync_all_records:boolean target:ModelSyncV5Target
+target_filters:TargetFilters updated_at:time updated_by:OutputActor]],
+    ModelSyncV5ResponseEnvelope = "data:ModelSyncV5Response",
+    ModelSyncV5Target = [[
+configuration:map<any> connection_id!:uuid create:map<string> filter_logic:string
+new_name:string object:string search_values:map<any>]],
     ModelsyncSyncTargetMode = "=create update updateOrCreate replace append remove snapshot",
+    OperationMatch = [[
+authAudience:string id:string method:string openapiPointer:string path:string
+selectionProbability:number summary:string]],
+    OperationSearchAvailabilityEnvelope = "data:OperationSearchAvailabilityEnvelopeData",
+    OperationSearchAvailabilityEnvelopeData = [[
+enabled!:boolean rate_limited:OperationSearchRateLimit]],
+    OperationSearchRateLimit = "reason!:OperationSearchRateLimitReason reset_at!:time",
+    OperationSearchRateLimitReason = [[
+=organization.minute.limit organization.daily.limit global.minute.limit]],
+    OperationSearchResult = [[
+matches:array<OperationMatch> noMatchProbability:number query:string]],
     Organization = "id:uuid issuer:string name:string sso_domain:string sso_org_id:string",
     OrganizationEnvelope = "data:Organization",
     OrganizationsEnvelope = "data?:array<Organization>",
     OutputActor = "id:uuid name:string type:string",
     Override = "field:Source field_id:string function:FilterFunction override:any value:any",
+    OverrideField = "new:boolean override_value!:string sync_mode:string target!:string",
+    OverrideFieldInput = [[
+encryption_enabled:boolean new:boolean override_value:string source:Source sync_mode:string
+target!:string]],
     PaginationDetails = "next_page_token:string",
     PickValue = "label:string value:string",
     PolicyAction = "action!:string role_ids?:array<uuid>",
-    PolicyResponse = "id:uuid name:string organization_id:uuid policy_actions:array<PolicyAction> system:boolean",
+    PolicyResponse = [[
+id:uuid name:string organization_id:uuid policy_actions:array<PolicyAction> system:boolean]],
     PolicyResponseEnvelope = "data:PolicyResponse",
     QueryResultsEnvelope = "data:RunQueryResult links:RunQueryPagination",
+    QueryStatus = "=created running unknown done failed",
+    RecordLoggingSettingsEnvelope = "data:RecordLoggingSettingsResponse",
+    RecordLoggingSettingsResponse = [[
+deliveryConnectionId:string deliveryConnectionName:string deliveryPrefix:string enabled:boolean]],
+    RecordviewCapabilities = [[
+connection_id:string default_field_policy:string default_ttl_seconds:integer
+lookup_key_field:string max_ttl_seconds:integer reason:string schema_id:string
+supported:boolean supports_live_refresh:boolean supports_snapshot:boolean]],
+    RegisterHarborSessionEnvelope = "data:RegisterHarborSessionResponse",
+    RegisterHarborSessionResponse = "expires_at:time session_id:uuid token:string",
     Relation = "from:string to:RelationTo",
     RelationTo = "field:string model_id:uuid",
+    ResolveHarborSourceMappingsEnvelope = "data:ResolveHarborSourceMappingsEnvelopeData",
+    ResolveHarborSourceMappingsEnvelopeData = [[
+backing_connection_id:uuid sources:array<HarborSourceMappingResponse>]],
+    RevokedHarborKeyEnvelope = "data:RevokedHarborKeyEnvelopeData",
+    RevokedHarborKeyEnvelopeData = "id:uuid",
     RoleListResponseEnvelope = "data?:array<RoleResponse>",
     RoleResponse = "id:uuid name:string organization_id:uuid system:boolean",
     RoleResponseEnvelope = "data:RoleResponse",
@@ -1393,29 +1750,38 @@ updated_by:OutputActor version:integer]],
     RunQueryPagination = "next:string previous:string",
     RunQueryResult = [[
 count:integer error:string expires:string fields:array<string> id:uuid results:array<map<any>>
-status:WorkTaskStatus]],
+status:QueryStatus]],
     Schedule = [[
-connection_id:uuid day_of_month?:string day_of_week?:string frequency:ScheduleFrequency hour?:string
-job_id?:integer minute?:string month?:string run_after:RunAfter run_after_success_only?:boolean]],
+connection_id:uuid day_of_month?:string day_of_week?:string frequency:ScheduleFrequency
+hour?:string job_id?:integer minute?:string month?:string run_after:RunAfter
+run_after_success_only?:boolean]],
     ScheduleEnvelope = "data:BulkBulkSyncSchedule",
-    ScheduleFrequency = "=manual continuous hourly daily weekly custom builder runafter multi dbtcloud",
+    ScheduleFrequency = [[
+=manual continuous hourly daily weekly custom builder runafter multi dbtcloud]],
     ScheduleOptionResponse = "schedule_options?:array<ScheduleScheduleOption>",
     ScheduleOptionResponseEnvelope = "data:ScheduleOptionResponse",
-    ScheduleScheduleOption = "configuration:map<any> description:string frequency:ScheduleFrequency label:string",
+    ScheduleScheduleOption = [[
+configuration:map<any> description:string frequency:ScheduleFrequency label:string]],
     SchedulesEnvelope = "data?:array<BulkBulkSyncSchedule>",
     Schema = "fields:array<SchemaField> id:string name:string",
-    SchemaAssociation = "id:string name:string reference_to:array<string> referenced_field:string",
+    SchemaAssociation = [[
+id:string name:string reference_to:array<string> referenced_field:string]],
     SchemaConfiguration = [[
 data_cutoff_timestamp?:time disable_data_cutoff?:boolean enabled?:boolean
-fields:array<SchemaConfigurationFieldsItem> filters:array<BulkFilter> id:string partition_key?:string
-tracking_field?:string]],
+fields:array<SchemaConfigurationFieldsItem> filters:array<BulkFilter> id:string
+partition_key?:string tracking_field?:string]],
     SchemaConfigurationFieldsItem = "|string FieldConfiguration",
     SchemaField = [[
-association:SchemaAssociation id:string is_primary_key:boolean name:string remote_type:string
-type:UtilFieldType type_spec:any values:array<PickValue>]],
+association:SchemaAssociation id:string is_primary_key:boolean name:string path:string
+primary_key_override:boolean remote_type:string source_primary_key:boolean type:UtilFieldType
+type_spec:any user_managed:boolean values:array<PickValue>]],
+    SchemaFieldResponseEnvelope = "data:SchemaField",
     SchemaIdentityFunction = "=Equality ISubstring OneOf DomainMatch HostnameMatch",
+    SchemaOperationIdempotency = "retention_ns:integer scope:string",
     SchemaPrimaryKeyOverrideInput = "field_id!:string is_primary_key!:boolean",
     SchemaRecordsResponseEnvelope = "data?:array<map<any>>",
+    SearchOperationsEnvelope = "data:SearchOperationsResponse",
+    SearchOperationsResponse = "results:array<OperationSearchResult> sourceSha256:string",
     Source = "field!:string model_id!:uuid",
     SourceMeta = "has_items:boolean items?:array<any> requires_one_of?:array<string>",
     StartSyncResponseEnvelope = "data:StartSyncResponseSchema",
@@ -1423,46 +1789,58 @@ type:UtilFieldType type_spec:any values:array<PickValue>]],
     SupportedBulkMode = [[
 description:string id:BulkSyncTargetMode label:string requires_identity:boolean
 supports_field_sync_mode:boolean supports_target_filters:boolean]],
+    SupportedFilterFunction = [[
+id:FilterFunction label:string multi_value:boolean requires_value:boolean
+values:array<PickValue>]],
     SupportedMode = [[
 id:ModelsyncSyncTargetMode requires_identity:boolean supports_per_field_mode:boolean
 supports_target_filters:boolean]],
     SyncDestinationProperties = [[
 does_not_report_operation_counts:boolean mappings_not_required:boolean new_target_label:string
 optional_target_mappings:boolean primary_metadata_object:string requires_configuration:boolean
-supports_field_creation:boolean supports_field_encryption:boolean supports_field_type_selection:boolean
-supports_identity_field_creation:boolean supports_target_filters:boolean target_creator:boolean
-use_field_names_as_labels:boolean]],
-    SyncField = "encryption_enabled:boolean new:boolean override_value:string source:Source sync_mode:string target!:string",
-    SyncResponse = [[
-active:boolean created_at:time created_by:OutputActor encryption_passphrase:string fields:array<SyncField>
-filter_logic:string filters:array<Filter> id:uuid identity:Identity mode:ModelsyncSyncTargetMode
-model_ids:array<string> name:string only_enrich_updates:boolean organization_id:uuid
-override_fields:array<SyncField> overrides:array<Override> policies:array<uuid> schedule:Schedule
-skip_initial_backfill:boolean sync_all_records:boolean target:Target updated_at:time updated_by:OutputActor]],
-    SyncResponseEnvelope = "data:SyncResponse",
-    SyncSourceMetaResponse = "configuration:map<ConfigurationValue> items?:map<SourceMeta> requires_one_of?:array<string>",
+supports_field_creation:boolean supports_field_encryption:boolean
+supports_field_type_selection:boolean supports_identity_field_creation:boolean
+supports_target_filters:boolean target_creator:boolean use_field_names_as_labels:boolean]],
+    SyncErrorHandling = [[
+auto_retry_record_errors:boolean notify_on_record_errors:boolean subscribers:array<string>
+warning_notifications:boolean]],
+    SyncErrorHandlingEnvelope = "data:SyncErrorHandling",
+    SyncField = [[
+encryption_enabled:boolean new:boolean override_value:string source:Source sync_mode:string
+target!:string]],
+    SyncSourceMetaResponse = [[
+configuration:map<ConfigurationValue> items?:map<SourceMeta> requires_one_of?:array<string>]],
     SyncStatusEnvelope = "data:SyncStatusResponse",
     SyncStatusResponse = [[
 current_execution:GetExecutionResponseSchema last_execution:GetExecutionResponseSchema
 next_execution_time?:time]],
-    Target = [[
-configuration:map<any> connection_id!:uuid create:map<string> filter_logic:string new_name:string
-object:string search_values:map<any>]],
-    TargetCreateInput = "enum:boolean id:string title:string",
+    TargetCreateInput = "enum:boolean id:string title:string values:array<UtilEnumValue>",
     TargetCreator = "properties:array<TargetCreateInput> supported:boolean",
     TargetField = [[
-association:boolean createable:boolean description:string encryptable:boolean filterable:boolean id:string
-identity_functions?:array<IdentityFunction> name:string required:boolean source_type:string
-supports_identity:boolean type:string updateable:boolean]],
+association:boolean createable:boolean description:string encryptable:boolean
+filter_functions:array<SupportedFilterFunction> filterable:boolean id:string
+identity_functions?:array<IdentityFunction> multiple_associations:boolean name:string
+required:boolean source_type:string supports_identity:boolean type:string updateable:boolean]],
+    TargetFilterCondition = [[
+field!:string function!:FilterFunction label:string value:any value_source:Source]],
+    TargetFilters = "conditions:array<TargetFilterCondition> logic:string",
     TargetObject = "id:string modes:array<SupportedMode> name:string",
     TargetObjectsResponseEnvelope = "data?:array<TargetObject> target_creation:TargetCreator",
     TargetPropertyValues = "enum:boolean id:string title:string values:array<UtilEnumValue>",
     TargetPropertyValuesEnvelope = "data:TargetPropertyValues",
     TargetResponse = [[
-fields?:array<TargetField> id:string modes?:array<Mode> name:string properties:SyncDestinationProperties
-refreshed_at:time]],
+fields?:array<TargetField> id:string modes?:array<Mode> name:string
+properties:SyncDestinationProperties refreshed_at:time]],
     TargetResponseEnvelope = "data:TargetResponse",
-    TemporaryCredentialSubject = "type!:string",
+    TemporaryCredentialResponse = [[
+access_token:string expires_at:time id:string token_type:string]],
+    TemporaryCredentialResponseEnvelope = "data:TemporaryCredentialResponse",
+    TemporaryCredentialSubject = [[
+harbor_id:uuid mode:enum<user|read_only> organization_id:uuid type!:enum<user|harbor>
+user_id:uuid]],
+    TypesDefinition = "|string array<any>",
+    UnassignedHarborUserEnvelope = "data:UnassignedHarborUserEnvelopeData",
+    UnassignedHarborUserEnvelopeData = "id:uuid",
     UpdateBulkField = "enabled:boolean id:string obfuscated:boolean user_output_name:string",
     UpdateBulkSyncRequestSchemasItem = "|string SchemaConfiguration",
     UpdateBulkSyncSchemasEnvelope = "data?:array<BulkSchema>",
@@ -1470,9 +1848,12 @@ refreshed_at:time]],
     UserEnvelope = "data:User",
     UserFieldRequest = "example:any field_id!:string label!:string path?:string type!:string",
     UtilEnumValue = "label?:string value:string",
-    UtilExecutionStatus = "=created scheduled queued waiting running processing canceling canceled completed failed interrupted",
+    UtilExecutionStatus = [[
+=created scheduled queued waiting running processing canceling canceled completed failed
+interrupted]],
     UtilFieldType = "=unknown string number boolean datetime array object binary",
-    Webhook = "created_at:time disabled:boolean endpoint:string id:uuid organization_id:uuid secret:string",
+    Webhook = [[
+created_at:time disabled:boolean endpoint:string id:uuid organization_id:uuid secret:string]],
     WebhookEnvelope = "data:Webhook",
     WebhookListEnvelope = "data?:array<Webhook>",
     WorkTaskStatus = "=created running done failed",

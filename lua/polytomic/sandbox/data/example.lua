@@ -9,7 +9,8 @@ local M = {}
 
 -- Members that mean something only when it has happened.
 local exceptional = { error = true, status_error = true, auth_code = true, auth_url = true, deletedAt = true,
-  deletedBy = true, next_cursor = true, next_page_token = true, reconnect = true, disabled = true }
+  deletedBy = true, next_cursor = true, next_page_token = true, reconnect = true, disabled = true,
+  failure_category = true }
 local truths = {
   active = true,
   enabled = true,

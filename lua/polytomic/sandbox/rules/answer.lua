@@ -17,11 +17,18 @@ function M.shape(kind, values, settable, seed)
   return example.of(kind, "value", seed)
 end
 
+-- What some kinds call the id of the item that they show.
+local named_ids = { CloseHarborSessionEnvelopeData = "session_id", HarborActionExecutionResponse = "execution_id",
+  HarborActionPreparation = "execution_id", HarborActionSummary = "operation_id",
+  RegisterHarborSessionResponse = "session_id" }
+
 -- An item (resources.lua) as the kind has it.
 function M.show(item, kind)
   if kind.kind == "map" then return { id = item.id, name = item.values.name or "example" } end
   local shown = M.shape(kind, item.values, item.settable, item.id)
   if inference.added_id.value[kind.name] then shown.id = item.id end
+  local own_name = named_ids[kind.name]
+  if own_name then shown[own_name] = item.id end
   return shown
 end
 

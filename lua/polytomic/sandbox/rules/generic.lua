@@ -78,7 +78,10 @@ local roles = {}
 
 function roles.create(context)
   local family = families.collection(context.operation.template)
-  return answer.item(context.operation, create(context, family, context.place.path))
+  local item = create(context, family, context.place.path)
+  local shown = special.shown[context.operation.name]
+  if shown then return answer.wrap(context.operation, shown(context, item)) end
+  return answer.item(context.operation, item)
 end
 
 function roles.get(context) return answer.item(context.operation, context.place.item) end
@@ -213,9 +216,10 @@ end
 -- that is a parameter.
 function roles.act(context)
   local values, at = {}, context.place
-  for name, value in pairs(at.item and at.item.values or {}) do values[name] = value end
-  for name, value in pairs(context.parameters) do values[name] = value end
   local last = context.operation.path:match "{([^}]+)}$"
+  local known = at.item and not last and at.item.values or {} -- else it is about what is below
+  for name, value in pairs(known) do values[name] = value end
+  for name, value in pairs(context.parameters) do values[name] = value end
   values.id = last and context.parameters[last] or (at.item and at.item.id)
   take(context.operation, context.body, values, {})
   return answer.values(context.operation, values, {}, at.path)
@@ -259,7 +263,9 @@ end
 local function respond(operation, body, headers)
   local list = {}
   for _, header in ipairs(headers or {}) do list[#list + 1] = header end
-  if body == nil then return { status = operation.status, headers = list, body = "" } end
+  if body == nil then
+    return { status = operation.redirect or operation.status, headers = list, body = "" }
+  end
   list[#list + 1] = { "Content-Type", "application/json" }
   return { status = operation.status, headers = list, body = json.encode(body) }
 end

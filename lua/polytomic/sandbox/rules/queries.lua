@@ -31,14 +31,31 @@ local function start_job(item, result, fails)
   work.start(item, fails and "failed" or "done", finish_job)
 end
 
+local function add_job(context, kind)
+  local family = families.collection "/api/jobs/{}"
+  local store = context.resources:store(family, "/api/jobs/" .. kind)
+  return context.resources:add(store, { id = random.uuid(), type = kind }, {}, true)
+end
+
+-- A call of the proxy says in its body whether it is to run in the background, and its data where
+-- the job is.
+local function proxied(context, body)
+  if not context.body.async then
+    body.data.jobId, body.data.jobStatus, body.data.jobUrl = nil, nil, nil
+    return body
+  end
+  local job = add_job(context, "connectionproxy")
+  start_job(job, body.data, false)
+  return { data = { jobId = job.id, jobStatus = job.values.status, jobUrl = job.path } }
+end
+
 -- If the operation is to run in the background: starts a job whose result is the body's data, and
 -- returns the body that says so. Otherwise the body.
 function M.in_background(context, body)
+  if context.operation.name == "call_connection_proxy" then return proxied(context, body) end
   local kind = job_types[context.operation.name]
   if not kind or not (context.arguments.async or kind == "exportlogs") then return body end
-  local family = families.collection "/api/jobs/{}"
-  local store = context.resources:store(family, "/api/jobs/" .. kind)
-  local job = context.resources:add(store, { id = random.uuid(), type = kind }, {}, true)
+  local job = add_job(context, kind)
   start_job(job, body.data, work.fails(body.data.name))
   return { data = {}, job = { job_id = job.id, type = kind, status = job.values.status } }
 end

@@ -15,9 +15,10 @@ local work = require "polytomic.sandbox.rules.work"
 
 local M = {}
 
--- By operation: checks that come first (nil and a refusal, or nothing), whole handlers, and where a
--- list's items come from (source(context, add)). By template: what to do with a new item.
-M.before, M.handlers, M.sources, M.created = {}, {}, {}, {}
+-- By operation: checks that come first (nil and a refusal, or nothing), whole handlers, what a create
+-- answers with (shown(context, item) gives data), and where a list's items come from (source(context,
+-- add)). By template: what to do with a new item.
+M.before, M.handlers, M.shown, M.sources, M.created = {}, {}, {}, {}, {}
 
 -- Who is asking
 -- ------------------------------------------------------------------------------------------------------
@@ -45,8 +46,10 @@ function M.handlers.connect_connection(context)
 end
 
 function M.handlers.get_connect_session(context)
-  return { data = { id = example.uuid(context.arguments.token), organization_id = context.organization.id,
-    organization_name = context.organization.settings.name } }
+  local token = context.arguments.token
+  local values =
+    { id = example.uuid(token), organization_name = context.organization.settings.name }
+  return answer.values(context.operation, values, {}, example.uuid(token))
 end
 
 -- Roles
@@ -96,7 +99,7 @@ M.created["/api/bulk/syncs/{}/executions"] = start_execution
 local function look(context) work.look(context.place.item) end
 
 M.before.get_sync_execution, M.before.get_bulk_sync_execution = look, look
-M.before.get_harbor_action_execution = look
+M.before.get_harbor_action_execution, M.before.get_harbor = look, look
 
 -- The unfinished and the finished execution of a sync, each the latest, or nil.
 local function executions_of(context, sync)
@@ -275,6 +278,51 @@ function M.handlers.get_schemas_status(context)
     last_refresh_started = refresh.started, last_refresh_finished = refresh.finished or json.null } }
 end
 
+-- A log file is answered with where it is.
+function M.handlers.get_sync_execution_logs(context)
+  local url = ("https://logs.example.com%s?signature=%s"):format(context.path, random.hex(16))
+  return nil, nil, { { "Location", url } }
+end
+
+-- Harbors
+-- ------------------------------------------------------------------------------------------------------------
+
+-- A managed Harbor is provisioned first; one whose name says so fails once, and the server tries
+-- again.
+M.created["/api/harbors"] = function(context, item)
+  if context.body.backing_mode == "customer_managed" then
+    item.values.status = "ready"
+  elseif work.fails(item.values.name) then
+    work.go(item, { "provisioning", "provisioning", "provisioning_failed", "ready" })
+  else
+    work.go(item, { "provisioning", "provisioning", "ready" })
+  end
+end
+
+M.created["/api/harbors/{}/keys"] = function(_, item)
+  item.values.value = "sandbox_harbor_" .. random.hex(16)
+end
+
+local function add_key(context, harbor)
+  local family = families.collection "/api/harbors/{}/keys"
+  local key = context.resources:add(context.resources:store(family, harbor.path .. "/keys"), {}, {}, true)
+  M.created[family.template](context, key)
+  return key
+end
+
+function M.shown.create_harbor(context, item)
+  local _, kind = families.answer_kinds(context.operation)
+  local key = context.body.generate_api_key and add_key(context, item)
+  return { harbor = answer.show(item, schema.at(kind, "harbor")),
+    api_key = key and answer.show(key, schema.at(kind, "api_key")) or nil }
+end
+
+M.created["/api/harbor/sessions"] = function(_, item)
+  item.values.status, item.values.token = "active", "sandbox_session_" .. random.hex(16)
+end
+
+function M.before.close_harbor_session(context) context.place.item.values.status = "closed" end
+
 -- Harbor actions
 -- -----------------------------------------------------------------------------------------------------
 
@@ -282,15 +330,28 @@ function M.handlers.prepare_harbor_action(context)
   local harbor = context.place.item
   local family = families.collection "/api/harbors/{}/action-executions"
   local store = context.resources:store(family, harbor.path .. "/action-executions")
-  local item = context.resources:add(store, {}, {}, true)
-  item.values.execution_id, item.values.status = item.id, "prepared"
+  local values = { status = "prepared", expires_at = clock.later(900) }
+  for _, name in ipairs { "connection_id", "operation_id", "schema_id" } do
+    values[name] = context.body[name]
+  end
+  local item = context.resources:add(store, values, {}, true)
   return answer.item(context.operation, item)
 end
 
-M.created["/api/harbors/{}/action-executions"] = function(_, item)
-  item.values.execution_id = item.id
-  work.start(item, "completed")
+local function finish_action(item)
+  local values = item.values
+  values.finished_at = clock.now()
+  if values.status == "failed" then values.failure_category = "sandbox" end
 end
+
+local function execute(_, item)
+  item.settable.finished_at = true
+  item.values.started_at = clock.now()
+  local last = work.fails(item.values.operation_id) and "failed" or "succeeded"
+  work.go(item, { "executing", "executing", last }, finish_action)
+end
+
+M.created["/api/harbors/{}/action-executions"] = execute
 
 -- Executing again what is under way or over changes nothing.
 function M.handlers.execute_harbor_action(context)
@@ -299,7 +360,7 @@ function M.handlers.execute_harbor_action(context)
   local store = context.resources:store(family, harbor.path .. "/action-executions")
   local item = context.resources:find(store, context.body.execution_id)
   if not item then return answer.unknown "action execution" end
-  if item.values.status == "prepared" then work.start(item, "completed") end
+  if item.values.status == "prepared" then execute(context, item) end
   return answer.item(context.operation, item)
 end
 

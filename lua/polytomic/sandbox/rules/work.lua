@@ -6,7 +6,7 @@ local inference = require "polytomic.sandbox.inference"
 
 local M = {}
 
-local final = { completed = true, done = true, failed = true, canceled = true }
+local final = { completed = true, done = true, failed = true, canceled = true, ready = true, succeeded = true }
 
 -- Whether the work of an item has ended.
 function M.ended(item) return final[item.values.status] or false end
@@ -16,12 +16,17 @@ function M.fails(name)
   return type(name) == "string" and name:lower():find(inference.failing_work.value, 1, true) ~= nil
 end
 
--- Starts the work of an item: it is created, then running, then `last` ("completed", "done",
--- "failed"). `finish(item)`, if given, is called when it ends.
+-- Starts the work of an item: it has the first of the statuses, at each look the next one, and ends
+-- with the last. `finish(item)`, if given, is called when it ends.
+function M.go(item, statuses, finish)
+  item.values.status = table.remove(statuses, 1)
+  item.steps, item.finish = statuses, finish
+end
+
+-- Starts work that is created, then running, then `last` ("completed", "done", "failed").
 function M.start(item, last, finish)
-  item.values.status = "created"
   item.settable.started_at, item.settable.completed_at = true, true
-  item.steps, item.finish = { "running", last }, finish
+  M.go(item, { "created", "running", last }, finish)
 end
 
 local function enter(item, status)
