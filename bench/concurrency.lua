@@ -32,7 +32,8 @@ local server = nginx.start { server = [[
 ]] }
 
 local function ours(concurrency)
-  local client = polytomic.new { base_url = server.url, partner_key = "bench", env = false, proxy = "", max_connections = concurrency }
+  local client = polytomic.new { base_url = server.url, partner_key = "bench", env = false,
+    proxy = "", max_connections = concurrency }
   local list = {}
   for i = 1, items do list[i] = { name = "Acme " .. i } end
   local began, cpu = core.now(), os.clock()
@@ -49,7 +50,9 @@ local function other(words)
   return function(concurrency)
     local command = {}
     for i, word in ipairs(words) do command[i] = word end
-    for _, word in ipairs { server.url, items, concurrency } do command[#command + 1] = tostring(word) end
+    for _, word in ipairs { server.url, items, concurrency } do
+      command[#command + 1] = tostring(word)
+    end
     local status, out, err = process.run(command, { timeout = 300 })
     if status ~= 0 then
       io.stderr:write(words[1], " did not run: ", err:match "[^\n]*", "\n")
@@ -62,8 +65,9 @@ end
 
 local function bare(concurrency)
   local cpu = os.clock()
-  local result = load_generator.run { { port = server.port, method = "POST", target = "/api/organizations", body = '{"name":"Acme"}',
-    concurrency = concurrency, times = math.floor(items / concurrency) } }
+  local result = load_generator.run { { port = server.port, method = "POST",
+    target = "/api/organizations", body = '{"name":"Acme"}', concurrency = concurrency,
+    times = math.floor(items / concurrency) } }
   local count = result.statuses[200]
   return result.seconds / count * items, (os.clock() - cpu) / count
 end

@@ -21,8 +21,8 @@ local server = assert(sandbox.start {})
 -- Instructions of a whole process.
 local function count(name, command, calls)
   local file = ("%s/callgrind.%s.%d"):format(out, name, calls)
-  local text = run(("valgrind --tool=callgrind --callgrind-out-file=%s %s %s %s %d"):format(file, command, server.url,
-    server.partner_key, calls))
+  local text = run(("valgrind --tool=callgrind --callgrind-out-file=%s %s %s %s %d"):format(file,
+    command, server.url, server.partner_key, calls))
   local instructions = text:match "Collected : (%d+)"
   assert(instructions, text)
   return tonumber(instructions)

@@ -25,8 +25,9 @@ end
 local function theirs(organization)
   local emails = {}
   for index = 1, calls do emails[index] = storm.email(index) end
-  local order = cjson.encode { url = sandbox.url, token = sandbox.partner_key, organization = organization, emails = emails,
-    inFlight = IN_FLIGHT, timeout = storm.ATTEMPT_TIMEOUT, retries = storm.RETRIES, patience = PATIENCE }
+  local order = cjson.encode { url = sandbox.url, token = sandbox.partner_key,
+    organization = organization, emails = emails, inFlight = IN_FLIGHT,
+    timeout = storm.ATTEMPT_TIMEOUT, retries = storm.RETRIES, patience = PATIENCE }
   local status, out, err = process.run(
     { "node", "bench/storm.mjs" },
     { stdin = order, timeout = 200 }

@@ -267,8 +267,10 @@ local cycle = {}
 cycle.again = cycle
 local INVALID_TEXT = "a\255b"
 local WRONG = {
-  string = { 5.5, true, {}, print, INVALID_TEXT }, integer = { "7", 1.5, true, {}, 0 / 0 }, number = { "1.5", {}, 0 / 0, 1 / 0 }, boolean = { "true", 1, {} },
-  array = { "x", 5, { [2] = "x", [5] = "y" }, print }, map = { "x", 5, { "x" }, print, cycle }, object = { "x", 5, print, cycle }, any = { print, cycle, 0 / 0, INVALID_TEXT },
+  string = { 5.5, true, {}, print, INVALID_TEXT }, integer = { "7", 1.5, true, {}, 0 / 0 },
+  number = { "1.5", {}, 0 / 0, 1 / 0 }, boolean = { "true", 1, {} },
+  array = { "x", 5, { [2] = "x", [5] = "y" }, print }, map = { "x", 5, { "x" }, print, cycle },
+  object = { "x", 5, print, cycle }, any = { print, cycle, 0 / 0, INVALID_TEXT },
   union = { print, cycle, INVALID_TEXT },
 }
 -- What a path and a query can hold is text, and nothing nested.

@@ -15,10 +15,14 @@ local function nothing() end
 
 -- Good arguments of the seventeen operations of organizations and users.
 local seventeen = {
-  get_current_org = {}, list_orgs = {}, create_org = { name = "Acme" }, get_org = { id = uuid }, update_org = { id = uuid, name = "Acme" }, delete_org = { id = uuid },
-  list_current_org_users = {}, create_current_org_user = { email = "jane@acme.com" }, get_current_org_user = { id = uuid }, update_current_org_user = { id = uuid },
-  delete_current_org_user = { id = uuid }, list_users = { org_id = uuid }, create_user = { org_id = uuid, email = "jane@acme.com" }, get_user = { org_id = uuid, id = uuid },
-  update_user = { org_id = uuid, id = uuid, email = "jane@acme.com" }, delete_user = { org_id = uuid, id = uuid }, create_user_api_key = { org_id = uuid, id = uuid },
+  get_current_org = {}, list_orgs = {}, create_org = { name = "Acme" }, get_org = { id = uuid },
+  update_org = { id = uuid, name = "Acme" }, delete_org = { id = uuid },
+  list_current_org_users = {}, create_current_org_user = { email = "jane@acme.com" },
+  get_current_org_user = { id = uuid }, update_current_org_user = { id = uuid },
+  delete_current_org_user = { id = uuid }, list_users = { org_id = uuid },
+  create_user = { org_id = uuid, email = "jane@acme.com" }, get_user = { org_id = uuid, id = uuid },
+  update_user = { org_id = uuid, id = uuid, email = "jane@acme.com" },
+  delete_user = { org_id = uuid, id = uuid }, create_user_api_key = { org_id = uuid, id = uuid },
 }
 
 local described = {}
@@ -51,7 +55,8 @@ local function refused(name, arguments, field, problem)
   local ok, data, message, err = pcall(client[name], client, arguments)
   assert.is_true(ok, tostring(data))
   assert.is_nil(data, name .. " took " .. tostring(field))
-  assert.same({ "invalid", "unsent", 0, name, false }, { err.kind, err.outcome, err.attempts, err.operation, err.retryable })
+  assert.same({ "invalid", "unsent", 0, name, false },
+    { err.kind, err.outcome, err.attempts, err.operation, err.retryable })
   assert.equal(field, err.field)
   assert.is_nil(err.status)
   assert.equal(name .. ": invalid: " .. err.message, message)
@@ -82,8 +87,10 @@ describe("Each of the seventeen operations", function()
     each_argument(function(name, field)
       if not field.required then return end
       count = count + 1
-      refused(name, with(seventeen[name], field.name, nil), field.name, field.name .. " is required")
-      refused(name, with(seventeen[name], field.name, ""), field.name, field.name .. " must not be empty")
+      refused(name, with(seventeen[name], field.name, nil), field.name,
+        field.name .. " is required")
+      refused(name, with(seventeen[name], field.name, ""), field.name,
+        field.name .. " must not be empty")
     end)
     assert.equal(21, count)
   end)
@@ -94,18 +101,24 @@ describe("Each of the seventeen operations", function()
       if field.type == "boolean" then wrong[3] = "true" end
       for _, value in ipairs(wrong) do
         local fits = field.type == "array" and type(value) == "table"
-        if not fits then refused(name, with(seventeen[name], field.name, value), field.name, "must be") end
+        if not fits then
+          refused(name, with(seventeen[name], field.name, value), field.name, "must be")
+        end
       end
     end)
   end)
 
   it("refuses an id that is no UUID, and all that could change the path", function()
-    local bad = { ".", "..", "../users", "..%2f", "%2e%2e", "a/b", "a\\b", "x?y=1", "x#f", "a\rb", "a\nb", "a\0b", ("x"):rep(2 ^ 20), uuid .. "/", uuid .. "\n", uuid .. "\0", " " .. uuid, "{" .. uuid:sub(2, -2) .. "}", uuid:gsub("-", "") }
+    local bad = { ".", "..", "../users", "..%2f", "%2e%2e", "a/b", "a\\b", "x?y=1", "x#f", "a\rb",
+      "a\nb", "a\0b", ("x"):rep(2 ^ 20), uuid .. "/", uuid .. "\n", uuid .. "\0", " " .. uuid,
+      "{" .. uuid:sub(2, -2) .. "}", uuid:gsub("-", "") }
     local count = 0
     each_argument(function(name, field)
       if field.location ~= "path" then return end
       count = count + 1
-      for _, value in ipairs(bad) do refused(name, with(seventeen[name], field.name, value), field.name) end
+      for _, value in ipairs(bad) do
+        refused(name, with(seventeen[name], field.name, value), field.name)
+      end
       refused(name, with(seventeen[name], field.name, null), field.name, "got null")
     end)
     assert.equal(16, count)
@@ -114,7 +127,9 @@ describe("Each of the seventeen operations", function()
   it("refuses text that is not UTF-8", function()
     each_argument(function(name, field)
       if field.location ~= "body" or field.type ~= "string" then return end
-      for _, value in ipairs { "\255", "a\195", "\192\128", "\237\160\128", "\244\144\128\128" } do refused(name, with(seventeen[name], field.name, value), field.name, "must be valid UTF-8") end
+      for _, value in ipairs { "\255", "a\195", "\192\128", "\237\160\128", "\244\144\128\128" } do
+        refused(name, with(seventeen[name], field.name, value), field.name, "must be valid UTF-8")
+      end
     end)
   end)
 
@@ -123,10 +138,14 @@ describe("Each of the seventeen operations", function()
       refused(name, with(arguments, "colour", "red"), "colour", "unknown field 'colour'")
       refused(name, with(arguments, "", 1), nil)
     end
-    for _, case in ipairs { { "create_org", "nmae", "name" }, { "create_org", "client-secret", "client_secret" }, { "create_org", "Issuer", "issuer" }, { "create_user", "e_mail", "email" }, { "create_user", "roleids", "role_ids" },
-      { "get_org", "ids", "id" }, { "create_user_api_key", "forced", "force" }, { "list_users", "orgid", "org_id" } } do
+    for _, case in ipairs { { "create_org", "nmae", "name" },
+        { "create_org", "client-secret", "client_secret" }, { "create_org", "Issuer", "issuer" },
+        { "create_user", "e_mail", "email" }, { "create_user", "roleids", "role_ids" },
+      { "get_org", "ids", "id" }, { "create_user_api_key", "forced", "force" },
+      { "list_users", "orgid", "org_id" } } do
       local name, wrong, right = case[1], case[2], case[3]
-      refused(name, with(seventeen[name], wrong, "x"), wrong, ("unknown field '%s', did you mean '%s'?"):format(wrong, right))
+      refused(name, with(seventeen[name], wrong, "x"), wrong,
+        ("unknown field '%s', did you mean '%s'?"):format(wrong, right))
       refused(name, { [wrong] = "x" }, wrong, "did you mean")
     end
   end)
@@ -141,7 +160,8 @@ describe("Each of the seventeen operations", function()
   it("shows of a refused name and value nothing that is not printable, and not much", function()
     local message = refused("create_org", { name = "Acme", ["a\nb\27[0m\255"] = 1 }, "a?b?[0m?")
     assert.is_nil(message:find("[%c\128-\255]"))
-    assert.is_true(#refused("create_org", { name = "Acme", [("x"):rep(10000)] = 1 }, ("x"):rep(64)) < 200)
+    assert.is_true(#refused("create_org", { name = "Acme", [("x"):rep(10000)] = 1 },
+      ("x"):rep(64)) < 200)
     assert.is_nil(refused("get_org", { id = "canary-4711" }, "id"):find("canary", 1, true))
   end)
 
@@ -150,7 +170,8 @@ describe("Each of the seventeen operations", function()
     assert.is_true(call:done())
     local data, message, err = call:result()
     assert.is_nil(data)
-    assert.same({ "create_org: invalid: name is required", "invalid", "name", "unsent" }, { message, err.kind, err.field, err.outcome })
+    assert.same({ "create_org: invalid: name is required", "invalid", "name", "unsent" },
+      { message, err.kind, err.field, err.outcome })
     assert.same({ "create_org: invalid: name is required" }, { (select(2, call:result())) })
     call:cancel()
     assert.equal("invalid", select(3, call:result()).kind)
@@ -167,15 +188,18 @@ end)
 describe("Roles", function()
   it("are given as one where the other is null", function()
     local taker, server = clients.answered { 200, { data = {} } }
-    for _, roles in ipairs { { role = polytomic.null, role_ids = { uuid } }, { role = "admin", role_ids = polytomic.null }, { role = polytomic.null, role_ids = polytomic.null } } do
-      assert(taker:create_user { org_id = uuid, email = "jane@acme.com", role = roles.role, role_ids = roles.role_ids })
+    for _, roles in ipairs { { role = polytomic.null, role_ids = { uuid } }, { role = "admin",
+      role_ids = polytomic.null }, { role = polytomic.null, role_ids = polytomic.null } } do
+      assert(taker:create_user { org_id = uuid, email = "jane@acme.com", role = roles.role,
+        role_ids = roles.role_ids })
     end
     assert.equal(3, #server:requests())
     assert.truthy(server:requests()[1].body:find('"role":null', 1, true))
   end)
 
   it("are given as role or as role_ids, never as both", function()
-    for _, name in ipairs { "create_user", "update_user", "create_current_org_user", "update_current_org_user" } do
+    for _, name in ipairs { "create_user", "update_user", "create_current_org_user",
+        "update_current_org_user" } do
       local both = with(with(seventeen[name], "role", "admin"), "role_ids", { uuid })
       local message = refused(name, both, "role")
       assert.is_truthy(message:find("role must not be given together with role_ids", 1, true))
@@ -184,7 +208,9 @@ describe("Roles", function()
 
   it("are not given as an empty list, a sparse one, or one of something else", function()
     for _, name in ipairs { "create_user", "update_user", "create_current_org_user" } do
-      local function role_ids(value) return with(with(seventeen[name], "role", nil), "role_ids", value) end
+      local function role_ids(value)
+        return with(with(seventeen[name], "role", nil), "role_ids", value)
+      end
       refused(name, role_ids {}, "role_ids", "must have at least one entry")
       refused(name, role_ids { uuid, nil, uuid }, "role_ids", "no gaps")
       refused(name, role_ids { [0] = uuid, uuid }, "role_ids", "no gaps")
@@ -200,21 +226,27 @@ describe("Roles", function()
 end)
 
 local function sync(target, more)
-  local arguments = { name = "s", mode = "create", schedule = { frequency = "manual" }, fields = { { target = "email", source = { field = "email", model_id = uuid } } }, target = target }
+  local arguments = { name = "s", mode = "create", schedule = { frequency = "manual" }, fields = {
+    { target = "email", source = { field = "email", model_id = uuid } } }, target = target }
   for name, value in pairs(more or {}) do arguments[name] = value end
   return arguments
 end
 
 describe("Values inside a body", function()
-  local function model(configuration) return { name = "m", connection_id = uuid, configuration = configuration } end
+  local function model(configuration)
+    return { name = "m", connection_id = uuid, configuration = configuration }
+  end
   it("are refused where they are no JSON, and named by their whole place", function()
-    refused("create_model", model { a = { b = nan } }, "configuration.a.b", "must be a finite number")
+    refused("create_model", model { a = { b = nan } }, "configuration.a.b",
+      "must be a finite number")
     refused("create_model", model { a = huge }, "configuration.a", "must be a finite number")
     refused("create_model", model { a = -huge }, "configuration.a", "must be a finite number")
     refused("create_model", model { a = nothing }, "configuration.a", "got function")
     refused("create_model", model { a = io.stdout }, "configuration.a", "got userdata")
-    refused("create_model", model { a = { 1, 2, "\255" } }, "configuration.a[3]", "must be valid UTF-8")
-    refused("create_model", model { ["\255"] = 1 }, "configuration.?", "must be valid UTF-8 in its name")
+    refused("create_model", model { a = { 1, 2, "\255" } }, "configuration.a[3]",
+      "must be valid UTF-8")
+    refused("create_model", model { ["\255"] = 1 }, "configuration.?",
+      "must be valid UTF-8 in its name")
     refused("create_model", model { a = { 1, nil, 3 } }, "configuration.a", "no gaps")
     refused("create_model", model { a = { 1, x = 2 } }, "configuration.a", "no gaps")
     refused("create_model", model { a = { [1.5] = 2 } }, "configuration.a", "string keys only")
@@ -233,7 +265,8 @@ describe("Values inside a body", function()
   it("are refused where they are nested too deep", function()
     local deep = {}
     for _ = 1, 100000 do deep = { deep } end
-    local message = refused("create_model", model { a = deep }, select(3, client:create_model(model { a = deep })).field)
+    local message = refused("create_model", model { a = deep },
+      select(3, client:create_model(model { a = deep })).field)
     assert.is_truthy(message:find("is nested too deep", 1, true))
     assert.is_true(#message < 400)
   end)
@@ -241,18 +274,25 @@ describe("Values inside a body", function()
   it("are checked against the API's types all the way down", function()
     local target = { connection_id = uuid, object = "Contact" }
     refused("create_sync", sync { object = "Contact" }, "target.connection_id", "is required")
-    refused("create_sync", sync { connection_id = "acme" }, "target.connection_id", "must be a UUID")
+    refused("create_sync", sync { connection_id = "acme" }, "target.connection_id",
+      "must be a UUID")
     refused("create_sync", sync("acme"), "target", "must be a table, got string")
-    refused("create_sync", sync(target, { fields = { { source = {} } } }), "fields[1].target", "is required")
-    refused("create_sync", sync(target, { fields = { { target = "email", new = "yes" } } }), "fields[1].new", "must be a boolean, got string")
-    refused("create_sync", sync(target, { fields = {}, schedule = { job_id = 1.5 } }), "schedule.job_id", "must be an integer")
-    refused("create_sync", sync(target, { schedule = { job_id = "1" } }), "schedule.job_id", "must be an integer, got string")
-    refused("create_sync", sync(target, { policies = { uuid, "x" } }), "policies[2]", "must be a UUID")
+    refused("create_sync", sync(target, { fields = { { source = {} } } }), "fields[1].target",
+      "is required")
+    refused("create_sync", sync(target, { fields = { { target = "email", new = "yes" } } }),
+      "fields[1].new", "must be a boolean, got string")
+    refused("create_sync", sync(target, { fields = {}, schedule = { job_id = 1.5 } }),
+      "schedule.job_id", "must be an integer")
+    refused("create_sync", sync(target, { schedule = { job_id = "1" } }), "schedule.job_id",
+      "must be an integer, got string")
+    refused("create_sync", sync(target, { policies = { uuid, "x" } }), "policies[2]",
+      "must be a UUID")
     refused("create_sync", sync(target, { active = 1 }), "active", "must be a boolean, got number")
   end)
 
   it("are refused in a request outside the catalogue too", function()
-    for field, value in pairs { ["body.a"] = { a = nan }, ["body.b"] = { b = nothing }, ["body[1]"] = { "\255" } } do
+    for field, value in pairs { ["body.a"] = { a = nan }, ["body.b"] = { b = nothing },
+        ["body[1]"] = { "\255" } } do
       local _, _, err = client:request { method = "POST", path = "/api/x", body = value }
       assert.same({ "invalid", field, "unsent" }, { err.kind, err.field, err.outcome })
     end
@@ -263,15 +303,18 @@ end)
 
 describe("Values in a query", function()
   it("are refused where they are of a wrong type or null", function()
-    refused("create_user_api_key", { org_id = uuid, id = uuid, force = "true" }, "force", "must be a boolean, got string")
+    refused("create_user_api_key", { org_id = uuid, id = uuid, force = "true" }, "force",
+      "must be a boolean, got string")
     refused("create_user_api_key", { org_id = uuid, id = uuid, force = null }, "force", "null")
     refused("list_events", { limit = "10" }, "limit", "must be an integer, got string")
     refused("list_events", { limit = 1.5 }, "limit", "must be an integer")
     refused("list_events", { limit = huge }, "limit", "must be")
     refused("list_events", { type = "\255" }, "type", "must be valid UTF-8")
     refused("list_bulk_sync_execution_statuses", { sync_id = "x" }, "sync_id", "must be a list")
-    refused("list_bulk_sync_execution_statuses", { sync_id = { uuid, 7 } }, "sync_id[2]", "must be a UUID string, got number")
-    refused("list_bulk_sync_execution_statuses", { sync_id = { uuid, null } }, "sync_id[2]", "must be a UUID string, got null")
+    refused("list_bulk_sync_execution_statuses", { sync_id = { uuid, 7 } }, "sync_id[2]",
+      "must be a UUID string, got number")
+    refused("list_bulk_sync_execution_statuses", { sync_id = { uuid, null } }, "sync_id[2]",
+      "must be a UUID string, got null")
   end)
 end)
 
@@ -283,21 +326,25 @@ describe("The bytes that are sent", function()
 
   local function sent(name, arguments)
     local data, message = written[name](written, arguments)
-    if not (message and message:find("instead of a list", 1, true)) then assert.is_table(data, message) end
+    if not (message and message:find("instead of a list", 1, true)) then
+      assert.is_table(data, message)
+    end
     local requests = server:requests()
     return requests[#requests].body, requests[#requests].target
   end
 
   local function body_of(configuration)
-    local body = sent("create_model", { name = "m", connection_id = uuid, configuration = configuration })
-    return (body:match('^{"configuration":(.*),"connection_id":"' .. uuid:gsub("%-", "%%-") .. '","name":"m"}$'))
+    local body =
+      sent("create_model", { name = "m", connection_id = uuid, configuration = configuration })
+    return (body:match('^{"configuration":(.*),"connection_id":"' .. uuid:gsub("%-", "%%-")
+        .. '","name":"m"}$'))
   end
 
   it("hold the arguments in the catalogue's order, and none of the path", function()
     assert.equal('{"name":"Acme"}', (sent("create_org", { name = "Acme" })))
-    assert.equal('{"client_id":"c","client_secret":"s","issuer":"i","name":"n","sso_domain":"d","sso_org_id":"o"}',
-      (sent("create_org", { sso_org_id = "o", sso_domain = "d", name = "n", issuer = "i", client_secret = "s", client_id = "c" })))
-    local body, target = sent("create_user", { org_id = uuid:upper(), email = "a@b.c", role_ids = { uuid, other_uuid } })
+    assert.equal('{"client_id":"c","client_secret":"s","issuer":"i","name":"n","sso_domain":"d","sso_org_id":"o"}', (sent("create_org", { sso_org_id = "o", sso_domain = "d", name = "n", issuer = "i", client_secret = "s", client_id = "c" })))
+    local body, target = sent("create_user",
+      { org_id = uuid:upper(), email = "a@b.c", role_ids = { uuid, other_uuid } })
     assert.equal('{"email":"a@b.c","role_ids":["' .. uuid .. '","' .. other_uuid .. '"]}', body)
     assert.equal("/api/organizations/" .. uuid:upper() .. "/users", target)
   end)
@@ -308,51 +355,62 @@ describe("The bytes that are sent", function()
   end)
 
   it("hold null for every body field that is polytomic.null", function()
-    assert.equal('{"client_id":null,"client_secret":null,"issuer":null,"name":null,"sso_domain":null,"sso_org_id":null}',
-      (sent("create_org", { name = null, client_id = null, client_secret = null, issuer = null, sso_domain = null, sso_org_id = null })))
-    assert.equal('{"email":"a@b.c","role_ids":null}', (sent("create_user", { org_id = uuid, email = "a@b.c", role_ids = null })))
+    assert.equal('{"client_id":null,"client_secret":null,"issuer":null,"name":null,"sso_domain":null,"sso_org_id":null}', (sent("create_org", { name = null, client_id = null, client_secret = null, issuer = null, sso_domain = null, sso_org_id = null })))
+    assert.equal('{"email":"a@b.c","role_ids":null}',
+      (sent("create_user", { org_id = uuid, email = "a@b.c", role_ids = null })))
     assert.equal('{"a":[null,1,null]}', (body_of { a = { null, 1, null } }))
     assert.equal('{"a":null}', (body_of { a = null }))
   end)
 
-  it("are an empty object where an update has nothing to say, and no body where none is declared", function()
+  it("are an empty object where an update has nothing to say, and no body where none is declared",
+    function()
     assert.equal("{}", (sent("update_current_org_user", { id = uuid })))
     local body, target = sent("create_user_api_key", { org_id = uuid, id = uuid, force = true })
     assert.equal("", body)
     assert.equal("/api/organizations/" .. uuid .. "/users/" .. uuid .. "/keys?force=true", target)
     assert.equal("0", server:requests()[2].headers["content-length"])
-    assert.is_truthy(select(2, sent("create_user_api_key", { org_id = uuid, id = uuid, force = false })):find("?force=false", 1, true))
+    assert.is_truthy(select(2, sent("create_user_api_key",
+      { org_id = uuid, id = uuid, force = false })):find("?force=false", 1, true))
   end)
 
   it("keep every character of a string", function()
-    assert.equal([[{"name":"\"\\/\b\f\n\r\t\u0000\u0001\u001f]] .. "\127\195\188\226\130\172\240\159\152\128" .. [["}]],
-      (sent("create_org", { name = "\"\\/\b\f\n\r\t\0\1\31\127\195\188\226\130\172\240\159\152\128" })))
+    assert.equal([[{"name":"\"\\/\b\f\n\r\t\u0000\u0001\u001f]]
+        .. "\127\195\188\226\130\172\240\159\152\128" .. [["}]], (sent("create_org",
+          { name = "\"\\/\b\f\n\r\t\0\1\31\127\195\188\226\130\172\240\159\152\128" })))
     local every = {}
     for code = 0, 127 do every[#every + 1] = string.char(code) end
-    assert.equal(table.concat(every), cjson.decode((sent("create_org", { name = table.concat(every) }))).name)
+    assert.equal(table.concat(every),
+      cjson.decode((sent("create_org", { name = table.concat(every) }))).name)
     local megabyte = ("Acme "):rep(200000)
     assert.equal(megabyte, cjson.decode((sent("create_org", { name = megabyte }))).name)
   end)
 
   it("keep every number", function()
-    local numbers = { { 0, "0" }, { 1, "1" }, { -1, "-1" }, { 0.1, "0.1" }, { 1.5e300, "1.5e+300" }, { 2 ^ 53, "9007199254740992" }, { 2 ^ 53 - 1, "9007199254740991" }, { -2 ^ 53, "-9007199254740992" }, { 1e15, "1000000000000000" },
+    local numbers = { { 0, "0" }, { 1, "1" }, { -1, "-1" }, { 0.1, "0.1" },
+      { 1.5e300, "1.5e+300" }, { 2 ^ 53, "9007199254740992" }, { 2 ^ 53 - 1, "9007199254740991" },
+      { -2 ^ 53, "-9007199254740992" }, { 1e15, "1000000000000000" },
       { 123456789012, "123456789012" }, { 1 / 3, "0.3333333333333333" }, { 5e-324, "5e-324" } }
-    for _, case in ipairs(numbers) do assert.equal('{"a":' .. case[2] .. "}", (body_of { a = case[1] })) end
+    for _, case in ipairs(numbers) do
+      assert.equal('{"a":' .. case[2] .. "}", (body_of { a = case[1] }))
+    end
   end)
 
   it("keep 64-bit integers and negative zero where Lua has them", function()
     assert.equal('{"a":-0}', (body_of { a = -1 / huge }))
     if not has_integers then return end
     assert.equal('{"a":9223372036854775807}', (body_of { a = math.maxinteger })) -- luacheck: ignore
-    assert.equal('{"a":-9223372036854775808}', (body_of { a = math.mininteger })) -- luacheck: ignore
-    assert.equal('{"a":9007199254740993}', (body_of { a = math.tointeger(2 ^ 53) + 1 })) -- luacheck: ignore
+    -- luacheck: ignore
+    assert.equal('{"a":-9223372036854775808}', (body_of { a = math.mininteger }))
+    -- luacheck: ignore
+    assert.equal('{"a":9007199254740993}', (body_of { a = math.tointeger(2 ^ 53) + 1 }))
   end)
 
   it("keep lists and objects apart, also where they are empty", function()
     assert.equal('{"a":{}}', (body_of { a = {} }))
     assert.equal("{}", (body_of {}))
     assert.equal('{"a":[[1],[{"b":2}]]}', (body_of { a = { { 1 }, { { b = 2 } } } }))
-    local body = sent("create_sync", { name = "s", mode = "create", schedule = {}, fields = {}, target = { connection_id = uuid }, filters = {}, policies = {} })
+    local body = sent("create_sync", { name = "s", mode = "create", schedule = {}, fields = {},
+      target = { connection_id = uuid }, filters = {}, policies = {} })
     assert.equal(
       '{"fields":[],"filters":[],"mode":"create","name":"s","policies":[],"schedule":{},"target":{"connection_id":"'
         .. uuid

@@ -18,7 +18,8 @@ local function named(count, prefix)
 end
 
 local function client_of(server, options)
-  local all = { base_url = server.url, partner_key = "partner-key-of-specs", env = false, max_connections = 64 }
+  local all = { base_url = server.url, partner_key = "partner-key-of-specs", env = false,
+    max_connections = 64 }
   for name, value in pairs(options or {}) do all[name] = value end
   return polytomic.new(all)
 end
@@ -40,15 +41,19 @@ describe("A batch", function()
     assert.same({ {}, {} }, { results, failures })
   end)
 
-  it("gives false and a failure for each item that fails, in index order, and carries on", function()
+  it("gives false and a failure for each item that fails, in index order, and carries on",
+    function()
     local client = clients.sandbox()
-    local list = { { name = "One" }, { name = 2 }, { name = "Three" }, { name = "One" }, { name = "Five", colour = "red" }, { name = "Six" } }
+    local list = { { name = "One" }, { name = 2 }, { name = "Three" }, { name = "One" },
+      { name = "Five", colour = "red" }, { name = "Six" } }
     local results, failures = client:batch("create_org", list, { concurrency = 1 })
     local outcome = {}
     for i = 1, 6 do outcome[i] = results[i] and results[i].name end
     assert.same({ "One", false, "Three", false, false, "Six" }, outcome)
     local told = {}
-    for i, failure in ipairs(failures) do told[i] = { failure.index, failure.err.kind, failure.err.field } end
+    for i, failure in ipairs(failures) do
+      told[i] = { failure.index, failure.err.kind, failure.err.field }
+    end
     assert.same({ { 2, "invalid", "name" }, { 4, "conflict" }, { 5, "invalid", "colour" } }, told)
     for _, failure in ipairs(failures) do assert.equal(failure.message, tostring(failure.err)) end
   end)
@@ -56,7 +61,8 @@ describe("A batch", function()
   it("ends its calls under way too when the client is closed", function()
     local server = slow_server.start { delay = 0.05 }
     local client = client_of(server)
-    local _, failures = client:batch("create_org", named(8), { concurrency = 4, on_result = function(i)
+    local _, failures =
+      client:batch("create_org", named(8), { concurrency = 4, on_result = function(i)
       if i <= 4 then client:close() end
     end })
     -- The first four may all be there at once
@@ -70,7 +76,8 @@ describe("A batch", function()
     local client = client_of(server)
     for _, concurrency in ipairs { 1, 5, false } do
       local before = server:stats().requests
-      client:batch("create_org", named(concurrency == 1 and 4 or 48), { concurrency = concurrency or nil })
+      client:batch("create_org", named(concurrency == 1 and 4 or 48),
+        { concurrency = concurrency or nil })
       local stats = server:stats()
       assert.equal(concurrency or 16, stats.peak)
       assert.equal(concurrency == 1 and 4 or 48, stats.requests - before)
@@ -78,7 +85,8 @@ describe("A batch", function()
     server:stop()
   end)
 
-  it("takes about as long as its items take one after another, divided by its concurrency", function()
+  it("takes about as long as its items take one after another, divided by its concurrency",
+    function()
     local server = slow_server.start { delay = 0.1 }
     local client = client_of(server)
     client:batch("create_org", named(32), { concurrency = 32 })
@@ -92,7 +100,8 @@ describe("A batch", function()
 
   it("hands its options to every call", function()
     local client, server = clients.answered { { 200, { data = { id = UUID } } } }
-    local _, failures = client:batch("create_org", named(3), { concurrency = 1, options = { idempotency_key = false, headers = { ["X-Import"] = "7" } } })
+    local _, failures = client:batch("create_org", named(3),
+      { concurrency = 1, options = { idempotency_key = false, headers = { ["X-Import"] = "7" } } })
     assert.same({}, failures)
     for _, request in ipairs(server:requests()) do
       assert.equal("7", request.headers["x-import"])
@@ -129,7 +138,8 @@ describe("A batch", function()
     local orgs = client:batch("create_org", named(3))
     local lists = client:batch("list_users", { { org_id = orgs[1].id }, { org_id = orgs[2].id } })
     assert.same({ {}, {} }, lists)
-    local removed, failures = client:batch("delete_org", { { id = orgs[1].id }, { id = orgs[3].id } })
+    local removed, failures =
+      client:batch("delete_org", { { id = orgs[1].id }, { id = orgs[3].id } })
     assert.same({ { true, true }, {} }, { removed, failures })
   end)
 end)
@@ -162,9 +172,11 @@ describe("on_result", function()
   it("may make calls and batches of its own", function()
     local client = clients.sandbox()
     local users = 0
-    local _, failures = client:batch("create_org", named(6), { concurrency = 3, on_result = function(i, org)
+    local _, failures =
+      client:batch("create_org", named(6), { concurrency = 3, on_result = function(i, org)
       assert(client:create_user { org_id = org.id, email = "first" .. i .. "@acme.com" })
-      local made = client:batch("create_user", { { org_id = org.id, email = "a" .. i .. "@acme.com" }, { org_id = org.id, email = "b" .. i .. "@acme.com" } })
+      local made = client:batch("create_user", { { org_id = org.id,
+        email = "a" .. i .. "@acme.com" }, { org_id = org.id, email = "b" .. i .. "@acme.com" } })
       users = users + 1 + #made
     end })
     assert.same({}, failures)
@@ -179,7 +191,9 @@ describe("on_result", function()
       error { reason = "a broken monitor", number = raised }
     end }
     local ok, problem = pcall(function()
-      client:batch("create_org", named(8), { concurrency = 4, on_result = function(i, data, message) told[i] = data and data.name or message end })
+      client:batch("create_org", named(8), { concurrency = 4, on_result = function(i, data, message)
+        told[i] = data and data.name or message
+      end })
     end)
     assert.is_false(ok)
     assert.same({ reason = "a broken monitor", number = 1 }, problem)
@@ -192,7 +206,8 @@ describe("on_result", function()
     local server = slow_server.start { delay = 0.05 }
     local client = client_of(server)
     local count = 0
-    local ok, message = pcall(client.batch, client, "create_org", named(50), { concurrency = 4, on_result = function()
+    local ok, message =
+      pcall(client.batch, client, "create_org", named(50), { concurrency = 4, on_result = function()
       count = count + 1
       if count == 2 then error("the disk is full", 0) end
     end })
@@ -206,7 +221,8 @@ describe("on_result", function()
 
   it("may close the client: what is left fails as closed", function()
     local client = clients.sandbox()
-    local results, failures = client:batch("create_org", named(8), { concurrency = 1, on_result = function(i)
+    local results, failures =
+      client:batch("create_org", named(8), { concurrency = 1, on_result = function(i)
       if i == 2 then client:close() end
     end })
     assert.same({ true, true, false, false, false, false, false, false }, results)
@@ -222,14 +238,17 @@ describe("on_result", function()
       collectgarbage()
       return collectgarbage "count"
     end
-    client:batch("create_org", function(i) return i <= 3000 and { name = ("x"):rep(500) } or nil end, { concurrency = 8, on_result = function()
+    client:batch("create_org", function(i)
+      return i <= 3000 and { name = ("x"):rep(500) } or nil
+    end, { concurrency = 8, on_result = function()
       count = count + 1
       if count == 500 then middle = in_use() end
     end })
     local last = in_use()
     assert.equal(3000, count)
     -- 2500 trues take 40 to 64 KB
-    assert.is_true(last < middle + 100, ("%.0f KB at 500 items, %.0f KB at 3000"):format(middle, last))
+    assert.is_true(last < middle + 100,
+      ("%.0f KB at 500 items, %.0f KB at 3000"):format(middle, last))
     server:stop()
   end)
 end)
@@ -277,7 +296,8 @@ describe("A batch that is asked to slow down", function()
   end)
 
   it("counts other failures against `retries` as ever", function()
-    local limited, broken = { 429, "{}", { ["Retry-After"] = "0" } }, { 503, "{}", { ["Retry-After"] = "0" } }
+    local limited, broken = { 429, "{}", { ["Retry-After"] = "0" } },
+      { 503, "{}", { ["Retry-After"] = "0" } }
     local client, server =
       clients.answered({ limited, broken, limited, broken, limited, broken }, { retries = 1 })
     local _, failures = client:batch("get_org", { { id = UUID } })
@@ -318,7 +338,8 @@ describe("control", function()
     local server = slow_server.start { delay = 0.1 }
     local client = client_of(server)
     local control = {}
-    local results, failures = client:batch("create_org", named(100), { concurrency = 10, control = control, on_result = function(i)
+    local results, failures = client:batch("create_org", named(100),
+      { concurrency = 10, control = control, on_result = function(i)
       if i == 3 then control.cancel() end
     end })
     assert.is_true(results[3])
@@ -359,7 +380,9 @@ describe("progress", function()
     local list = named(60)
     list[1] = { name = 1 }
     local states = {}
-    client:batch("create_org", list, { concurrency = 4, progress = function(state) states[#states + 1] = state end })
+    client:batch("create_org", list, { concurrency = 4, progress = function(state)
+      states[#states + 1] = state
+    end })
     assert.is_true(#states >= 3, #states)
     for i, state in ipairs(states) do
       assert.same({ "create_org", 60, 1 }, { state.operation, state.total, state.failures })
@@ -379,15 +402,19 @@ describe("progress", function()
 
   it("is one line on a terminal", function()
     local file = process.temporary_file(script)
-    local line = ("%s %s %s %s"):format(process.interpreter(), process.quote(file), sandbox.url, sandbox.partner_key)
-    local status, out = process.run({ "script", "-qec", line, "/dev/null" }, { env = process.environment() })
+    local line = ("%s %s %s %s"):format(process.interpreter(), process.quote(file), sandbox.url,
+      sandbox.partner_key)
+    local status, out =
+      process.run({ "script", "-qec", line, "/dev/null" }, { env = process.environment() })
     assert.equal(0, status, out)
-    assert.truthy(out:find("\rcreate_org: 30/30, %d+%.%d/s, 1 failed, 0%.0 s left\27%[K\r?\n$"), out)
+    assert.truthy(out:find("\rcreate_org: 30/30, %d+%.%d/s, 1 failed, 0%.0 s left\27%[K\r?\n$"),
+      out)
   end)
 
   it("is silent where standard error is no terminal", function()
     local file = process.temporary_file(script)
-    local status, out, err = process.run({ process.interpreter(), file, sandbox.url, sandbox.partner_key }, { env = process.environment() })
+    local status, out, err = process.run({ process.interpreter(), file, sandbox.url,
+      sandbox.partner_key }, { env = process.environment() })
     assert.same({ 0, "", "" }, { status, out, err })
   end)
 end)
@@ -395,7 +422,8 @@ end)
 describe("examples/bulk.lua", function()
   it("runs", function()
     local status, out, err = process.run({ process.interpreter(), "examples/bulk.lua" }, {
-      env = process.environment { POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_DEPLOYMENT_URL = sandbox.url },
+      env = process.environment { POLYTOMIC_PARTNER_KEY = sandbox.partner_key,
+        POLYTOMIC_DEPLOYMENT_URL = sandbox.url },
     })
     assert.equal(0, status, out .. err)
     assert.truthy(out:find("100 users, 0 failures, the last is user100@acme.com", 1, true), out)
@@ -415,9 +443,15 @@ describe("Usage of a batch that makes no sense raises at the caller's line", fun
     raises("use a colon", function() client.batch("create_org", {}) end)
     raises("did you mean 'create_org'", function() client:batch("create_orgs", {}) end)
     raises("the operation's name must be a string", function() client:batch(nil, {}) end)
-    raises("the list of arguments must be a table or a function, got nil", function() client:batch("create_org") end)
-    raises("arguments 2 must be a table, got string", function() client:batch("create_org", { { name = "Acme" }, "Initech" }) end)
-    raises("must be a list, but has the key 'name'", function() client:batch("create_org", { name = "Acme" }) end)
+    raises("the list of arguments must be a table or a function, got nil", function()
+      client:batch("create_org")
+    end)
+    raises("arguments 2 must be a table, got string", function()
+      client:batch("create_org", { { name = "Acme" }, "Initech" })
+    end)
+    raises("must be a list, but has the key 'name'", function()
+      client:batch("create_org", { name = "Acme" })
+    end)
     raises(
       "has a hole: there is nothing at 2",
       function() client:batch("create_org", { { name = "Acme" }, nil, { name = "Initech" } }) end
@@ -427,15 +461,25 @@ describe("Usage of a batch that makes no sense raises at the caller's line", fun
 
   it("for wrong options", function()
     raises("options must be a table", function() client:batch("create_org", {}, 5) end)
-    raises("unknown option 'concurency'", function() client:batch("create_org", {}, { concurency = 5 }) end)
+    raises("unknown option 'concurency'", function()
+      client:batch("create_org", {}, { concurency = 5 })
+    end)
     for _, bad in ipairs { 0, -1, 1.5 } do
-      raises("concurrency must be a whole number", function() client:batch("create_org", {}, { concurrency = bad }) end)
+      raises("concurrency must be a whole number", function()
+        client:batch("create_org", {}, { concurrency = bad })
+      end)
     end
-    raises("concurrency must be a number", function() client:batch("create_org", {}, { concurrency = "5" }) end)
-    raises("on_result must be a function", function() client:batch("create_org", {}, { on_result = true }) end)
+    raises("concurrency must be a number", function()
+      client:batch("create_org", {}, { concurrency = "5" })
+    end)
+    raises("on_result must be a function", function()
+      client:batch("create_org", {}, { on_result = true })
+    end)
     raises(
       "the same for every call",
-      function() client:batch("create_org", {}, { options = { idempotency_key = "import-4711" } }) end
+      function()
+        client:batch("create_org", {}, { options = { idempotency_key = "import-4711" } })
+      end
     )
     raises(
       "unknown option 'retry'",

@@ -23,7 +23,8 @@ local function write(path, text)
 end
 
 local function render(writer, model)
-  return dofile(CATALOGUE .. "/" .. writer .. ".lua").render(model, catalogue.sorted_keys, CATALOGUE)
+  return dofile(CATALOGUE .. "/" .. writer .. ".lua").render(model, catalogue.sorted_keys,
+    CATALOGUE)
 end
 
 local function contains(text, part) return text:find(part, 1, true) ~= nil end
@@ -81,7 +82,8 @@ describe("the catalogue", function()
 
   it("names every operation once, in byte order", function()
     for i = 2, #model.operations do
-      assert.is_true(model.operations[i - 1].name < model.operations[i].name, model.operations[i].name)
+      assert.is_true(model.operations[i - 1].name < model.operations[i].name,
+        model.operations[i].name)
     end
   end)
 
@@ -118,24 +120,28 @@ describe("the catalogue", function()
         assert.is_true(order[op.fields[i - 1].location] <= order[op.fields[i].location], op.name)
       end
     end
-    assert.same({ "org_id", "id", "force" }, names(model.operations_by_name.create_user_api_key.fields))
+    assert.same({ "org_id", "id", "force" },
+      names(model.operations_by_name.create_user_api_key.fields))
   end)
 
   it("marks every field named like a secret as write-only", function()
     local function check(owner, fields)
       for _, field in ipairs(fields) do
         local name = field.name
-        if field.type.kind == "string" and (name:find "secret" or name:find "pass" or name == "token") then
+        if field.type.kind == "string"
+            and (name:find "secret" or name:find "pass" or name == "token") then
           assert.is_true(field.secret, owner .. "." .. name)
         end
       end
     end
     for _, op in ipairs(model.operations) do check(op.name, op.fields) end
-    assert.is_true(field_of(model.operations_by_name.create_connection.fields, "configuration").secret)
+    assert.is_true(field_of(model.operations_by_name.create_connection.fields,
+      "configuration").secret)
   end)
 
   it("carries the rules of role_ids for users only", function()
-    for _, name in ipairs { "create_user", "update_user", "create_current_org_user", "update_current_org_user" } do
+    for _, name in ipairs { "create_user", "update_user", "create_current_org_user",
+        "update_current_org_user" } do
       local fields = model.operations_by_name[name].fields
       assert.is_true(field_of(fields, "role_ids").not_empty, name)
       assert.equal("role_ids", field_of(fields, "role").excludes)
@@ -171,7 +177,8 @@ describe("the catalogue", function()
     assert.is_false(model.operations_by_name.get_org.is_list)
   end)
 
-  it("sends an empty object where a body without fields is declared, and none where none is", function()
+  it("sends an empty object where a body without fields is declared, and none where none is",
+    function()
     assert.is_true(model.operations_by_name.run_query.has_body)
     assert.is_false(model.operations_by_name.cancel_bulk_sync.has_body)
   end)
@@ -179,7 +186,8 @@ describe("the catalogue", function()
   describe("in its generated files", function()
     for path, writer in pairs(OUTPUTS) do
       it("has " .. path .. " exactly as the facts give it", function()
-        assert.is_true(process.contents(path) == render(writer, model), path .. " is stale: run lua5.4 csrc/catalogue/generate.lua")
+        assert.is_true(process.contents(path) == render(writer, model),
+          path .. " is stale: run lua5.4 csrc/catalogue/generate.lua")
       end)
     end
 
@@ -187,7 +195,9 @@ describe("the catalogue", function()
       local in_table = {}
       local text = process.contents "csrc/api/operations_data.c"
       local start = assert(text:find("const pt_operation pt_operations[]", 1, true))
-      for name in text:sub(start):gmatch '\n    %.name = "([%w_]+)"' do in_table[#in_table + 1] = name end
+      for name in text:sub(start):gmatch '\n    %.name = "([%w_]+)"' do
+        in_table[#in_table + 1] = name
+      end
       local expected = names(raw_operations)
       table.sort(expected)
       assert.same(expected, in_table)
@@ -212,13 +222,17 @@ describe("the catalogue", function()
       for target in text:gmatch "%]%(#([^)]*)%)" do assert.is_true(anchors[target], target) end
     end)
 
-    it("has types that load as Lua, with a method, a function and arguments for every operation", function()
+    it("has types that load as Lua, with a method, a function and arguments for every operation",
+      function()
       assert.is_function(loadfile "library/polytomic.lua")
       local text = process.contents "library/polytomic.lua"
       for _, op in ipairs(raw_operations) do
-        assert.is_true(contains(text, "\nfunction Client:" .. op.name .. "(arguments, options) end\n"), op.name)
-        assert.is_true(contains(text, "\nfunction M." .. op.name .. "(arguments, options) end\n"), op.name)
-        assert.is_true(contains(text, "\n---@class polytomic.arguments." .. op.name .. "\n"), op.name)
+        assert.is_true(contains(text,
+          "\nfunction Client:" .. op.name .. "(arguments, options) end\n"), op.name)
+        assert.is_true(contains(text, "\nfunction M." .. op.name .. "(arguments, options) end\n"),
+          op.name)
+        assert.is_true(contains(text, "\n---@class polytomic.arguments." .. op.name .. "\n"),
+          op.name)
       end
     end)
 
@@ -281,7 +295,8 @@ describe("the catalogue's generator", function()
     assert.same({ "create_org", "list_orgs" }, found)
   end)
 
-  it("refuses an unknown option, an unknown operation, and --only over the committed files", function()
+  it("refuses an unknown option, an unknown operation, and --only over the committed files",
+    function()
     assert.equal(2, (generate "--nonsense"))
     assert.not_equal(0, (generate("--only no_such_operation " .. directory)))
     assert.equal(2, (generate "--only create_org"))

@@ -42,7 +42,8 @@ end
 local function on_terminal(words)
   local quoted = {}
   for i, word in ipairs(command(words)) do quoted[i] = process.quote(word) end
-  local status, out = process.run({ "script", "-qec", table.concat(quoted, " "), "/dev/null" }, { env = environment() })
+  local status, out = process.run({ "script", "-qec", table.concat(quoted, " "), "/dev/null" },
+    { env = environment() })
   return status, (out:gsub("\r\n", "\n"))
 end
 
@@ -108,8 +109,11 @@ describe("the command polytomic", function()
 
     it("fails when the result cannot be written, since it may be shown only once", function()
       local words = {}
-      for i, word in ipairs(command { "get_org", "id=" .. org }) do words[i] = process.quote(word) end
-      local status, _, err = process.run({ "sh", "-c", table.concat(words, " ") .. " >/dev/full" }, { env = environment() })
+      for i, word in ipairs(command { "get_org", "id=" .. org }) do
+        words[i] = process.quote(word)
+      end
+      local status, _, err = process.run({ "sh", "-c", table.concat(words, " ") .. " >/dev/full" },
+        { env = environment() })
       assert.equal(1, status)
       contains(err, "polytomic: cannot write the result")
     end)
@@ -126,15 +130,18 @@ describe("the command polytomic", function()
     end
 
     it("separates list elements by commas", function()
-      assert.same({ MEMBER, ADMIN }, sent_body(words_for("email=a@acme.com", "role_ids=" .. MEMBER .. "," .. ADMIN)).role_ids)
+      assert.same({ MEMBER, ADMIN },
+        sent_body(words_for("email=a@acme.com", "role_ids=" .. MEMBER .. "," .. ADMIN)).role_ids)
     end)
 
     it("adds repeated list arguments to one list", function()
-      assert.same({ MEMBER, ADMIN }, sent_body(words_for("email=a@acme.com", "role_ids=" .. MEMBER, "role_ids=" .. ADMIN)).role_ids)
+      assert.same({ MEMBER, ADMIN }, sent_body(words_for("email=a@acme.com", "role_ids=" .. MEMBER,
+        "role_ids=" .. ADMIN)).role_ids)
     end)
 
     it("takes JSON after :=", function()
-      assert.same({ MEMBER }, sent_body(words_for("email=a@acme.com", 'role_ids:=["' .. MEMBER .. '"]')).role_ids)
+      assert.same({ MEMBER },
+        sent_body(words_for("email=a@acme.com", 'role_ids:=["' .. MEMBER .. '"]')).role_ids)
     end)
 
     it("sends null for name:=null", function()
@@ -143,7 +150,8 @@ describe("the command polytomic", function()
     end)
 
     it("reads a value from a file, without its last line break", function()
-      assert.equal("a@acme.com", sent_body(words_for("email=@" .. process.temporary_file "a@acme.com\n")).email)
+      assert.equal("a@acme.com",
+        sent_body(words_for("email=@" .. process.temporary_file "a@acme.com\n")).email)
     end)
 
     it("reads a value from standard input", function()
@@ -165,7 +173,8 @@ describe("the command polytomic", function()
     end)
 
     it("leaves to the library what is not of the field's type", function()
-      local status, _, err = run { "create_user_api_key", "org_id=" .. org, "id=" .. MEMBER, "force=maybe" }
+      local status, _, err =
+        run { "create_user_api_key", "org_id=" .. org, "id=" .. MEMBER, "force=maybe" }
       assert.equal(3, status)
       contains(err, "force")
     end)
@@ -174,17 +183,22 @@ describe("the command polytomic", function()
   describe("refusing usage with status 2", function()
     local cases = {
       { "no operation at all", {}, "no operation is named" },
-      { "a word that is not name=value", { "create_org", "Acme" }, "argument 1 of create_org is not of the form name=value" },
+      { "a word that is not name=value", { "create_org", "Acme" },
+        "argument 1 of create_org is not of the form name=value" },
       { "an argument given twice", { "create_org", "name=a", "name=b" }, "name is given twice" },
       { "text that is not JSON after :=", { "create_org", "name:=x" }, "name is not JSON" },
-      { "a file that is not there", { "create_org", "name=@/nonexistent/file" }, "/nonexistent/file" },
-      { "standard input for two arguments", { "create_org", "name=-", "issuer=-" }, "issuer reads standard input a second time" },
+      { "a file that is not there", { "create_org", "name=@/nonexistent/file" },
+        "/nonexistent/file" },
+      { "standard input for two arguments", { "create_org", "name=-", "issuer=-" },
+        "issuer reads standard input a second time" },
       { "an unknown option", { "list_orgs", "--nonsense" }, "--nonsense" },
-      { "a timeout that is no number", { "list_orgs", "--timeout", "soon" }, "not a number of seconds" },
+      { "a timeout that is no number", { "list_orgs", "--timeout", "soon" },
+        "not a number of seconds" },
       { "a timeout out of range", { "list_orgs", "--timeout=-1" }, "timeout" },
       { "retries that are no count", { "list_orgs", "--retries", "1.5" }, "not a count" },
       { "a bad base URL", { "list_orgs", "--base-url", "ftp://127.0.0.1" }, "--base-url" },
-      { "a bad idempotency key", { "create_org", "name=a", "--idempotency-key", "short" }, "--idempotency-key must" },
+      { "a bad idempotency key", { "create_org", "name=a", "--idempotency-key", "short" },
+        "--idempotency-key must" },
       { "a port that is none", { "sandbox", "--port", "65536" }, "not a port" },
     }
     for _, case in ipairs(cases) do
@@ -202,7 +216,8 @@ describe("the command polytomic", function()
       contains(err, "unknown operation or command 'create_ogr', did you mean 'create_org'?")
     end)
 
-    for _, word in ipairs { "partner_key=%s", "api_key=%s", "deployment_key:=%s", "--partner-key=%s", "--api-key=%s" } do
+    for _, word in ipairs { "partner_key=%s", "api_key=%s", "deployment_key:=%s",
+        "--partner-key=%s", "--api-key=%s" } do
       it("refuses a key given as " .. word:format "…" .. " without repeating it", function()
         local status, out, err = run { "create_org", "name=Bob", word:format "canary_in_the_mine" }
         assert.equal(2, status)
@@ -240,17 +255,20 @@ describe("the command polytomic", function()
     end)
 
     it("ends with 4 for a wrong key, with a hint", function()
-      local status, _, err = run({ "list_orgs" }, { env = { POLYTOMIC_PARTNER_KEY = "canary_in_the_mine" } })
+      local status, _, err =
+        run({ "list_orgs" }, { env = { POLYTOMIC_PARTNER_KEY = "canary_in_the_mine" } })
       assert.equal(4, status)
       contains(err, "partner key")
       lacks(err, "canary")
     end)
 
-    it("ends with 5 when a change may have been carried out, with the key to repeat it safely", function()
+    it("ends with 5 when a change may have been carried out, with the key to repeat it safely",
+      function()
       sandbox:faults { { operation = "create_org", fault = "reset_after_commit" } }
       local status, out, err = run { "create_org", "name=Bob", "--retries", "0" }
       assert.same({ 5, "" }, { status, out })
-      local key = assert(err:match("hint: it may have been carried out; repeat it with %-%-idempotency%-key (%S+)\n"))
+      local key = assert(err:match(
+        "hint: it may have been carried out; repeat it with %-%-idempotency%-key (%S+)\n"))
       assert.equal("Bob", result({ "create_org", "name=Bob", "--idempotency-key", key }).name)
       assert.equal(2, sandbox:committed "create_org")
     end)
@@ -268,7 +286,8 @@ describe("the command polytomic", function()
     end)
 
     it("ends with 6 when nothing listens", function()
-      local status, _, err = run { "create_org", "name=Bob", "--base-url", "http://127.0.0.1:1", "--retries", "0" }
+      local status, _, err =
+        run { "create_org", "name=Bob", "--base-url", "http://127.0.0.1:1", "--retries", "0" }
       assert.equal(6, status)
       contains(err, "polytomic: create_org: connect:")
     end)
@@ -306,7 +325,8 @@ describe("the command polytomic", function()
       local tls = sandbox.tls()
       tls:reset()
       local env = { POLYTOMIC_PARTNER_KEY = tls.partner_key, POLYTOMIC_DEPLOYMENT_URL = tls.url }
-      assert.equal("Secure", result({ "create_org", "name=Secure", "--ca-file", tls.ca_file }, { env = env }).name)
+      assert.equal("Secure",
+        result({ "create_org", "name=Secure", "--ca-file", tls.ca_file }, { env = env }).name)
       local status, _, err = run({ "list_orgs" }, { env = env })
       assert.equal(6, status)
       contains(err, "tls")
@@ -323,7 +343,8 @@ describe("the command polytomic", function()
 
   describe("reading a key file", function()
     local function with_file(text, mode)
-      return run({ "get_org", "id=" .. org, "--key-file", key_file(text, mode) }, { env = { POLYTOMIC_PARTNER_KEY = false } })
+      return run({ "get_org", "id=" .. org, "--key-file", key_file(text, mode) },
+        { env = { POLYTOMIC_PARTNER_KEY = false } })
     end
 
     it("takes a partner key that stands alone", function()
@@ -331,12 +352,15 @@ describe("the command polytomic", function()
     end)
 
     it("takes lines as in the environment, with comments", function()
-      assert.equal(0, (with_file("# sandbox\n\nexport POLYTOMIC_PARTNER_KEY='" .. sandbox.partner_key .. "'\r\n")))
+      assert.equal(0, (
+        with_file("# sandbox\n\nexport POLYTOMIC_PARTNER_KEY='" .. sandbox.partner_key .. "'\r\n")))
     end)
 
     it("takes the address of the API from it", function()
-      local path = key_file(("POLYTOMIC_PARTNER_KEY=%s\nPOLYTOMIC_DEPLOYMENT_URL=%s\n"):format(sandbox.partner_key, sandbox.url))
-      local status = run({ "get_org", "id=" .. org, "--key-file", path }, { env = { POLYTOMIC_DEPLOYMENT_URL = "http://127.0.0.1:1" } })
+      local path = key_file(("POLYTOMIC_PARTNER_KEY=%s\nPOLYTOMIC_DEPLOYMENT_URL=%s\n"):format(
+        sandbox.partner_key, sandbox.url))
+      local status = run({ "get_org", "id=" .. org, "--key-file", path },
+        { env = { POLYTOMIC_DEPLOYMENT_URL = "http://127.0.0.1:1" } })
       assert.equal(0, status)
     end)
 
@@ -459,7 +483,8 @@ describe("the command polytomic", function()
   end)
 
   it("refuses words behind a command that takes none", function()
-    for _, words in ipairs { { "operations", "users", "extra" }, { "doctor", "extra" }, { "help", "create_org", "extra" } } do
+    for _, words in ipairs { { "operations", "users", "extra" }, { "doctor", "extra" },
+        { "help", "create_org", "extra" } } do
       local status, out, err = run(words)
       assert.same({ 2, "" }, { status, out })
       contains(err, "'extra' is one argument too many")
@@ -526,7 +551,8 @@ describe("the command polytomic", function()
       contains(out, "FAIL  connection: ")
     end)
 
-    it("says which authorities were tried when TLS fails, and is well with the right ones", function()
+    it("says which authorities were tried when TLS fails, and is well with the right ones",
+      function()
       local tls = sandbox.tls()
       local env = { POLYTOMIC_PARTNER_KEY = tls.partner_key, POLYTOMIC_DEPLOYMENT_URL = tls.url }
       local status, out = run({ "doctor" }, { env = env })
@@ -544,21 +570,24 @@ describe("the command polytomic", function()
     end)
 
     it("names the variable that is bad", function()
-      for name, value in pairs { POLYTOMIC_DEPLOYMENT_URL = "http://polytomic.example", POLYTOMIC_PARTNER_KEY = "two words" } do
+      for name, value in pairs { POLYTOMIC_DEPLOYMENT_URL = "http://polytomic.example",
+          POLYTOMIC_PARTNER_KEY = "two words" } do
         local status, out = run({ "doctor" }, { env = { [name] = value } })
         assert.equal(2, status)
         contains(out, "FAIL  settings: " .. name .. " must")
       end
     end)
 
-    it("goes through the proxy of the environment as calls do, wherever the key comes from", function()
+    it("goes through the proxy of the environment as calls do, wherever the key comes from",
+      function()
       local proxy = raw_server.start {
         script = { per = "request", { { send = raw_server.reply(407, "") }, "close" } },
       }
       local env =
         { https_proxy = proxy.url, POLYTOMIC_DEPLOYMENT_URL = "https://polytomic.example" }
       local path = key_file("POLYTOMIC_PARTNER_KEY=some-partner-key\n")
-      for index, words in ipairs { { "list_orgs" }, { "list_orgs", "--key-file", path }, { "doctor" }, { "doctor", "--key-file", path } } do
+      for index, words in ipairs { { "list_orgs" }, { "list_orgs", "--key-file", path },
+          { "doctor" }, { "doctor", "--key-file", path } } do
         local status, out, err = run(words, { env = env })
         assert.equal(6, status)
         contains(out .. err, "407 proxy")
@@ -596,7 +625,8 @@ end)
 
 describe("JSON of the command line", function()
   local numbers = {
-    { "0.1", 0.1 }, { "1", 1 }, { "-2.5", -2.5 }, { "1e+300", 1e300 }, { "9007199254740991", 9007199254740991 },
+    { "0.1", 0.1 }, { "1", 1 }, { "-2.5", -2.5 }, { "1e+300", 1e300 },
+    { "9007199254740991", 9007199254740991 },
     { "0.30000000000000004", 0.1 + 0.2 },
   }
   for _, case in ipairs(numbers) do

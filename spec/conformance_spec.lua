@@ -55,8 +55,9 @@ local NEWER = {
 -- Headers that only one side sends: ours, and the vendor's.
 local OURS = { ["idempotency-key"] = true }
 local THEIRS = {
-  ["connection"] = true, ["accept-encoding"] = true, ["x-fern-language"] = true, ["x-fern-runtime"] = true,
-  ["x-fern-runtime-version"] = true, ["x-fern-sdk-name"] = true, ["x-fern-sdk-version"] = true,
+  ["connection"] = true, ["accept-encoding"] = true, ["x-fern-language"] = true,
+  ["x-fern-runtime"] = true, ["x-fern-runtime-version"] = true, ["x-fern-sdk-name"] = true,
+  ["x-fern-sdk-version"] = true,
 }
 local SAME = { "authorization", "content-type", "content-length", "x-polytomic-version", "host" }
 

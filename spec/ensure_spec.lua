@@ -78,14 +78,16 @@ for _, mode in ipairs(modes) do
 
     describe("an organization", function()
       it("creates it once, then leaves it, then updates what differs and keeps the rest", function()
-        local org, word, response = ensure_org { name = "Acme", sso_domain = "acme.com", sso_org_id = "o-1" }
+        local org, word, response =
+          ensure_org { name = "Acme", sso_domain = "acme.com", sso_org_id = "o-1" }
         assert.same({ "Acme", "created", "create_org" }, { org.name, word, response.operation })
         local again
         again, word, response = ensure_org { name = "Acme", sso_domain = "acme.com" }
         assert.same({ org, "unchanged", "list_orgs" }, { again, word, response.operation })
         again, word, response = ensure_org { name = "Acme", sso_domain = "acme.org" }
         assert.same({ "updated", "update_org" }, { word, response.operation })
-        assert.same({ id = org.id, name = "Acme", sso_domain = "acme.org", sso_org_id = "o-1" }, again)
+        assert.same({ id = org.id, name = "Acme", sso_domain = "acme.org", sso_org_id = "o-1" },
+          again)
         assert.equal(1, sandbox:committed "create_org")
         assert.equal(1, sandbox:committed "update_org")
       end)
@@ -102,7 +104,8 @@ for _, mode in ipairs(modes) do
       end)
 
       it("writes again what cannot be read back", function()
-        local arguments = { name = "Acme", issuer = "https://idp.example", client_id = "c-1", client_secret = "s-1" }
+        local arguments = { name = "Acme", issuer = "https://idp.example", client_id = "c-1",
+          client_secret = "s-1" }
         local _, word = ensure_org(arguments)
         assert.equal("created", word)
         _, word = ensure_org(arguments)
@@ -112,10 +115,12 @@ for _, mode in ipairs(modes) do
       end)
 
       it("refuses to end a sign-in unasked, and does it where that is agreed to", function()
-        ensure_org { name = "Acme", issuer = "https://idp.example", client_id = "c-1", client_secret = "s-1" }
+        ensure_org { name = "Acme", issuer = "https://idp.example", client_id = "c-1",
+          client_secret = "s-1" }
         local org, message, err = ensure_org { name = "Acme", sso_domain = "acme.com" }
         assert.is_nil(org)
-        assert.same({ "invalid", "client_secret", "ensure_org" }, { err.kind, err.field, err.operation })
+        assert.same({ "invalid", "client_secret", "ensure_org" },
+          { err.kind, err.field, err.operation })
         assert.truthy(message:find("client_id and client_secret would be lost", 1, true), message)
         assert.equal(0, #sandbox:requests "update_org")
         local word
@@ -136,7 +141,8 @@ for _, mode in ipairs(modes) do
         sandbox:faults { { operation = "create_org", fault = "reset_before" } }
         local org, message, err = ensure_org { name = "Acme" }
         assert.is_nil(org)
-        assert.same({ "network", "unknown", "create_org" }, { err.kind, err.outcome, err.operation })
+        assert.same({ "network", "unknown", "create_org" },
+          { err.kind, err.outcome, err.operation })
         assert.equal(message, tostring(err))
         assert.equal(2, #sandbox:requests "list_orgs")
         assert.equal(1, #sandbox:requests "create_org")
@@ -155,7 +161,8 @@ for _, mode in ipairs(modes) do
 
       it("returns a conflict with something it cannot see", function()
         sandbox:request("POST", "/api/organizations", { name = "Acme" })
-        sandbox:faults { { operation = "list_orgs", fault = "wrong_type", body = '{"data":[]}', times = 2 } }
+        sandbox:faults { { operation = "list_orgs", fault = "wrong_type", body = '{"data":[]}',
+          times = 2 } }
         local org, _, err = ensure_org { name = "Acme" }
         assert.is_nil(org)
         assert.same({ "conflict", "create_org" }, { err.kind, err.operation })
@@ -178,7 +185,8 @@ for _, mode in ipairs(modes) do
 
       it("gives a caller's idempotency key to the creation alone", function()
         ensure_org({ name = "Acme" }, { idempotency_key = "key-of-the-caller" })
-        ensure_org({ name = "Acme", sso_domain = "acme.com" }, { idempotency_key = "key-of-the-caller" })
+        ensure_org({ name = "Acme", sso_domain = "acme.com" },
+          { idempotency_key = "key-of-the-caller" })
         for _, request in ipairs(sandbox:requests()) do
           local expected = request.operation == "create_org" and "key-of-the-caller" or nil
           assert.equal(expected, request.headers["idempotency-key"], request.operation)
@@ -187,7 +195,8 @@ for _, mode in ipairs(modes) do
 
       it("refuses bad data and sends nothing", function()
         for _, case in ipairs {
-          { {}, "name" }, { { name = "" }, "name" }, { { name = "a", domain = "x" }, "domain" }, { { name = "a", issuer = {} }, "issuer" },
+          { {}, "name" }, { { name = "" }, "name" }, { { name = "a", domain = "x" }, "domain" },
+          { { name = "a", issuer = {} }, "issuer" },
           { { name = "a", drop_oidc = 1 }, "drop_oidc" },
         } do
           local org, message, err = ensure_org(case[1])
@@ -214,15 +223,21 @@ for _, mode in ipairs(modes) do
         return list
       end
 
-      it("creates it once, then leaves it whatever the case of its address, then updates its roles", function()
-        local user, word, response = ensure_user { org_id = org_id, email = "Jane@Acme.com", role_ids = { MEMBER } }
-        assert.same({ "jane@acme.com", "created", "create_user" }, { user.email, word, response.operation })
+      it("creates it once, then leaves it whatever the case of its address, then updates its roles",
+        function()
+        local user, word, response =
+          ensure_user { org_id = org_id, email = "Jane@Acme.com", role_ids = { MEMBER } }
+        assert.same({ "jane@acme.com", "created", "create_user" },
+          { user.email, word, response.operation })
         local again
-        again, word = ensure_user { org_id = org_id, email = "JANE@acme.COM", role_ids = { MEMBER:upper(), MEMBER } }
+        again, word = ensure_user { org_id = org_id, email = "JANE@acme.COM",
+          role_ids = { MEMBER:upper(), MEMBER } }
         assert.same({ user, "unchanged" }, { again, word })
-        again, word, response = ensure_user { org_id = org_id, email = "jane@acme.com", role_ids = { ADMIN, MEMBER } }
+        again, word, response =
+          ensure_user { org_id = org_id, email = "jane@acme.com", role_ids = { ADMIN, MEMBER } }
         assert.same({ user.id, "updated", "update_user" }, { again.id, word, response.operation })
-        _, word = ensure_user { org_id = org_id, email = "jane@acme.com", role_ids = { MEMBER, ADMIN } }
+        _, word =
+          ensure_user { org_id = org_id, email = "jane@acme.com", role_ids = { MEMBER, ADMIN } }
         assert.equal("unchanged", word)
         _, word = ensure_user { org_id = org_id, email = "jane@acme.com" }
         assert.equal("unchanged", word)
@@ -247,8 +262,10 @@ for _, mode in ipairs(modes) do
       end)
 
       it("takes the one that somebody else has created meanwhile", function()
-        sandbox:request("POST", "/api/organizations/" .. org_id .. "/users", { email = "jane@acme.com" })
-        sandbox:faults { { operation = "list_users", fault = "wrong_type", body = '{"data":null}' } }
+        sandbox:request("POST", "/api/organizations/" .. org_id .. "/users",
+          { email = "jane@acme.com" })
+        sandbox:faults { { operation = "list_users", fault = "wrong_type",
+          body = '{"data":null}' } }
         local user, word = ensure_user { org_id = org_id, email = "jane@acme.com" }
         assert.same({ "jane@acme.com", "unchanged" }, { user.email, word })
         assert.same({ "jane@acme.com" }, emails())
@@ -257,7 +274,8 @@ for _, mode in ipairs(modes) do
       it("refuses bad data and sends nothing", function()
         local before = #sandbox:requests()
         for _, case in ipairs {
-          { { org_id = org_id }, "email" }, { { org_id = "x", email = "a@b.c" }, "org_id" }, { { org_id = org_id, email = "a@b.c", role_ids = {} }, "role_ids" },
+          { { org_id = org_id }, "email" }, { { org_id = "x", email = "a@b.c" }, "org_id" },
+          { { org_id = org_id, email = "a@b.c", role_ids = {} }, "role_ids" },
           { { org_id = org_id, email = "a@b.c", role_ids = { "x" } }, "role_ids[1]" },
           { { org_id = org_id, email = "a@b.c", emial = "a@b.c" }, "emial" },
         } do
@@ -285,10 +303,12 @@ describe("ensuring from two processes at once", function()
 
   local function run_two()
     local file = process.temporary_file(PROGRAM)
-    local environment = { POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_DEPLOYMENT_URL = sandbox.url }
+    local environment = { POLYTOMIC_PARTNER_KEY = sandbox.partner_key,
+      POLYTOMIC_DEPLOYMENT_URL = sandbox.url }
     local children, words = {}, {}
     for index, email in ipairs { "Jane@Acme.com", "jane@acme.com" } do
-      children[index] = process.start_lua({ file, email }, { env = environment, first_line = false })
+      children[index] =
+        process.start_lua({ file, email }, { env = environment, first_line = false })
     end
     for _, child in ipairs(children) do
       local status = child:wait(60)
@@ -313,7 +333,8 @@ describe("ensuring from two processes at once", function()
 
   it("comes to one organization and one user where both look before either creates", function()
     sandbox:faults {
-      { operation = "create_org", fault = "latency", seconds = 1, times = 2 }, { operation = "create_user", fault = "latency", seconds = 1, times = 2 },
+      { operation = "create_org", fault = "latency", seconds = 1, times = 2 },
+      { operation = "create_user", fault = "latency", seconds = 1, times = 2 },
     }
     run_two()
     one_of_each()
@@ -323,8 +344,10 @@ describe("ensuring from two processes at once", function()
 
   it("comes to one organization and one user through a failing server", function()
     sandbox:faults {
-      { operation = "list_orgs", fault = "status", status = 503, times = 2 }, { operation = "create_org", fault = "reset_after_commit", times = 2 },
-      { operation = "list_users", fault = "truncate", times = 2 }, { operation = "create_user", fault = "reset_after_commit", times = 1 },
+      { operation = "list_orgs", fault = "status", status = 503, times = 2 },
+      { operation = "create_org", fault = "reset_after_commit", times = 2 },
+      { operation = "list_users", fault = "truncate", times = 2 },
+      { operation = "create_user", fault = "reset_after_commit", times = 1 },
       { operation = "create_user", fault = "status", status = 502, times = 1 },
     }
     run_two()
@@ -337,11 +360,19 @@ describe("bad usage of ensuring", function()
 
   it("raises where the methods are called", function()
     local raised, client = clients.raised, clients.sandbox()
-    assert.equal("ensure_org: use a colon: client:ensure_org{…}", raised(function() client.ensure_org { name = "a" } end))
-    assert.equal("ensure_user: arguments must be a table, got nil", raised(function() client:ensure_user() end))
-    assert.truthy(raised(function() client:ensure_org({ name = "a" }, { tiemout = 1 }) end):find("unknown option 'tiemout'", 1, true))
+    assert.equal("ensure_org: use a colon: client:ensure_org{…}", raised(function()
+      client.ensure_org { name = "a" }
+    end))
+    assert.equal("ensure_user: arguments must be a table, got nil", raised(function()
+      client:ensure_user()
+    end))
+    assert.truthy(raised(function()
+      client:ensure_org({ name = "a" }, { tiemout = 1 })
+    end):find("unknown option 'tiemout'", 1, true))
     assert.truthy(
-      raised(function() client:ensure_user({ org_id = ADMIN, email = "a" }, { tiemout = 1 }) end):find(
+      raised(function()
+        client:ensure_user({ org_id = ADMIN, email = "a" }, { tiemout = 1 })
+      end):find(
         "unknown option 'tiemout'",
         1,
         true

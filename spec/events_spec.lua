@@ -111,7 +111,8 @@ for way, make in pairs(ways) do
       assert.same({}, list)
     end)
 
-    it("an error thrown inside surfaces from the call, is told once, and what was sent is done", function()
+    it("an error thrown inside surfaces from the call, is told once, and what was sent is done",
+      function()
       for _, at in ipairs { "attempt", "done" } do
         local seen = {}
         local thrown = { at }
@@ -199,7 +200,8 @@ describe("A deprecation", function()
   end)
 
   it("is told for either header, on failures too", function()
-    for _, headers in ipairs { { Deprecation = "true" }, { Sunset = "Sun, 30 Jun 2030 23:59:59 GMT" } } do
+    for _, headers in ipairs { { Deprecation = "true" },
+        { Sunset = "Sun, 30 Jun 2030 23:59:59 GMT" } } do
       local tell, list = recorder()
       local client = clients.answered({ { 404, "{}", headers } }, { on_event = tell })
       client:get_org { id = uuid }

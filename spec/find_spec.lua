@@ -32,7 +32,9 @@ for _, mode in ipairs(modes) do
 
     it("gives the organization of that very name, with its response", function()
       local org = prepare()
-      local found, message, response = results(function() return client:find_org { name = "Acme" } end)
+      local found, message, response = results(function()
+        return client:find_org { name = "Acme" }
+      end)
       assert.same(org, found)
       assert.is_nil(message)
       assert.equal("list_orgs", response.operation)
@@ -41,12 +43,17 @@ for _, mode in ipairs(modes) do
 
     it("gives the user of that address, compared without case", function()
       local org, user = prepare()
-      assert.same(user, (results(function() return client:find_user { org_id = org.id, email = "JANE@Acme.com" } end)))
+      assert.same(user, (results(function()
+        return client:find_user { org_id = org.id, email = "JANE@Acme.com" }
+      end)))
     end)
 
     it("compares without case what the server stores in capitals too, and takes users without an address", function()
-      local answering = clients.answered({ { 200, '{"data":[{"id":"1"},{"id":"2","email":"Jane@Acme.com"}]}' } }, mode.options())
-      assert.equal("2", (results(function() return answering:find_user { org_id = UNKNOWN, email = "jane@acme.COM" } end)).id)
+      local answering = clients.answered(
+        { { 200, '{"data":[{"id":"1"},{"id":"2","email":"Jane@Acme.com"}]}' } }, mode.options())
+      assert.equal("2", (results(function()
+        return answering:find_user { org_id = UNKNOWN, email = "jane@acme.COM" }
+      end)).id)
     end)
 
     it("gives nil and no message where there is none", function()
@@ -67,7 +74,9 @@ for _, mode in ipairs(modes) do
       assert.is_nil(found)
       assert.same({ "forbidden", 403 }, { err.kind, err.status })
       assert.equal(message, tostring(err))
-      found, message, err = results(function() return client:find_user({ org_id = UNKNOWN, email = "jane@acme.com" }, { retries = 0 }) end)
+      found, message, err = results(function()
+        return client:find_user({ org_id = UNKNOWN, email = "jane@acme.com" }, { retries = 0 })
+      end)
       assert.is_nil(found)
       assert.truthy(message)
       assert.equal("not_found", err.kind)
@@ -77,12 +86,16 @@ for _, mode in ipairs(modes) do
       for _, case in ipairs {
         { "find_org", {}, "name", "find_org: invalid: name is required" },
         { "find_org", { name = "" }, "name", "find_org: invalid: name must not be empty" },
-        { "find_org", { name = 1 }, "name", "find_org: invalid: name must be a string, got number" },
-        { "find_org", { name = "a", nmae = "b" }, "nmae", "find_org: invalid: unknown field 'nmae', did you mean 'name'?" },
-        { "find_user", { org_id = UNKNOWN, emial = "a" }, "emial", "find_user: invalid: unknown field 'emial', did you mean 'email'?" },
+        { "find_org", { name = 1 }, "name",
+          "find_org: invalid: name must be a string, got number" },
+        { "find_org", { name = "a", nmae = "b" }, "nmae",
+          "find_org: invalid: unknown field 'nmae', did you mean 'name'?" },
+        { "find_user", { org_id = UNKNOWN, emial = "a" }, "emial",
+          "find_user: invalid: unknown field 'emial', did you mean 'email'?" },
         { "find_user", { org_id = UNKNOWN }, "email", "find_user: invalid: email is required" },
         { "find_user", { email = "a@b.c" }, "org_id", "list_users: invalid: org_id is required" },
-        { "find_user", { org_id = "x", email = "a@b.c" }, "org_id", "list_users: invalid: org_id must be a UUID" },
+        { "find_user", { org_id = "x", email = "a@b.c" }, "org_id",
+          "list_users: invalid: org_id must be a UUID" },
       } do
         local found, message, err = results(function() return client[case[1]](client, case[2]) end)
         assert.is_nil(found)
@@ -99,12 +112,22 @@ describe("bad usage of finding", function()
 
   it("raises where the methods are called", function()
     local raised, client = clients.raised, clients.sandbox()
-    assert.equal("find_org: use a colon: client:find_org{…}", raised(function() client.find_org { name = "Acme" } end))
-    assert.equal("find_org: arguments must be a table, got string", raised(function() client:find_org "Acme" end))
-    assert.equal("find_user: arguments must be a table, got nil", raised(function() client:find_user() end))
-    assert.truthy(raised(function() client:find_org({ name = "Acme" }, { tiemout = 1 }) end):find("unknown option 'tiemout'", 1, true))
+    assert.equal("find_org: use a colon: client:find_org{…}", raised(function()
+      client.find_org { name = "Acme" }
+    end))
+    assert.equal("find_org: arguments must be a table, got string", raised(function()
+      client:find_org "Acme"
+    end))
+    assert.equal("find_user: arguments must be a table, got nil", raised(function()
+      client:find_user()
+    end))
+    assert.truthy(raised(function()
+      client:find_org({ name = "Acme" }, { tiemout = 1 })
+    end):find("unknown option 'tiemout'", 1, true))
     assert.truthy(
-      raised(function() client:find_user({ org_id = UNKNOWN, email = "a@b.c" }, { x = 1 }) end):find(
+      raised(function()
+        client:find_user({ org_id = UNKNOWN, email = "a@b.c" }, { x = 1 })
+      end):find(
         "unknown option 'x'",
         1,
         true

@@ -15,8 +15,10 @@ describe("A header name", function()
     it("is valid: " .. name:sub(1, 30), function() assert.is_true(core.header_name_valid(name)) end)
   end
   for title, name in pairs {
-    ["empty"] = "", ["CR"] = "X\rY", ["LF"] = "X\nY", ["NUL"] = "X\0Y", ["CR LF and another header"] = "X: y\r\nZ", ["a colon"] = "X:", ["a space"] = "X Y",
-    ["a leading space"] = " X", ["a tab"] = "X\t", ["a quote"] = 'X"', ["parentheses"] = "X()", ["a slash"] = "X/Y", ["an umlaut"] = "X\195\182", ["0xFF"] = "\255", ["DEL"] = "\127",
+    ["empty"] = "", ["CR"] = "X\rY", ["LF"] = "X\nY", ["NUL"] = "X\0Y",
+    ["CR LF and another header"] = "X: y\r\nZ", ["a colon"] = "X:", ["a space"] = "X Y",
+    ["a leading space"] = " X", ["a tab"] = "X\t", ["a quote"] = 'X"', ["parentheses"] = "X()",
+    ["a slash"] = "X/Y", ["an umlaut"] = "X\195\182", ["0xFF"] = "\255", ["DEL"] = "\127",
     ["257 bytes"] = ("n"):rep(257), ["1 MB"] = ("n"):rep(2 ^ 20),
   } do
     it("K: is refused: " .. title, function() assert.is_false(core.header_name_valid(name)) end)
@@ -26,14 +28,18 @@ end)
 describe("A header value", function()
   -- The user agent, the version and the organization are checked by the same function.
   for title, value in pairs {
-    ["empty"] = "", ["a version"] = "2025-09-18", ["a user agent"] = "acme-sync/1.0 (+https://acme.example)", ["a tab"] = "a\tb", ["8192 bytes"] = ("v"):rep(8192),
+    ["empty"] = "", ["a version"] = "2025-09-18",
+    ["a user agent"] = "acme-sync/1.0 (+https://acme.example)", ["a tab"] = "a\tb",
+    ["8192 bytes"] = ("v"):rep(8192),
     ["all printable ASCII"] = " !\"#$%&'()*+,-./0123456789:;<=>?@ABCXYZ[\\]^_`abcxyz{|}~",
   } do
     it("is valid: " .. title, function() assert.is_true(core.header_value_valid(value)) end)
   end
   for title, value in pairs {
-    ["CR"] = "a\rb", ["LF"] = "a\nb", ["NUL"] = "a\0b", ["CR LF and another header"] = "a\r\nX-Evil: 1", ["a trailing line end"] = "a\r\n", ["a folded line"] = "a\r\n b",
-    ["ESC"] = "\27[0m", ["DEL"] = "\127", ["an umlaut"] = "\195\182", ["Latin-1"] = "\246", ["a byte order mark"] = "\239\187\191a", ["8193 bytes"] = ("v"):rep(8193),
+    ["CR"] = "a\rb", ["LF"] = "a\nb", ["NUL"] = "a\0b",
+    ["CR LF and another header"] = "a\r\nX-Evil: 1", ["a trailing line end"] = "a\r\n",
+    ["a folded line"] = "a\r\n b", ["ESC"] = "\27[0m", ["DEL"] = "\127", ["an umlaut"] = "\195\182",
+    ["Latin-1"] = "\246", ["a byte order mark"] = "\239\187\191a", ["8193 bytes"] = ("v"):rep(8193),
     ["1 MB"] = ("v"):rep(2 ^ 20),
   } do
     it("K: is refused: " .. title, function() assert.is_false(core.header_value_valid(value)) end)
@@ -42,8 +48,10 @@ end)
 
 describe("A header the library sets itself", function()
   for _, name in ipairs {
-    "Host", "Content-Length", "Transfer-Encoding", "Connection", "Authorization", "Proxy-Authorization", "Content-Type", "Accept-Encoding", "Expect", "TE",
-    "Trailer", "Upgrade", "Keep-Alive", "Proxy-Connection", "Cookie", "Idempotency-Key", "X-Polytomic-Version", "User-Agent", "Accept",
+    "Host", "Content-Length", "Transfer-Encoding", "Connection", "Authorization",
+    "Proxy-Authorization", "Content-Type", "Accept-Encoding", "Expect", "TE",
+    "Trailer", "Upgrade", "Keep-Alive", "Proxy-Connection", "Cookie", "Idempotency-Key",
+    "X-Polytomic-Version", "User-Agent", "Accept",
   } do
     it("K: is reserved in any case: " .. name, function()
       assert.is_true(core.header_reserved(name))
@@ -55,23 +63,28 @@ describe("A header the library sets itself", function()
     end)
   end
   it("leaves the others to the caller", function()
-    for _, name in ipairs { "X-Trace-Id", "traceparent", "X-Polytomic-Access-Mode", "Accept-Language", "" } do
+    for _, name in ipairs { "X-Trace-Id", "traceparent", "X-Polytomic-Access-Mode",
+        "Accept-Language", "" } do
       assert.is_false(core.header_reserved(name))
     end
   end)
 end)
 
 describe("An idempotency key", function()
-  for _, key in ipairs { "12345678", "order_42-A", ("k"):rep(255), "248df4b7-aa70-47b8-a036-33ac447e668d" } do
+  for _, key in ipairs { "12345678", "order_42-A", ("k"):rep(255),
+      "248df4b7-aa70-47b8-a036-33ac447e668d" } do
     it(
       "is valid: " .. key:sub(1, 40),
       function() assert.is_true(core.idempotency_key_valid(key)) end
     )
   end
   for title, key in pairs {
-    ["empty"] = "", ["7 bytes"] = "1234567", ["256 bytes"] = ("k"):rep(256), ["CR"] = "12345678\r", ["LF"] = "12345678\n", ["NUL"] = "1234\0005678",
-    ["CR LF and a header"] = "12345678\r\nX: y", ["a space"] = "1234 5678", ["a dot"] = "1234.5678", ["a slash"] = "1234/5678", ["a colon"] = "1234:5678", ["a quote"] = '"12345678"',
-    ["an umlaut"] = "1234567\195\182", ["0xFF"] = "1234567\255", ["'@'"] = "1234567@", ["'['"] = "1234567[", ["'`'"] = "1234567`", ["'{'"] = "1234567{",
+    ["empty"] = "", ["7 bytes"] = "1234567", ["256 bytes"] = ("k"):rep(256), ["CR"] = "12345678\r",
+    ["LF"] = "12345678\n", ["NUL"] = "1234\0005678", ["CR LF and a header"] = "12345678\r\nX: y",
+    ["a space"] = "1234 5678", ["a dot"] = "1234.5678", ["a slash"] = "1234/5678",
+    ["a colon"] = "1234:5678", ["a quote"] = '"12345678"', ["an umlaut"] = "1234567\195\182",
+    ["0xFF"] = "1234567\255", ["'@'"] = "1234567@", ["'['"] = "1234567[", ["'`'"] = "1234567`",
+    ["'{'"] = "1234567{",
   } do
     it("K: is refused: " .. title, function() assert.is_false(core.idempotency_key_valid(key)) end)
   end
@@ -95,9 +108,11 @@ describe("A UUID", function()
 
   local good = "248df4b7-aa70-47b8-a036-33ac447e668d"
   for title, text in pairs {
-    ["empty"] = "", ["a digit short"] = good:sub(1, -2), ["a digit long"] = good .. "0", ["braces"] = "{" .. good:sub(2, -2) .. "}", ["no dashes"] = (good:gsub("-", "0")),
-    ["a dash moved"] = "248df4b-7aa70-47b8-a036-33ac447e668d", ["a letter past f"] = "g" .. good:sub(2), ["a colon, the byte behind '9'"] = ":" .. good:sub(2), ["NUL"] = "\0" .. good:sub(2),
-    ["a line end"] = good:sub(1, -2) .. "\n", ["a path"] = "../" .. good:sub(4),
+    ["empty"] = "", ["a digit short"] = good:sub(1, -2), ["a digit long"] = good .. "0",
+    ["braces"] = "{" .. good:sub(2, -2) .. "}", ["no dashes"] = (good:gsub("-", "0")),
+    ["a dash moved"] = "248df4b-7aa70-47b8-a036-33ac447e668d", ["a letter past f"] = "g"
+      .. good:sub(2), ["a colon, the byte behind '9'"] = ":" .. good:sub(2), ["NUL"] = "\0"
+      .. good:sub(2), ["a line end"] = good:sub(1, -2) .. "\n", ["a path"] = "../" .. good:sub(4),
   } do
     it("K: is refused: " .. title, function() assert.is_false(core.uuid_valid(text)) end)
   end

@@ -116,12 +116,16 @@ end)
 
 describe("A written number", function()
   for _, case in ipairs {
-    { 0, "0" }, { MINUS_ZERO, "-0" }, { 1, "1" }, { -1, "-1" }, { 42.0, "42" }, { 1.5, "1.5" }, { -0.25, "-0.25" }, { 0.1, "0.1" },
-    { 1 / 3, "0.3333333333333333" }, { 0.1 + 0.2, "0.30000000000000004" }, { 1e15, "1000000000000000" }, { 1e16, "10000000000000000" },
-    { 2 ^ 53, "9007199254740992" }, { 2 ^ 53 - 1, "9007199254740991" }, { -2 ^ 53, "-9007199254740992" }, { 2 ^ 53 + 2, "9007199254740994" },
-    { 2 ^ 62, "4611686018427387904" }, { 2 ^ 63 - 1024, "9223372036854774784" }, { 2 ^ 63, "9.223372036854776e+18" },
-    { -2 ^ 63, "-9.223372036854776e+18" }, { 1e19, "1e+19" }, { 1e22, "1e+22" }, { 1e300, "1e+300" }, { 123456.789, "123456.789" },
-    { 1.7976931348623157e308, "1.7976931348623157e+308" }, { 2.2250738585072014e-308, "2.2250738585072014e-308" }, { 2 ^ -1074, "5e-324" },
+    { 0, "0" }, { MINUS_ZERO, "-0" }, { 1, "1" }, { -1, "-1" }, { 42.0, "42" }, { 1.5, "1.5" },
+    { -0.25, "-0.25" }, { 0.1, "0.1" }, { 1 / 3, "0.3333333333333333" }, { 0.1 + 0.2,
+      "0.30000000000000004" }, { 1e15, "1000000000000000" }, { 1e16, "10000000000000000" },
+    { 2 ^ 53, "9007199254740992" }, { 2 ^ 53 - 1, "9007199254740991" },
+    { -2 ^ 53, "-9007199254740992" }, { 2 ^ 53 + 2, "9007199254740994" },
+    { 2 ^ 62, "4611686018427387904" }, { 2 ^ 63 - 1024, "9223372036854774784" },
+    { 2 ^ 63, "9.223372036854776e+18" }, { -2 ^ 63, "-9.223372036854776e+18" }, { 1e19, "1e+19" },
+    { 1e22, "1e+22" }, { 1e300, "1e+300" }, { 123456.789, "123456.789" },
+    { 1.7976931348623157e308, "1.7976931348623157e+308" },
+    { 2.2250738585072014e-308, "2.2250738585072014e-308" }, { 2 ^ -1074, "5e-324" },
     { 1e-5, "1e-05" }, { 1e-310, "1e-310" }, { 2 ^ 51 + 0.5, "2251799813685248.5" },
   } do
     it("E7: is " .. case[2], function()
@@ -132,11 +136,13 @@ describe("A written number", function()
     end)
   end
 
-  for _, text in ipairs { "0", "-1", "9007199254740993", "9223372036854775807", "-9223372036854775808" } do
+  for _, text in ipairs { "0", "-1", "9007199254740993", "9223372036854775807",
+      "-9223372036854775808" } do
     it("E7: keeps the integer " .. text, function() assert.equal(text, core.json_integer(text)) end)
   end
 
-  for title, value in pairs { ["infinity"] = math.huge, ["minus infinity"] = -math.huge, ["not a number"] = 0 / 0, ["1e400"] = tonumber("1e400") } do
+  for title, value in pairs { ["infinity"] = math.huge, ["minus infinity"] = -math.huge,
+      ["not a number"] = 0 / 0, ["1e400"] = tonumber("1e400") } do
     it("E10: is refused: " .. title, function()
       local json, message = core.json_number(value)
       assert.is_nil(json)
@@ -202,8 +208,10 @@ end)
 
 describe("A look over JSON text", function()
   local documents = {
-    "0", "-0", "12", "-1.5", "1e5", "1E+5", "0.5e-5", "true", "false", "null", '""', '"a"', "{}", "[]", "[[]]", "[{}]", '{"a":{}}', "[1,2,3]", '{"a":1,"b":[true,null]}', '[{"a":1},[2]]', '[[2],{"a":1}]',
-    ' \t\r\n{ "a" : [ 1 , 2 ] , "b" : { } } \n', [["\"\\\/\b\f\n\r\t\u00e9\uD83D\uDE00"]], '{"data":{"id":"x","name":"Acme"}}', '{"a":1,"a":2}',
+    "0", "-0", "12", "-1.5", "1e5", "1E+5", "0.5e-5", "true", "false", "null", '""',
+    '"a"', "{}", "[]", "[[]]", "[{}]", '{"a":{}}', "[1,2,3]", '{"a":1,"b":[true,null]}',
+    '[{"a":1},[2]]', '[[2],{"a":1}]', ' \t\r\n{ "a" : [ 1 , 2 ] , "b" : { } } \n',
+    [["\"\\\/\b\f\n\r\t\u00e9\uD83D\uDE00"]], '{"data":{"id":"x","name":"Acme"}}', '{"a":1,"a":2}',
   }
   for _, text in ipairs(documents) do
     it(
@@ -213,7 +221,9 @@ describe("A look over JSON text", function()
   end
 
   it("finds every beginning of a document cut", function()
-    for _, text in ipairs { '{"data":[{"id":"\\u00e9\\n","n":-1.5e+3,"t":true,"f":false,"z":null},[],{}]}', '[0.5,"x"]', '[{"a":1},[2],{"b":[3]}]', '"abc"', "true", "false", "null" } do
+    for _, text in ipairs {
+        '{"data":[{"id":"\\u00e9\\n","n":-1.5e+3,"t":true,"f":false,"z":null},[],{}]}', '[0.5,"x"]',
+        '[{"a":1},[2],{"b":[3]}]', '"abc"', "true", "false", "null" } do
       for length = 0, #text - 1 do
         assert.equal("cut", core.json_look(text:sub(1, length), DEPTH), text:sub(1, length))
       end
@@ -222,19 +232,27 @@ describe("A look over JSON text", function()
   end)
 
   for title, text in pairs {
-    ["white space alone"] = " \r\n\t ", ["a minus sign"] = "-", ["a point without digits"] = "1.", ["an exponent without digits"] = "1e", ["an exponent's sign"] = "1e+",
+    ["white space alone"] = " \r\n\t ", ["a minus sign"] = "-", ["a point without digits"] = "1.",
+    ["an exponent without digits"] = "1e", ["an exponent's sign"] = "1e+",
     ["a comma at the end"] = "[1,", ["half an escape"] = '"\\', ["half a code"] = '"\\u12',
   } do
     it("finds it cut: " .. title, function() assert.equal("cut", core.json_look(text, DEPTH)) end)
   end
 
   for title, text in pairs {
-    ["HTML"] = "<html>", ["a word"] = "nul1", ["a capital"] = "True", ["E5: a byte order mark"] = "\239\187\191{}", ["a leading zero"] = "01", ["a leading plus"] = "+1",
-    ["a leading point"] = ".5", ["infinity"] = "Infinity", ["not a number"] = "NaN", ["hexadecimal"] = "0x10", ["single quotes"] = "'a'", ["a comment"] = "/**/1",
-    ["two values"] = "1 2", ["two objects"] = "{}{}", ["a comma behind"] = "{},", ["only a comma"] = "[,]", ["a last comma"] = "[1,]", ["a last comma in an object"] = '{"a":1,}',
-    ["no comma"] = "[1 2]", ["no colon"] = '{"a" 1}', ["no value"] = '{"a":}', ["no name"] = "{1:2}", ["a wrong closing bracket"] = "[1}", ["a wrong closing brace"] = '{"a":1]',
-    ["a closing bracket alone"] = "]", ["a raw line end in a string"] = '"a\nb"', ["a raw NUL in a string"] = '"a\0b"', ["NUL behind"] = "{}\0", ["an unknown escape"] = '"\\x41"',
-    ["E5: an escaped NUL byte"] = '"\\\0"', ["a bad code"] = '"\\u12g4"', ["a vertical tab"] = "\v1", ["a no-break space"] = "\194\160" .. "1",
+    ["HTML"] = "<html>", ["a word"] = "nul1",
+    ["a capital"] = "True", ["E5: a byte order mark"] = "\239\187\191{}", ["a leading zero"] = "01",
+    ["a leading plus"] = "+1", ["a leading point"] = ".5", ["infinity"] = "Infinity",
+    ["not a number"] = "NaN", ["hexadecimal"] = "0x10", ["single quotes"] = "'a'",
+    ["a comment"] = "/**/1", ["two values"] = "1 2", ["two objects"] = "{}{}",
+    ["a comma behind"] = "{},", ["only a comma"] = "[,]", ["a last comma"] = "[1,]",
+    ["a last comma in an object"] = '{"a":1,}', ["no comma"] = "[1 2]", ["no colon"] = '{"a" 1}',
+    ["no value"] = '{"a":}', ["no name"] = "{1:2}", ["a wrong closing bracket"] = "[1}",
+    ["a wrong closing brace"] = '{"a":1]', ["a closing bracket alone"] = "]",
+    ["a raw line end in a string"] = '"a\nb"', ["a raw NUL in a string"] = '"a\0b"',
+    ["NUL behind"] = "{}\0", ["an unknown escape"] = '"\\x41"',
+    ["E5: an escaped NUL byte"] = '"\\\0"', ["a bad code"] = '"\\u12g4"',
+    ["a vertical tab"] = "\v1", ["a no-break space"] = "\194\160" .. "1",
   } do
     it(
       "finds it invalid: " .. title,

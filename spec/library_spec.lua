@@ -127,9 +127,11 @@ describe("library/polytomic.lua", function()
     end
   end)
 
-  it("tells arguments, options and three returns of every operation, on clients and on the module", function()
+  it("tells arguments, options and three returns of every operation, on clients and on the module",
+    function()
     for _, operation in ipairs(polytomic.operations) do
-      for _, signature in ipairs { "function Client:" .. operation.name, "function M." .. operation.name } do
+      for _, signature in ipairs { "function Client:" .. operation.name,
+          "function M." .. operation.name } do
         local above = annotations(signature)
         assert.truthy(
           above:find("---@param arguments%?? polytomic%.arguments%." .. operation.name .. "\n"),

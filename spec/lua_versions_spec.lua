@@ -204,7 +204,9 @@ describe("A coroutine", function()
       partner_key = sandbox.partner_key,
       wait = wait,
     }
-    for _, list in pairs { client = function() return client:list_orgs() end, module = function() return polytomic.list_orgs() end, request = function() return client:request { method = "GET", path = "/api/organizations" } end } do
+    for _, list in pairs { client = function() return client:list_orgs() end,
+        module = function() return polytomic.list_orgs() end, request =
+          function() return client:request { method = "GET", path = "/api/organizations" } end } do
       local co = coroutine.create(list)
       local suspensions = 0
       local ok, value
@@ -286,7 +288,9 @@ describe("The types in library/polytomic.lua", function()
       return text:match("%-%-%-@class polytomic%." .. class .. "\n(.-)\n\n")
     end
     local client = clients.sandbox()
-    for class, try in pairs { Options = function(options) return pcall(polytomic.new, options) end, CallOptions = function(options) return pcall(client.create_org, client, { name = "x" }, options) end } do
+    for class, try in pairs { Options = function(options) return pcall(polytomic.new, options) end,
+        CallOptions = function(options) return pcall(client.create_org, client, { name = "x" },
+          options) end } do
       local count = 0
       for name in fields(class):gmatch("@field ([%w_]+)") do
         local _, message = try { [name] = io.stdout }

@@ -178,7 +178,8 @@ describe("step", function()
   it("drives the calls of every client that shares the connections", function()
     local client = clients.sandbox()
     local org = assert(client:create_org { name = "Acme" })
-    sandbox:faults { { operation = "get_current_org", fault = "latency", seconds = 0.1, times = 1 } }
+    sandbox:faults { { operation = "get_current_org", fault = "latency", seconds = 0.1,
+      times = 1 } }
     local shared = client:as_org(org.id)
     local call = shared:start("get_current_org")
     assert.equal(1, client:step(0))
@@ -219,7 +220,8 @@ describe("step", function()
     first:cancel()
   end)
 
-  it("leaves the rest to a blocking call, where it opened all the TLS connections it may", function()
+  it("leaves the rest to a blocking call, where it opened all the TLS connections it may",
+    function()
     local tls = sandbox.tls():reset()
     local client = polytomic.new {
       base_url = tls.url,
@@ -255,7 +257,8 @@ describe("step", function()
 end)
 
 describe("pollfd, events and timeout", function()
-  it("are a descriptor that stays the same, \"r\", and nothing to wait for while nothing is active", function()
+  it("are a descriptor that stays the same, \"r\", and nothing to wait for while nothing is active",
+    function()
     local client = clients.sandbox()
     local descriptor = client:pollfd()
     assert.is_number(descriptor)
@@ -488,7 +491,8 @@ describe("wait", function()
 
   it("takes part where a module function's default client has it", function()
     local waits = 0
-    local client = polytomic.configure { base_url = sandbox.url, partner_key = sandbox.partner_key, env = false, wait = function(one)
+    local client = polytomic.configure { base_url = sandbox.url, partner_key = sandbox.partner_key,
+      env = false, wait = function(one)
       waits = waits + 1
       one:step(0.05)
     end }
@@ -536,8 +540,9 @@ if _VERSION == "Lua 5.4" then
         assert(name == "Initech")
         print "fine"
       ]]
-      status, out, err = process.run({ process.interpreter(), script, sandbox.url, sandbox.partner_key },
-        { env = process.environment { LUA_CPATH = build .. "/5.4/?.so;" .. package.cpath } })
+      status, out, err =
+        process.run({ process.interpreter(), script, sandbox.url, sandbox.partner_key },
+          { env = process.environment { LUA_CPATH = build .. "/5.4/?.so;" .. package.cpath } })
       assert.equal("fine\n", out, err)
       assert.equal(0, status)
     end)

@@ -186,7 +186,8 @@ for title, way in pairs(ways) do
       assert.same({}, must("list_users", { org_id = org.id }))
     end)
 
-    it("create_user_api_key mints a key that works, and another one in its place only with force", function()
+    it("create_user_api_key mints a key that works, and another one in its place only with force",
+      function()
       local org = must("create_org", { name = "Acme" })
       local jane = must("create_user", { org_id = org.id, email = "jane@acme.com" })
       local first = must("create_user_api_key", { org_id = org.id, id = jane.id }).value
@@ -202,7 +203,8 @@ for title, way in pairs(ways) do
       assert.same(org, (clients.sandbox({ api_key = second }):get_current_org()))
     end)
 
-    it("the operations of the current organization work with an organization and with a user's key", function()
+    it("the operations of the current organization work with an organization and with a user's key",
+      function()
       local org = must("create_org", { name = "Acme" })
       local boss =
         must("create_user", { org_id = org.id, email = "boss@acme.com", role_ids = { admin } })

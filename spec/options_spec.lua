@@ -21,7 +21,9 @@ local bad_booleans = { "true", 0, 1, {}, nothing }
 local bad_functions = { "x", 7, true, {} }
 local bad_texts = { "a\nb", "a\rb", "a\0b", "a\tb\n", "\195\188", "\239\187\191a", "a\127" }
 
-local function counts(least, most) return { least - 1, most + 1, least + 0.5, huge, nan, "4", true, {} } end
+local function counts(least, most)
+  return { least - 1, most + 1, least + 0.5, huge, nan, "4", true, {} }
+end
 local function join(...)
   local all = {}
   for _, list in ipairs { ... } do
@@ -30,32 +32,44 @@ local function join(...)
   return all
 end
 
-local bad_keys = join(bad_strings, { "two words", "line\nbreak", "tab\tinside", "NUL\0inside", "uml\195\164ut", "\239\187\191mark", "\255bytes", "DEL\127", long })
-local bad_base_urls = join(bad_strings, { "", " ", "ftp://x", "file:///etc/passwd", "http://polytomic.example", "https://", "https://user@x", "https://user:pw@x", "https://x?y=1", "https://x#f", "https://x:0", "https://x:65536",
-  "https://x:y", "https://x/a\\b", "https://x/../y", "https://x y", "https://x\n", "https://x\0y", "https://\195\188", "x/./y" })
+local bad_keys = join(bad_strings, { "two words", "line\nbreak", "tab\tinside", "NUL\0inside",
+  "uml\195\164ut", "\239\187\191mark", "\255bytes", "DEL\127", long })
+local bad_base_urls = join(bad_strings, { "", " ", "ftp://x", "file:///etc/passwd",
+  "http://polytomic.example", "https://", "https://user@x", "https://user:pw@x",
+  "https://x?y=1", "https://x#f", "https://x:0", "https://x:65536", "https://x:y", "https://x/a\\b",
+  "https://x/../y", "https://x y", "https://x\n", "https://x\0y", "https://\195\188", "x/./y" })
 
 -- For each option: what it takes, and what it does not.
 local client_options = {
   api_key = { { "k", "api-key-of-specs", " trimmed \r\n", '"quoted"', "" }, bad_keys },
   partner_key = { { "partner-key-of-specs", ("k"):rep(4096) }, bad_keys },
   deployment_key = { { "deployment-key-of-specs" }, bad_keys },
-  organization = { { uuid, uuid:upper() }, join(bad_strings, { "", "acme", uuid .. "0", uuid .. "\n", "{" .. uuid .. "}", "../" .. uuid:sub(4) }) },
-  base_url = { { "polytomic.example", "https://x", "https://x/", "https://x:8443/base/", "http://127.0.0.1:1", "http://localhost", "http://[::1]:80" }, bad_base_urls },
-  version = { { "2025-09-18", "v1" }, join(bad_strings, bad_texts, { "", "a b", "a:b", ("1"):rep(64) }) },
+  organization = { { uuid, uuid:upper() }, join(bad_strings,
+    { "", "acme", uuid .. "0", uuid .. "\n", "{" .. uuid .. "}", "../" .. uuid:sub(4) }) },
+  base_url = { { "polytomic.example", "https://x", "https://x/", "https://x:8443/base/",
+    "http://127.0.0.1:1", "http://localhost", "http://[::1]:80" }, bad_base_urls },
+  version = { { "2025-09-18", "v1" },
+    join(bad_strings, bad_texts, { "", "a b", "a:b", ("1"):rep(64) }) },
   timeout = { { 1, 0.001, 90, 1e9 }, bad_seconds },
   attempt_timeout = { { 1, 0.25 }, bad_seconds },
   connect_timeout = { { 1, 0.25 }, bad_seconds },
   retries = { { 0, 1, 100 }, counts(0, 100) },
   max_connections = { { 1, 1000 }, counts(1, 1000) },
   max_response_bytes = { { 1, 4294967296 }, counts(1, 4294967296) },
-  proxy = { { "", "proxy.example:3128", "http://u:p@proxy.example", "socks5h://127.0.0.1:1080" }, join(bad_strings, { "ftp://x", "http://x\ny", "http://x y", "http://\195\188", "http://", "http://x:99999", "http://x:0", "http://x:y", "http://[::1", "::::", "http://u:p#q@x" }) },
+  proxy = { { "", "proxy.example:3128", "http://u:p@proxy.example", "socks5h://127.0.0.1:1080" },
+    join(bad_strings, { "ftp://x", "http://x\ny", "http://x y", "http://\195\188", "http://",
+      "http://x:99999", "http://x:0", "http://x:y", "http://[::1", "::::", "http://u:p#q@x" }) },
   allow_http = { { true, false }, bad_booleans },
   http_version = { { "1.1", "2" }, { "1.0", "3", "2\0", "", 2, 1.1, true } },
-  ca_file = { { certificates.ca }, join(bad_strings, { "", missing, certificates.ca .. "\0", process.directory(), readable, certificates.client.key }) },
+  ca_file = { { certificates.ca }, join(bad_strings, { "", missing, certificates.ca .. "\0",
+    process.directory(), readable, certificates.client.key }) },
   ca_path = { { process.directory() }, join(bad_strings, { "", missing, certificates.ca }) },
-  client_cert = { { certificates.client.certificate }, join(bad_strings, { "", missing, process.directory(), readable, certificates.client.key }) },
-  client_key = { { certificates.client.key }, join(bad_strings, { "", missing, process.directory(), readable, certificates.client.certificate }) },
-  user_agent = { { "acme/1.0 (+https://acme.example)", ("u"):rep(256) }, join(bad_strings, bad_texts, { "", ("u"):rep(257), "a\r\nX-Evil: 1" }) },
+  client_cert = { { certificates.client.certificate },
+    join(bad_strings, { "", missing, process.directory(), readable, certificates.client.key }) },
+  client_key = { { certificates.client.key }, join(bad_strings,
+    { "", missing, process.directory(), readable, certificates.client.certificate }) },
+  user_agent = { { "acme/1.0 (+https://acme.example)", ("u"):rep(256) },
+    join(bad_strings, bad_texts, { "", ("u"):rep(257), "a\r\nX-Evil: 1" }) },
   read_only = { { true, false }, bad_booleans },
   env = { { false }, bad_booleans },
   on_event = { { nothing, print }, bad_functions },
@@ -69,10 +83,17 @@ local call_options = {
   timeout = { { 1, 0.5 }, bad_seconds },
   attempt_timeout = { { 1, 0.5 }, bad_seconds },
   retries = { { 0, 3 }, counts(0, 100) },
-  idempotency_key = { { "order_42-A", ("k"):rep(255), false }, { "short-7", ("k"):rep(256), "with a space", "12345678\n", "1234\0005678", "12345678\r\nX: y", "1234567\195\182", true, 12345678, {} } },
-  headers = { { {}, { ["X-Trace-Id"] = "7f3c" }, { traceparent = "" } }, { "X: y", 7, true, { "X: y" }, { [1] = "x" }, { X = 7 }, { X = true }, { ["X Y"] = "z" }, { ["X:"] = "z" }, { [""] = "z" }, { X = "a\r\nY: b" },
-    { X = "\t" }, { X = "  " }, { X = ("a"):rep(8193) }, { X = "a\nb" }, { X = "a\0b" }, { X = "\195\188" }, { ["X\r\nY"] = "z" }, { Authorization = "Bearer x" }, { host = "x" }, { ["Content-Length"] = "1" }, { ["Transfer-Encoding"] = "chunked" }, { ["idempotency-key"] = "12345678" },
-    { ["User-Agent"] = "x" }, { ["X-Polytomic-Version"] = "x" }, { Cookie = "a=b" } } },
+  idempotency_key = { { "order_42-A", ("k"):rep(255), false },
+    { "short-7", ("k"):rep(256), "with a space", "12345678\n", "1234\0005678", "12345678\r\nX: y",
+      "1234567\195\182", true, 12345678, {} } },
+  headers = { { {}, { ["X-Trace-Id"] = "7f3c" }, { traceparent = "" } },
+    { "X: y", 7, true, { "X: y" }, { [1] = "x" }, { X = 7 }, { X = true }, { ["X Y"] = "z" },
+      { ["X:"] = "z" }, { [""] = "z" }, { X = "a\r\nY: b" },
+    { X = "\t" }, { X = "  " }, { X = ("a"):rep(8193) }, { X = "a\nb" },
+    { X = "a\0b" }, { X = "\195\188" }, { ["X\r\nY"] = "z" }, { Authorization = "Bearer x" },
+    { host = "x" }, { ["Content-Length"] = "1" }, { ["Transfer-Encoding"] = "chunked" },
+    { ["idempotency-key"] = "12345678" }, { ["User-Agent"] = "x" },
+    { ["X-Polytomic-Version"] = "x" }, { Cookie = "a=b" } } },
   version = { { "2024-02-08" }, join(bad_strings, bad_texts, { "" }) },
   organization = { { uuid }, join(bad_strings, { "", "acme" }) },
 }
@@ -102,20 +123,25 @@ describe("polytomic.new", function()
       end
     end)
 
-    it("refuses bad values of " .. name .. " at the caller's line, naming it and never the value", function()
+    it("refuses bad values of " .. name .. " at the caller's line, naming it and never the value",
+      function()
       for _, value in ipairs(bad) do
         local options = { env = false }
         options[name] = value
         local message = clients.raised(function() local _ = polytomic.new(options) end)
         assert.is_truthy(message:find("^" .. name .. " "), message)
         assert.is_nil(message:find("[%c\128-\255]"), message)
-        if type(value) == "string" and #value > 3 then assert.is_nil(message:find(value, 1, true), message) end
+        if type(value) == "string" and #value > 3 then
+          assert.is_nil(message:find(value, 1, true), message)
+        end
       end
     end)
   end
 
   it("refuses a client_key without its certificate", function()
-    local message = clients.raised(function() local _ = polytomic.new { env = false, client_key = certificates.client.key } end)
+    local message = clients.raised(function()
+      local _ = polytomic.new { env = false, client_key = certificates.client.key }
+    end)
     assert.equal("client_key needs client_cert, the certificate it belongs to", message)
   end)
 
@@ -133,32 +159,48 @@ describe("polytomic.new", function()
   end)
 
   it("refuses unknown names, one of a call's among them, and values without a name", function()
-    for name, nearest in pairs { apikey = "api_key", ["api_key "] = "api_key", API_KEY = "api_key", time_out = "timeout", verify = false, idempotency_key = false, headers = false, [""] = false } do
-      local message = "unknown option '" .. name .. "'" .. (nearest and ", did you mean '" .. nearest .. "'?" or "")
-      assert.equal(message, clients.raised(function() local _ = polytomic.new { [name] = true } end))
+    for name, nearest in pairs { apikey = "api_key", ["api_key "] = "api_key", API_KEY = "api_key",
+        time_out = "timeout", verify = false, idempotency_key = false, headers = false,
+        [""] = false } do
+      local message = "unknown option '" .. name .. "'"
+        .. (nearest and ", did you mean '" .. nearest .. "'?" or "")
+      assert.equal(message, clients.raised(function()
+        local _ = polytomic.new { [name] = true }
+      end))
     end
-    assert.equal("options must have names, got a key of type number", clients.raised(function() local _ = polytomic.new { "api-key-of-specs" } end))
-    assert.equal("options must have names, got a key of type boolean", clients.raised(function() local _ = polytomic.new { [true] = 1 } end))
+    assert.equal("options must have names, got a key of type number", clients.raised(function()
+      local _ = polytomic.new { "api-key-of-specs" }
+    end))
+    assert.equal("options must have names, got a key of type boolean", clients.raised(function()
+      local _ = polytomic.new { [true] = 1 }
+    end))
   end)
 
   it("never writes into the options and keeps nothing of them", function()
-    local options = { env = false, base_url = sandbox.url .. "/", partner_key = " " .. sandbox.partner_key .. " ", retries = 0 }
+    local options = { env = false, base_url = sandbox.url .. "/",
+      partner_key = " " .. sandbox.partner_key .. " ", retries = 0 }
     local client = polytomic.new(options)
-    assert.same({ env = false, base_url = sandbox.url .. "/", partner_key = " " .. sandbox.partner_key .. " ", retries = 0 }, options)
+    assert.same({ env = false, base_url = sandbox.url .. "/",
+      partner_key = " " .. sandbox.partner_key .. " ", retries = 0 }, options)
     options.partner_key, options.base_url = "another", "https://elsewhere.example"
     assert.is_table(client:list_orgs())
     client:close()
   end)
 
   it("takes plain http to any host with allow_http, in whatever order", function()
-    local client = polytomic.new { env = false, base_url = "http://polytomic.example:8080", allow_http = true }
+    local client =
+      polytomic.new { env = false, base_url = "http://polytomic.example:8080", allow_http = true }
     assert.is_truthy(tostring(client):find("polytomic.example:8080", 1, true))
     client:close()
   end)
 
   it("says of a base URL what is wrong with it", function()
-    for url, problem in pairs { ["http://polytomic.example"] = "allow_http", ["https://user:pw@x"] = "user%-info", ["https://x?y=1"] = "query", ["https://x#f"] = "fragment" } do
-      assert.is_truthy(clients.raised(function() local _ = polytomic.new { base_url = url } end):find(problem), problem)
+    for url, problem in pairs { ["http://polytomic.example"] = "allow_http",
+        ["https://user:pw@x"] = "user%-info", ["https://x?y=1"] = "query",
+        ["https://x#f"] = "fragment" } do
+      assert.is_truthy(clients.raised(function()
+        local _ = polytomic.new { base_url = url }
+      end):find(problem), problem)
     end
   end)
 end)
@@ -175,40 +217,59 @@ describe("A call", function()
       end
     end)
 
-    it("refuses bad values of " .. name .. " at the caller's line, naming it, and sends nothing", function()
+    it("refuses bad values of " .. name .. " at the caller's line, naming it, and sends nothing",
+      function()
       local client, server = clients.answered { 200, '{"data":{}}' }
       for _, value in ipairs(bad) do
         local options = { [name] = value }
-        local message = clients.raised(function() local _ = client:create_org({ name = "Acme" }, options) end)
+        local message = clients.raised(function()
+          local _ = client:create_org({ name = "Acme" }, options)
+        end)
         assert.is_truthy(message:find("^" .. name), message)
         assert.is_nil(message:find("[%c\128-\255]"), message)
-        assert.equal(message, clients.raised(function() local _ = client:start("create_org", { name = "Acme" }, options) end))
-        assert.equal(message, clients.raised(function() local _ = client:request({ method = "POST", path = "/api/x" }, options) end))
+        assert.equal(message, clients.raised(function()
+          local _ = client:start("create_org", { name = "Acme" }, options)
+        end))
+        assert.equal(message, clients.raised(function()
+          local _ = client:request({ method = "POST", path = "/api/x" }, options)
+        end))
       end
       assert.equal(0, server:connections())
     end)
   end
 
-  it("refuses unknown options, one of polytomic.new's among them, and options that are no table", function()
+  it("refuses unknown options, one of polytomic.new's among them, and options that are no table",
+    function()
     local client = clients.sandbox()
-    for name, nearest in pairs { retrys = "retries", connect_timeout = false, api_key = false, [""] = false } do
-      local message = "unknown option '" .. name .. "'" .. (nearest and ", did you mean '" .. nearest .. "'?" or "")
-      assert.equal(message, clients.raised(function() local _ = client:list_orgs({}, { [name] = 1 }) end))
+    for name, nearest in pairs { retrys = "retries", connect_timeout = false, api_key = false,
+        [""] = false } do
+      local message = "unknown option '" .. name .. "'"
+        .. (nearest and ", did you mean '" .. nearest .. "'?" or "")
+      assert.equal(message, clients.raised(function()
+        local _ = client:list_orgs({}, { [name] = 1 })
+      end))
     end
-    assert.equal("options must have names, got a key of type number", clients.raised(function() local _ = client:list_orgs({}, { 5 }) end))
-    assert.equal("list_orgs: options must be a table, got number", clients.raised(function() local _ = client:list_orgs({}, 5) end))
+    assert.equal("options must have names, got a key of type number", clients.raised(function()
+      local _ = client:list_orgs({}, { 5 })
+    end))
+    assert.equal("list_orgs: options must be a table, got number", clients.raised(function()
+      local _ = client:list_orgs({}, 5)
+    end))
     assert.same({}, sandbox:requests())
   end)
 
   it("takes an idempotency key for PUT as it is, and none for GET and DELETE", function()
     local client, server = clients.answered { 200, '{"data":{}}' }
-    assert.is_table(client:update_org({ id = uuid, name = "x" }, { idempotency_key = "order_42-A" }))
+    assert.is_table(client:update_org({ id = uuid, name = "x" },
+      { idempotency_key = "order_42-A" }))
     assert.is_table(client:update_org { id = uuid, name = "x" })
     for name, arguments in pairs { get_org = { id = uuid }, delete_org = { id = uuid } } do
       assert.is_truthy(
         clients
           .raised(
-            function() local _ = client[name](client, arguments, { idempotency_key = "order_42-A" }) end
+            function()
+              local _ = client[name](client, arguments, { idempotency_key = "order_42-A" })
+            end
           )
           :find("^idempotency_key goes with")
       )
@@ -354,7 +415,9 @@ describe("Bad usage is told at the caller's line", function()
   end)
 
   it("by the module's functions, with and without wait", function()
-    for _, wait in ipairs { false, function(client, call) while not call:done() do client:step(0.1) end end } do
+    for _, wait in ipairs { false, function(client, call)
+      while not call:done() do client:step(0.1) end
+    end } do
       local client = polytomic.configure {
         env = false,
         base_url = sandbox.url,
@@ -425,7 +488,9 @@ describe("A bad value from the environment", function()
   end
 
   it("raises at the line of new, of client and of the first call, naming the variable and not the value", function()
-    for _, call in ipairs { "polytomic.new()", "polytomic.new { retries = 0 }", "polytomic.client()", 'polytomic.create_org { name = "Acme" }', "polytomic.configure {}" } do
+    for _,
+        call in ipairs { "polytomic.new()", "polytomic.new { retries = 0 }", "polytomic.client()",
+            'polytomic.create_org { name = "Acme" }', "polytomic.configure {}" } do
       local message = told(call, "POLYTOMIC_PARTNER_KEY", "two words")
       assert.equal(
         "POLYTOMIC_PARTNER_KEY must hold printable ASCII characters only, without spaces",
@@ -435,7 +500,8 @@ describe("A bad value from the environment", function()
   end)
 
   it("is told of every variable", function()
-    for _, name in ipairs { "POLYTOMIC_API_KEY", "POLYTOMIC_DEPLOYMENT_KEY", "POLYTOMIC_PARTNER_KEY" } do
+    for _, name in ipairs { "POLYTOMIC_API_KEY", "POLYTOMIC_DEPLOYMENT_KEY",
+        "POLYTOMIC_PARTNER_KEY" } do
       for _, value in ipairs { "line\nbreak", "\239\187\191canary", "canary\255" } do
         local message = told("polytomic.new()", name, value)
         assert.is_truthy(message:find("^" .. name .. " must "), message)

@@ -27,7 +27,8 @@ for _, mode in ipairs(modes) do
     after_each(clients.close)
 
     local function answered(replies)
-      local client, server = clients.answered(replies, mode.options { api_key = "key-of-a-user", partner_key = "partner-key-of-specs" })
+      local client, server = clients.answered(replies,
+        mode.options { api_key = "key-of-a-user", partner_key = "partner-key-of-specs" })
       return client, server
     end
 
@@ -35,7 +36,9 @@ for _, mode in ipairs(modes) do
     local function ids_of(client, operation, arguments, options)
       local ids = {}
       local ok, message = mode.attempt(function()
-        for item in client:each(operation, arguments, options) do ids[#ids + 1] = tostring(item.id) end
+        for item in client:each(operation, arguments, options) do
+          ids[#ids + 1] = tostring(item.id)
+        end
       end)
       return table.concat(ids, " "), not ok and message or nil
     end
@@ -48,16 +51,20 @@ for _, mode in ipairs(modes) do
       return results[1], results[2], results[3]
     end
 
-    it("gives every item over all pages, with the response of its page, in one request per page", function()
-      local client, server = answered { page({ "a", "b" }, '"t1"'), page({ "c" }, '"t 2&"'), page({ "d" }) }
+    it("gives every item over all pages, with the response of its page, in one request per page",
+      function()
+      local client, server =
+        answered { page({ "a", "b" }, '"t1"'), page({ "c" }, '"t 2&"'), page({ "d" }) }
       local seen = {}
       assert(mode.attempt(function()
         for item, response in client:each("list_syncs", { limit = 2 }) do
-          seen[#seen + 1] = item.id .. tostring(response.status) .. tostring(response.body.pagination and response.body.pagination.next_page_token)
+          seen[#seen + 1] = item.id .. tostring(response.status)
+            .. tostring(response.body.pagination and response.body.pagination.next_page_token)
         end
       end))
       assert.same({ "a200t1", "b200t1", "c200t 2&", "d200nil" }, seen)
-      assert.same({ "/api/syncs?limit=2", "/api/syncs?page_token=t1&limit=2", "/api/syncs?page_token=t%202%26&limit=2" }, targets(server))
+      assert.same({ "/api/syncs?limit=2", "/api/syncs?page_token=t1&limit=2",
+        "/api/syncs?page_token=t%202%26&limit=2" }, targets(server))
     end)
 
     it("gives the items of a list that is not paginated, in one request", function()
@@ -76,7 +83,9 @@ for _, mode in ipairs(modes) do
       assert.equal("", (ids_of(client, "list_orgs")))
       client = answered { { 200, '{"data":[null,{"id":"a"}]}' } }
       local items = {}
-      assert(mode.attempt(function() for item in client:each "list_orgs" do items[#items + 1] = item end end))
+      assert(mode.attempt(function()
+        for item in client:each "list_orgs" do items[#items + 1] = item end
+      end))
       assert.equal(polytomic.null, items[1])
       assert.equal("a", items[2].id)
     end)
@@ -97,7 +106,8 @@ for _, mode in ipairs(modes) do
     end
 
     it("J: ends in an error where a list that has one page names a further one", function()
-      for _, more in ipairs { '"pagination":{"next_page_token":"t2"}', '"links":{"next":"/x?page=2"}' } do
+      for _, more in ipairs { '"pagination":{"next_page_token":"t2"}',
+          '"links":{"next":"/x?page=2"}' } do
         local client, server = answered { { 200, '{"data":[{"id":"a"}],' .. more .. "}" } }
         local ids, message = ids_of(client, "list_orgs")
         assert.equal("a", ids)
@@ -117,7 +127,8 @@ for _, mode in ipairs(modes) do
         local client, server = answered { page({ "a" }, case[1]) }
         local ids, message = ids_of(client, "list_syncs")
         assert.equal("a", ids)
-        assert.truthy(message:find("list_syncs: 200 bad_response: pagination.next_page_token " .. case[2], 1, true), message)
+        assert.truthy(message:find("list_syncs: 200 bad_response: pagination.next_page_token "
+            .. case[2], 1, true), message)
         assert.equal(1, #server:requests())
       end)
     end
@@ -146,7 +157,8 @@ for _, mode in ipairs(modes) do
         local items, message, err = next_of(pages)
         assert.is_nil(items)
         assert.equal(message, tostring(err))
-        assert.same({ "bad_response", "unknown", 200, "list_syncs" }, { err.kind, err.outcome, err.status, err.operation })
+        assert.same({ "bad_response", "unknown", 200, "list_syncs" },
+          { err.kind, err.outcome, err.status, err.operation })
         assert.is_nil(err.cursor)
       end
       assert.is_nil(pages:cursor())
@@ -158,9 +170,12 @@ for _, mode in ipairs(modes) do
       assert.equal("a b", (ids_of(client, "list_syncs")))
     end)
 
-    it("J: ends with an error where fresh tokens never stop, and goes on from its cursor", function()
+    it("J: ends with an error where fresh tokens never stop, and goes on from its cursor",
+      function()
       local most, most_empty = pages_module.most_pages, pages_module.most_empty_pages
-      finally(function() pages_module.most_pages, pages_module.most_empty_pages = most, most_empty end)
+      finally(function()
+        pages_module.most_pages, pages_module.most_empty_pages = most, most_empty
+      end)
       pages_module.most_pages, pages_module.most_empty_pages = 6, 4
       local full, empty = {}, {}
       for index = 1, 8 do
@@ -170,7 +185,9 @@ for _, mode in ipairs(modes) do
       local client, server = answered(full)
       local ids, message = ids_of(client, "list_syncs")
       assert.equal("i1 i2 i3 i4 i5 i6", ids)
-      assert.truthy(message:find('6 pages were read and there is still another one (resume with page_token = "t6")', 1, true), message)
+      assert.truthy(message:find(
+        '6 pages were read and there is still another one (resume with page_token = "t6")', 1,
+        true), message)
       assert.equal(6, #server:requests())
       client, server = answered(empty)
       ids, message = ids_of(client, "list_syncs")
@@ -180,7 +197,8 @@ for _, mode in ipairs(modes) do
     end)
 
     it("J: returns a failure in the middle with the cursor, asks for the same page again, and resumes elsewhere", function()
-      local client, server = answered { page({ "a" }, '"t1"'), { 403, '{"message":"not today"}' }, page({ "b" }, '"t2"'), page { "c" } }
+      local client, server = answered { page({ "a" }, '"t1"'), { 403, '{"message":"not today"}' },
+        page({ "b" }, '"t2"'), page { "c" } }
       local pages = client:pages("list_syncs", { limit = 1 })
       assert.is_nil(pages:cursor())
       assert.equal("a", next_of(pages)[1].id)
@@ -190,12 +208,14 @@ for _, mode in ipairs(modes) do
       assert.equal("forbidden", err.kind)
       assert.equal("t1", err.cursor)
       assert.equal(message, tostring(err))
-      assert.truthy(message:find("not today", 1, true) and message:find('(resume with page_token = "t1")', 1, true), message)
+      assert.truthy(message:find("not today", 1, true)
+          and message:find('(resume with page_token = "t1")', 1, true), message)
       assert.same({ "t1", "page_token" }, { pages:cursor() })
       assert.equal("b", next_of(pages)[1].id)
       local token, argument = pages:cursor()
       assert.equal("c", (ids_of(client, "list_syncs", { limit = 1, [argument] = token })))
-      assert.same({ "/api/syncs?limit=1", "/api/syncs?page_token=t1&limit=1", "/api/syncs?page_token=t1&limit=1", "/api/syncs?page_token=t2&limit=1" }, targets(server))
+      assert.same({ "/api/syncs?limit=1", "/api/syncs?page_token=t1&limit=1",
+        "/api/syncs?page_token=t1&limit=1", "/api/syncs?page_token=t2&limit=1" }, targets(server))
     end)
 
     it("J: raises a failure in the middle with the cursor, on one line", function()
@@ -227,23 +247,28 @@ for _, mode in ipairs(modes) do
     end)
 
     it("says what is wrong where the items are no list", function()
-      for text, what in pairs { ['"x"'] = "a string", ['{"a":1}'] = "an object", ["true"] = "a boolean" } do
+      for text, what in pairs { ['"x"'] = "a string", ['{"a":1}'] = "an object",
+          ["true"] = "a boolean" } do
         local client = answered { { 200, '{"data":{"entries":' .. text .. "}}" } }
-        local _, message = ids_of(client, "get_sync_execution_console_logs", { sync_id = ID, id = ID })
+        local _, message =
+          ids_of(client, "get_sync_execution_console_logs", { sync_id = ID, id = ID })
         assert.equal(("get_sync_execution_console_logs: 200 bad_response: data.entries is %s instead of a list"):format(what), message)
       end
     end)
 
     it("follows the cursor of console logs", function()
       local client, server = answered {
-        { 200, '{"data":{"entries":[{"id":1},{"id":2}],"next_cursor":"c1"}}' }, { 200, '{"data":{"entries":null,"next_cursor":"c2"}}' },
+        { 200, '{"data":{"entries":[{"id":1},{"id":2}],"next_cursor":"c1"}}' },
+        { 200, '{"data":{"entries":null,"next_cursor":"c2"}}' },
         { 200, '{"data":{"entries":[{"id":3}],"next_cursor":null}}' },
       }
-      assert.equal("1 2 3", (ids_of(client, "get_sync_execution_console_logs", { sync_id = ID, id = ID, limit = 2 }):gsub("%.0", "")))
+      assert.equal("1 2 3", (ids_of(client, "get_sync_execution_console_logs",
+        { sync_id = ID, id = ID, limit = 2 }):gsub("%.0", "")))
       local path = ("/api/syncs/%s/executions/%s/console-logs?"):format(ID, ID)
       local asked = targets(server)
       assert.equal(3, #asked)
-      assert.truthy(asked[2]:find("after=c1", 1, true) and asked[3]:find("after=c2", 1, true), asked[2] .. path)
+      assert.truthy(asked[2]:find("after=c1", 1, true) and asked[3]:find("after=c2", 1, true),
+        asked[2] .. path)
     end)
 
     it("tells bad data with the first page, and sends nothing", function()
@@ -266,17 +291,20 @@ for _, mode in ipairs(modes) do
 
     describe("by links", function()
       local function results(n, link)
-        return { 200, ('{"data":{"status":"done","results":[{"id":"%s"}]},"links":{%s}}'):format(n, link and ('"next":%s'):format(link) or "") }
+        return { 200, ('{"data":{"status":"done","results":[{"id":"%s"}]},"links":{%s}}'):format(n,
+          link and ('"next":%s'):format(link) or "") }
       end
 
       it("takes the page out of relative and absolute links to the same server, and never follows them", function()
         local client, server = answered { 200 }
         server:reset(raw_server.sequence {
-          results("a", '"/elsewhere?x=1&page=p%2B1#f"'), results("b", '"' .. server.url .. '/other?page=p+2"'), results("c", '"?page=p3"'), results "d",
+          results("a", '"/elsewhere?x=1&page=p%2B1#f"'), results("b",
+            '"' .. server.url .. '/other?page=p+2"'), results("c", '"?page=p3"'), results "d",
         })
         assert.equal("a b c d", (ids_of(client, "get_query", { id = ID })))
         local path = "/api/queries/" .. ID
-        assert.same({ path, path .. "?page=p%2B1", path .. "?page=p%202", path .. "?page=p3" }, targets(server))
+        assert.same({ path, path .. "?page=p%2B1", path .. "?page=p%202", path .. "?page=p3" },
+          targets(server))
       end)
 
       it("ends where the link is null or empty", function()
@@ -291,11 +319,14 @@ for _, mode in ipairs(modes) do
       it("J: refuses a link to another host, naming the host and nothing secret, and never connects to it", function()
         local other = raw_server.start {}
         finally(function() other:stop() end)
-        for _, link in ipairs { "http://user:secret@" .. other.authority .. "/api?page=secret", "//" .. other.authority .. "/?page=secret" } do
+        for _, link in ipairs { "http://user:secret@" .. other.authority .. "/api?page=secret",
+            "//" .. other.authority .. "/?page=secret" } do
           local client, server = answered { results("a", '"' .. link .. '"') }
           local ids, message = ids_of(client, "get_query", { id = ID })
           assert.equal("a", ids)
-          assert.truthy(message:find(('links.next leads to another host, "%s", and is refused'):format(other.authority), 1, true), message)
+          assert.truthy(message:find(
+            ('links.next leads to another host, "%s", and is refused'):format(other.authority), 1,
+            true), message)
           assert.is_nil(message:find("secret", 1, true))
           assert.is_nil(message:find("key-of-a-user", 1, true))
           assert.equal(1, #server:requests())
@@ -305,15 +336,21 @@ for _, mode in ipairs(modes) do
 
       it("J: refuses a link that leads to its server by another scheme, and says so", function()
         local client, server = answered { 200 }
-        server:reset(raw_server.sequence { results("a", '"https://' .. server.authority .. '/api?page=2"') })
+        server:reset(
+          raw_server.sequence { results("a", '"https://' .. server.authority .. '/api?page=2"') })
         local ids, message = ids_of(client, "get_query", { id = ID })
         assert.equal("a", ids)
-        assert.truthy(message:find('links.next has another scheme than this client\'s server, "https", and is refused', 1, true), message)
+        assert.truthy(message:find(
+          'links.next has another scheme than this client\'s server, "https", and is refused', 1,
+          true), message)
       end)
 
       for name, case in pairs {
-        ["is relative to the path"] = { '"more?page=2"', "is no link to this server" }, ["is no URL"] = { '"javascript:alert(1)"', "is no link" },
-        ["has a scheme of its own"] = { '"ftp://127.0.0.1/?page=2"', "leads to another host" }, ["is a file"] = { '"file:///x?page=2"', "is no link" }, ["holds no page"] = { '"/x?pages=2"', "holds no page" },
+        ["is relative to the path"] = { '"more?page=2"', "is no link to this server" },
+        ["is no URL"] = { '"javascript:alert(1)"', "is no link" },
+        ["has a scheme of its own"] = { '"ftp://127.0.0.1/?page=2"', "leads to another host" },
+        ["is a file"] = { '"file:///x?page=2"', "is no link" },
+        ["holds no page"] = { '"/x?pages=2"', "holds no page" },
         ["is an object"] = { "{}", "is a table instead of a string" },
       } do
         it("ends with an error where the link " .. name, function()
@@ -332,7 +369,8 @@ for _, mode in ipairs(modes) do
         local items = {}
         for index, event in ipairs(list) do
           local id, second = tostring(event):match "^(%w+)@?([%d.]*)$"
-          items[index] = ('{"id":"%s","created_at":"2025-09-18T10:00:%sZ"}'):format(id, second ~= "" and second or ("%02d"):format(id))
+          items[index] = ('{"id":"%s","created_at":"2025-09-18T10:00:%sZ"}'):format(id,
+            second ~= "" and second or ("%02d"):format(id))
         end
         return { 200, '{"data":[' .. table.concat(items, ",") .. "]}" }
       end
@@ -345,47 +383,59 @@ for _, mode in ipairs(modes) do
         return list
       end
 
-      it("goes back from the newest event, asks for full pages, and ends with the first empty one", function()
+      it("goes back from the newest event, asks for full pages, and ends with the first empty one",
+        function()
         local client, server = answered { events { 9, 8 }, events { 7 }, events {} }
         assert.equal("9 8 7", (ids_of(client, "list_events", { type = "sync.failed" })))
-        assert.same({ "type=sync.failed&limit=100", "type=sync.failed&ending_before=09.000000Z&limit=100", "type=sync.failed&ending_before=08.000000Z&limit=100" }, bounds(server))
+        assert.same(
+          { "type=sync.failed&limit=100", "type=sync.failed&ending_before=09.000000Z&limit=100",
+            "type=sync.failed&ending_before=08.000000Z&limit=100" }, bounds(server))
       end)
 
       it("goes on from the oldest event where the list comes in that order", function()
         local client, server = answered { events { 1, 2 }, events { 3, 4 }, events {} }
         assert.equal("1 2 3 4", (ids_of(client, "list_events", { limit = 2 })))
-        assert.same({ "limit=2", "starting_after=01.000000Z&limit=2", "starting_after=03.000000Z&limit=2" }, bounds(server))
+        assert.same({ "limit=2", "starting_after=01.000000Z&limit=2",
+          "starting_after=03.000000Z&limit=2" }, bounds(server))
       end)
 
       it("leaves out the events at the bound that came already", function()
-        local client, server = answered { events { 9, "a@08", "b@08" }, events { "b@08", "a@08", "c@08" }, events { "c@08", "b@08", "a@08", 7 }, events { 7 } }
+        local client, server = answered { events { 9, "a@08", "b@08" },
+          events { "b@08", "a@08", "c@08" }, events { "c@08", "b@08", "a@08", 7 }, events { 7 } }
         assert.equal("9 a b c 7", (ids_of(client, "list_events", { limit = 10 })))
         assert.equal(4, #server:requests())
       end)
 
       it("tells fractions of a second apart", function()
-        local client = answered { events { "a@05.25", "b@05.1", "c@05" }, events { "c@05.000", "d@04.9" }, events { "d@04.900" }, events {} }
+        local client = answered { events { "a@05.25", "b@05.1", "c@05" },
+          events { "c@05.000", "d@04.9" }, events { "d@04.900" }, events {} }
         assert.equal("a b c d", (ids_of(client, "list_events")))
       end)
 
       it("tells zones apart", function()
-        local function at(id, time) return ('{"id":"%s","created_at":"2025-10-26T%s"}'):format(id, time) end
-        local body = '{"data":[' .. at("a", "02:30:00+01:00") .. "," .. at("b", "02:45:00+02:00") .. "]}"
+        local function at(id, time)
+          return ('{"id":"%s","created_at":"2025-10-26T%s"}'):format(id, time)
+        end
+        local body = '{"data":[' .. at("a", "02:30:00+01:00") .. "," .. at("b", "02:45:00+02:00")
+          .. "]}"
         local client, server = answered { { 200, body }, events {} }
         assert.equal("a b", (ids_of(client, "list_events", { limit = 2 })))
-        assert.truthy(targets(server)[2]:find("ending_before=2025-10-26T00%3A45%3A01.000000Z", 1, true), targets(server)[2])
+        assert.truthy(targets(server)[2]:find("ending_before=2025-10-26T00%3A45%3A01.000000Z", 1,
+          true), targets(server)[2])
       end)
 
       it("ends with an error where the server ignores the window", function()
         local client, server = answered { events { 9, 8, 7 } }
         local ids, message = ids_of(client, "list_events")
         assert.equal("9 8 7", ids)
-        assert.truthy(message:find("outside the window that ends at 2025-09-18T10:00:08.000000Z", 1, true), message)
+        assert.truthy(message:find("outside the window that ends at 2025-09-18T10:00:08.000000Z", 1,
+          true), message)
         assert.equal(2, #server:requests())
       end)
 
       it("ends with an error where one moment fills a page", function()
-        local client, server = answered { events { 9, "a@08" }, events { "a@08", "b@08" }, events { "a@08", "b@08" } }
+        local client, server =
+          answered { events { 9, "a@08" }, events { "a@08", "b@08" }, events { "a@08", "b@08" } }
         local ids, message = ids_of(client, "list_events", { limit = 2 })
         assert.equal("9 a b", ids)
         assert.truthy(message:find("so the window cannot move", 1, true), message)
@@ -416,7 +466,9 @@ for _, mode in ipairs(modes) do
       end)
 
       it("resumes from its cursor, in whichever direction it went", function()
-        for first, case in pairs { [events { 9, 8 }] = { "ending_before", "2025-09-18T10:00:09.000000Z" }, [events { 1, 2 }] = { "starting_after", "2025-09-18T10:00:01.000000Z" } } do
+        for first,
+            case in pairs { [events { 9, 8 }] = { "ending_before", "2025-09-18T10:00:09.000000Z" },
+                [events { 1, 2 }] = { "starting_after", "2025-09-18T10:00:01.000000Z" } } do
           local client, server = answered { first, 403, events {} }
           local pages = client:pages("list_events", { limit = 2 })
           assert.is_nil(pages:cursor())
@@ -437,7 +489,8 @@ end
 describe("a client with a wait", function()
   after_each(clients.close)
 
-  it("suspends for every page of pages:next(), and for the first page of each(), on every Lua", function()
+  it("suspends for every page of pages:next(), and for the first page of each(), on every Lua",
+    function()
     local waits = 0
     local function wait(client)
       waits = waits + 1

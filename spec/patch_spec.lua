@@ -118,7 +118,8 @@ for _, mode in ipairs(modes) do
         { "invalid", "client_secret", "unsent", "patch_org" },
         { err.kind, err.field, err.outcome, err.operation }
       )
-      for _, part in ipairs { "https://idp.example", "client_id and client_secret would be lost", "give client_secret", "drop_oidc = true" } do
+      for _, part in ipairs { "https://idp.example", "client_id and client_secret would be lost",
+          "give client_secret", "drop_oidc = true" } do
         assert.truthy(message:find(part, 1, true), message)
       end
       assert.equal(message, tostring(err))
@@ -191,8 +192,9 @@ for _, mode in ipairs(modes) do
     it("refuses bad data and sends nothing, and leaves the arguments as they were", function()
       local id = "2f1b7b0c-0d5e-4f6e-8c41-4a3c8b0c5d0e"
       for _, case in ipairs {
-        { { name = "a" }, "id" }, { { id = "x" }, "id" }, { { id = id, name = "" }, "name" }, { { id = id, nmae = "a" }, "nmae" },
-        { { id = id, drop_oidc = "yes" }, "drop_oidc" }, { { id = id, issuer = 1 }, "issuer" },
+        { { name = "a" }, "id" }, { { id = "x" }, "id" }, { { id = id, name = "" }, "name" },
+        { { id = id, nmae = "a" }, "nmae" }, { { id = id, drop_oidc = "yes" }, "drop_oidc" },
+        { { id = id, issuer = 1 }, "issuer" },
       } do
         local patched, message, err = patch(case[1])
         assert.is_nil(patched)

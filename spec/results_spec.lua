@@ -27,8 +27,10 @@ end
 local function bad_response(body, name, arguments)
   local data, message, err = answered(body, 200, { ["X-Request-Id"] = "r-1" }, name, arguments)
   assert.is_nil(data, body:sub(1, 40))
-  assert.same({ "bad_response", 200, "unknown", false, "r-1" }, { err.kind, err.status, err.outcome, err.retryable, err.request_id }, body:sub(1, 40))
-  assert.is_truthy(message:find("^" .. (name or "create_org") .. ": 200 bad_response: .* %(request r%-1%)$"), message)
+  assert.same({ "bad_response", 200, "unknown", false, "r-1" },
+    { err.kind, err.status, err.outcome, err.retryable, err.request_id }, body:sub(1, 40))
+  assert.is_truthy(message:find("^" .. (name or "create_org")
+      .. ": 200 bad_response: .* %(request r%-1%)$"), message)
   assert.is_nil(message:find("[%c]"))
   assert.is_true(#message < 300)
   assert.equal("bad_response", err.timeline[1].error)
@@ -39,23 +41,30 @@ clients.around(before_each, after_each)
 
 describe("A success", function()
   it("is the data, nil and a response that tells all of the exchange", function()
-    local client = clients.answered({ { 200, '{"data":{"id":"x"},"pagination":{"next_page_token":"t"}}', { ["X-Request-Id"] = "7f3c", ["X-Thing"] = { "a", "b" }, ["x-thing"] = "c" } } })
-    local data, message, response = client:create_org({ name = "Acme" }, { idempotency_key = "order_42-A" })
+    local client =
+      clients.answered({ { 200, '{"data":{"id":"x"},"pagination":{"next_page_token":"t"}}',
+        { ["X-Request-Id"] = "7f3c", ["X-Thing"] = { "a", "b" }, ["x-thing"] = "c" } } })
+    local data, message, response =
+      client:create_org({ name = "Acme" }, { idempotency_key = "order_42-A" })
     assert.same({ id = "x" }, data)
     assert.is_nil(message)
-    assert.same({ "create_org", 200, "7f3c", 1, "order_42-A" }, { response.operation, response.status, response.request_id, response.attempts, response.idempotency_key })
+    assert.same({ "create_org", 200, "7f3c", 1, "order_42-A" }, { response.operation,
+      response.status, response.request_id, response.attempts, response.idempotency_key })
     assert.equal("t", response.body.pagination.next_page_token)
     assert.equal(data, response.body.data)
     assert.equal("application/json", response.headers["content-type"])
     assert.equal("a, b, c", response.headers["x-thing"])
     for name in pairs(response.headers) do assert.equal(name:lower(), name) end
     assert.is_true(response.elapsed > 0 and response.elapsed < 5)
-    for _, name in ipairs { "kind", "message", "outcome", "nothing", "text", "Headers" } do assert.is_nil(response[name], name) end
+    for _, name in ipairs { "kind", "message", "outcome", "nothing", "text", "Headers" } do
+      assert.is_nil(response[name], name)
+    end
     assert.is_nil(response[1])
   end)
 
   it("has a timeline with one entry for every attempt", function()
-    sandbox:faults { { operation = "list_orgs", fault = "status", status = 503, retry_after = 0 }, { operation = "list_orgs", fault = "reset_before" } }
+    sandbox:faults { { operation = "list_orgs", fault = "status", status = 503, retry_after = 0 },
+      { operation = "list_orgs", fault = "reset_before" } }
     local _, _, response = clients.sandbox():list_orgs()
     assert.equal(3, response.attempts)
     local timeline = response.timeline
@@ -66,11 +75,14 @@ describe("A success", function()
     assert.equal(200, timeline[3].status)
     assert.is_nil(timeline[3].error)
     for _, attempt in ipairs(timeline) do
-      for _, name in ipairs { "connect", "first_byte", "total", "waited" } do assert.is_true(attempt[name] >= 0 and attempt[name] < 10, name) end
+      for _, name in ipairs { "connect", "first_byte", "total", "waited" } do
+        assert.is_true(attempt[name] >= 0 and attempt[name] < 10, name)
+      end
       assert.is_true(attempt.total >= attempt.first_byte)
       assert.is_boolean(attempt.reused)
     end
-    assert.same({ false, true, false }, { timeline[1].reused, timeline[2].reused, timeline[3].reused })
+    assert.same({ false, true, false },
+      { timeline[1].reused, timeline[2].reused, timeline[3].reused })
     assert.is_true(timeline[1].connect > 0)
     assert.equal(0, timeline[1].waited)
     assert.is_true(response.elapsed >= timeline[3].waited)
@@ -79,7 +91,8 @@ describe("A success", function()
   it("has no idempotency key where none was sent, and shows the one that was made", function()
     local client = clients.sandbox()
     assert.is_nil(select(3, client:list_orgs()).idempotency_key)
-    assert.is_nil(select(3, client:create_org({ name = "a" }, { idempotency_key = false })).idempotency_key)
+    assert.is_nil(select(3,
+      client:create_org({ name = "a" }, { idempotency_key = false })).idempotency_key)
     local response = select(3, client:create_org { name = "b" })
     local requests = sandbox:requests("create_org")
     assert.equal(requests[2].headers["idempotency-key"], response.idempotency_key)
@@ -111,7 +124,9 @@ describe("A success", function()
     -- It has no __pairs; every part is still there by its name
     if _VERSION == "Lua 5.1" then return end
     assert.equal("create_org", found.operation)
-    for _, name in ipairs { "headers", "timeline", "body" } do assert.is_table(found[name], name) end
+    for _, name in ipairs { "headers", "timeline", "body" } do
+      assert.is_table(found[name], name)
+    end
   end)
 end)
 
@@ -144,12 +159,16 @@ describe("Values in a reply", function()
 
   it("are integers where JSON has integers and Lua too, exact up to 64 bits", function()
     local data = data_of '{"data":{"one":1,"zero":0,"minus":-7,"big":9007199254740993,"most":9223372036854775807,"least":-9223372036854775808,"list":[10000000000000001,2],"float":1.5,"whole":2.0}}'
-    assert.same({ 1, 0, -7, 1.5, 2, 2 }, { data.one, data.zero, data.minus, data.float, data.whole, data.list[2] })
+    assert.same({ 1, 0, -7, 1.5, 2, 2 },
+      { data.one, data.zero, data.minus, data.float, data.whole, data.list[2] })
     if not has_integers then
       assert.equal(2 ^ 53, data.big)
       return
     end
-    for _, name in ipairs { "one", "zero", "minus", "big", "most", "least" } do assert.equal("integer", math.type(data[name]), name) end -- luacheck: ignore
+    -- luacheck: ignore
+    for _, name in ipairs { "one", "zero", "minus", "big", "most", "least" } do
+      assert.equal("integer", math.type(data[name]), name)
+    end
     assert.equal("9007199254740993", tostring(data.big))
     assert.equal("9223372036854775807", tostring(data.most))
     assert.equal("-9223372036854775808", tostring(data.least))
@@ -159,7 +178,8 @@ describe("Values in a reply", function()
 
   it("are floats beyond 64 bits, and infinite beyond those", function()
     local data = data_of '{"data":{"a":9223372036854775808,"b":-9223372036854775809,"c":123456789012345678901234567890,"d":1e400,"e":-1e400,"f":5e-324,"g":1e-400}}'
-    assert.same({ 2 ^ 63, -2 ^ 63, 123456789012345678901234567890, math.huge, -math.huge, 5e-324, 0 }, { data.a, data.b, data.c, data.d, data.e, data.f, data.g })
+    assert.same({ 2 ^ 63, -2 ^ 63, 123456789012345678901234567890, math.huge, -math.huge, 5e-324,
+      0 }, { data.a, data.b, data.c, data.d, data.e, data.f, data.g })
   end)
 
   it("keep the sign of zero", function()
@@ -169,7 +189,8 @@ describe("Values in a reply", function()
 
   it("are strings as they were sent, with NUL and whatever bytes", function()
     local data = data_of '{"data":{"nul":"a\\u0000b","escapes":"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00fc\\u20ac\\ud83d\\ude00","digits":"12345678901234567890","bytes":"\255\254","empty":"","":1}}'
-    assert.same({ nul = "a\0b", escapes = "\"\\/\b\f\n\r\t\195\188\226\130\172\240\159\152\128", digits = "12345678901234567890", bytes = "\255\254", empty = "", [""] = 1 }, data)
+    assert.same({ nul = "a\0b", escapes = "\"\\/\b\f\n\r\t\195\188\226\130\172\240\159\152\128",
+      digits = "12345678901234567890", bytes = "\255\254", empty = "", [""] = 1 }, data)
   end)
 
   it("may have a byte order mark and white space before them", function()
@@ -182,7 +203,9 @@ describe("Values in a reply", function()
   end)
 
   it("are read down to a depth, and refused below it", function()
-    local function nested(depth) return '{"data":{"a":' .. ("["):rep(depth) .. ("]"):rep(depth) .. "}}" end
+    local function nested(depth)
+      return '{"data":{"a":' .. ("["):rep(depth) .. ("]"):rep(depth) .. "}}"
+    end
     local inner = data_of(nested(900)).a
     for _ = 1, 899 do inner = inner[1] end
     assert.same({}, inner)
@@ -202,9 +225,13 @@ describe("Values in a reply", function()
 end)
 
 describe("E3: a 2xx that is not the promised JSON", function()
-  local bodies = { "<html><body>Hello</body></html>", "OK", "null", "[]", '"x"', "1", "true", "false", "{}", '{"data":null}', '{"data":[]}', '{"data":"x"}', '{"data":1}', '{"data":false}', '{"Data":{}}', '{"data":{}',
-    '{"data":{}}x', '{"data":{}}{}', '{"data":{}}\0', '{"data":{"a":1}}\0more', "{'data':{}}", '{"data":{"a":NaN}}', '{"data":{"a":01}}', '{"data":{"a":0x1}}', '{"data":{"a":"\\ud800"}}', '{"data":{"a":"\\x"}}', '{"data":{"a":1,}}',
-    '{"data":{12345678901234567:1}}', '{"data":{"id":"x"},"data":null}', '{"data":{"id":"x"},"data":"y"}', "\0", "\255\254{", " ", "\239\187\191" }
+  local bodies = { "<html><body>Hello</body></html>", "OK",
+    "null", "[]", '"x"', "1", "true", "false", "{}", '{"data":null}', '{"data":[]}',
+    '{"data":"x"}', '{"data":1}', '{"data":false}', '{"Data":{}}', '{"data":{}', '{"data":{}}x',
+    '{"data":{}}{}', '{"data":{}}\0', '{"data":{"a":1}}\0more', "{'data':{}}", '{"data":{"a":NaN}}',
+    '{"data":{"a":01}}', '{"data":{"a":0x1}}', '{"data":{"a":"\\ud800"}}', '{"data":{"a":"\\x"}}',
+    '{"data":{"a":1,}}', '{"data":{12345678901234567:1}}', '{"data":{"id":"x"},"data":null}',
+    '{"data":{"id":"x"},"data":"y"}', "\0", "\255\254{", " ", "\239\187\191" }
 
   for _, body in ipairs(bodies) do
     it(("is a bad response: %q"):format(body):gsub("%c", "?"), function()
@@ -214,10 +241,18 @@ describe("E3: a 2xx that is not the promised JSON", function()
   end
 
   it("is a bad response too where a list, a replaced or a deleted one was promised", function()
-    for _, body in ipairs { "null", "{}", '{"data":{}}', '{"data":"x"}', "[]", "<html>" } do bad_response(body, "list_orgs", {}) end
-    for _, body in ipairs { "null", "{}", "[]", "<html>" } do bad_response(body, "update_org", { id = uuid, name = "x" }) end
-    for _, body in ipairs { "null", "[]", "1", '"x"', "false", "<html>" } do bad_response(body, "delete_org", { id = uuid }) end
-    for _, body in ipairs { "null", "{}", "[]", "false" } do bad_response(body, "delete_user", { org_id = uuid, id = uuid }) end
+    for _, body in ipairs { "null", "{}", '{"data":{}}', '{"data":"x"}', "[]", "<html>" } do
+      bad_response(body, "list_orgs", {})
+    end
+    for _, body in ipairs { "null", "{}", "[]", "<html>" } do
+      bad_response(body, "update_org", { id = uuid, name = "x" })
+    end
+    for _, body in ipairs { "null", "[]", "1", '"x"', "false", "<html>" } do
+      bad_response(body, "delete_org", { id = uuid })
+    end
+    for _, body in ipairs { "null", "{}", "[]", "false" } do
+      bad_response(body, "delete_user", { org_id = uuid, id = uuid })
+    end
   end)
 
   it("is none where a job is promised that has no data yet", function()
@@ -230,9 +265,12 @@ describe("E3: a 2xx that is not the promised JSON", function()
   end)
 
   it("says what came instead, and shows the beginning of what is no JSON", function()
-    assert.is_truthy(select(2, bad_response "[]"):find("the reply is a list instead of an object", 1, true))
-    assert.is_truthy(select(2, bad_response '{"data":[]}'):find("its data is a list instead of an object", 1, true))
-    assert.is_truthy(select(2, bad_response "<html>\n<body>Hello"):find("<html> <body>Hello", 1, true))
+    assert.is_truthy(select(2, bad_response "[]"):find("the reply is a list instead of an object",
+      1, true))
+    assert.is_truthy(select(2,
+      bad_response '{"data":[]}'):find("its data is a list instead of an object", 1, true))
+    assert.is_truthy(select(2, bad_response "<html>\n<body>Hello"):find("<html> <body>Hello", 1,
+      true))
     assert.is_truthy(select(2, bad_response(("<p>"):rep(1000))):find("<p><p>", 1, true))
   end)
 
@@ -243,11 +281,14 @@ describe("E3: a 2xx that is not the promised JSON", function()
 
   it("is what the sandbox's faults bad_json, wrong_type and empty make of a reply; what was done stays done", function()
     local client = clients.sandbox()
-    sandbox:faults { { operation = "create_org", fault = "bad_json" }, { operation = "create_org", fault = "wrong_type" }, { operation = "create_org", fault = "wrong_type", body = { data = null } }, { operation = "create_org", fault = "empty" } }
+    sandbox:faults { { operation = "create_org", fault = "bad_json" }, { operation = "create_org",
+      fault = "wrong_type" }, { operation = "create_org", fault = "wrong_type",
+        body = { data = null } }, { operation = "create_org", fault = "empty" } }
     for i = 1, 4 do
       local data, message, err = client:create_org { name = "Acme " .. i }
       assert.is_nil(data)
-      assert.same({ "bad_response", "unknown", 200, 1 }, { err.kind, err.outcome, err.status, err.attempts }, message)
+      assert.same({ "bad_response", "unknown", 200, 1 },
+        { err.kind, err.outcome, err.status, err.attempts }, message)
     end
     assert.equal(4, sandbox:committed("create_org"))
     sandbox:faults { { operation = "list_orgs", fault = "wrong_type", body = { data = null } } }
@@ -262,10 +303,16 @@ describe("E3: a 2xx that is not the promised JSON", function()
 end)
 
 describe("E4: an error", function()
-  local kinds = { [400] = "api", [401] = "unauthorized", [402] = "api", [403] = "forbidden", [404] = "not_found", [405] = "api", [408] = "api", [409] = "conflict", [410] = "api", [418] = "api", [422] = "unprocessable", [425] = "api",
-    [429] = "rate_limited", [451] = "api", [499] = "api", [500] = "server", [501] = "server", [502] = "server", [503] = "server", [504] = "server", [599] = "server", [300] = "redirect", [301] = "redirect", [304] = "redirect", [308] = "redirect" }
-  local bodies = { "", "<html><h1>Oops</h1></html>", '"refused"', "null", "[]", "[1,2]", "1", "false", "{}", '{"message":null}', '{"message":7}', '{"message":{}}', '{"error":null}', '{"error":{}}', '{"error":{"message":7}}', '{"key":7,"metadata":"x"}',
-    '{"message":', "\0", "\255", "{\"message\":\"\\ud800\"}", ("["):rep(100000) }
+  local kinds = { [400] = "api", [401] = "unauthorized", [402] = "api", [403] = "forbidden",
+    [404] = "not_found", [405] = "api", [408] = "api", [409] = "conflict", [410] = "api",
+    [418] = "api", [422] = "unprocessable", [425] = "api", [429] = "rate_limited", [451] = "api",
+    [499] = "api", [500] = "server", [501] = "server", [502] = "server", [503] = "server",
+    [504] = "server", [599] = "server", [300] = "redirect", [301] = "redirect", [304] = "redirect",
+    [308] = "redirect" }
+  local bodies = { "", "<html><h1>Oops</h1></html>", '"refused"', "null", "[]", "[1,2]",
+    "1", "false", "{}", '{"message":null}', '{"message":7}', '{"message":{}}', '{"error":null}',
+    '{"error":{}}', '{"error":{"message":7}}', '{"key":7,"metadata":"x"}', '{"message":', "\0",
+    "\255", "{\"message\":\"\\ud800\"}", ("["):rep(100000) }
 
   for status, kind in pairs(kinds) do
     it(status .. " is " .. kind .. ", whatever its body", function()
@@ -273,7 +320,8 @@ describe("E4: an error", function()
         if status ~= 304 or body == "" then
           local data, message, err = answered(body, status)
           assert.is_nil(data)
-          assert.same({ kind, status, 1, "create_org" }, { err.kind, err.status, err.attempts, err.operation })
+          assert.same({ kind, status, 1, "create_org" },
+            { err.kind, err.status, err.attempts, err.operation })
           assert.is_truthy(message:find(("^create_org: %d %s: ."):format(status, kind)), message)
           assert.is_nil(message:find("%c"))
           assert.is_nil(err.message)
@@ -421,7 +469,8 @@ describe("E4: an error", function()
       { told(503, { ["Retry-After"] = "0" })[1], told(503, { ["Retry-After"] = "0" })[2] }
     )
     assert.is_nil(told(429, { ["Retry-After"] = "soon" })[2])
-    for status, expected in pairs { [422] = { false, "rejected" }, [500] = { false, "unknown" }, [502] = { true, "unknown" }, [429] = { true, "rejected" } } do
+    for status, expected in pairs { [422] = { false, "rejected" }, [500] = { false, "unknown" },
+        [502] = { true, "unknown" }, [429] = { true, "rejected" } } do
       local retryable, retry_after, outcome = told(status)[1], told(status)[2], told(status)[3]
       assert.same(expected, { retryable, outcome }, status)
       assert.is_nil(retry_after)
@@ -491,7 +540,9 @@ describe("curl()", function()
       )
     )
     local command = response:curl()
-    for _, part in ipairs { "curl -X POST 'http://127.0.0.1:", "/api/organizations'", ' -H "Authorization: Bearer $POLYTOMIC_PARTNER_KEY"', "'Idempotency-Key: order_42-A'", "'X-Polytomic-Version: 2025-09-18'", "'X-Trace: it'\\''s'",
+    for _, part in ipairs { "curl -X POST 'http://127.0.0.1:", "/api/organizations'",
+        ' -H "Authorization: Bearer $POLYTOMIC_PARTNER_KEY"', "'Idempotency-Key: order_42-A'",
+        "'X-Polytomic-Version: 2025-09-18'", "'X-Trace: it'\\''s'",
       "--data-raw '{\"name\":\"Acme\"}'" } do
       assert.is_truthy(command:find(part, 1, true), part .. " in " .. command)
     end

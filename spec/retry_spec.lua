@@ -15,51 +15,92 @@ local REQUESTS = {
 
 -- Six cells for the first attempt, six for one after a lost reply, in the order of REQUESTS (PATCH
 -- without a key goes with POST). A cell says
---   R retried, F final, S success; and what the call's outcome is if it ends there: d done, u unknown, r rejected, n unsent.
+--   R retried, F final, S success; and the call's outcome if it ends there: d done, u unknown,
+--   r rejected, n unsent.
 -- Without a key nothing is retried after a lost reply, so the last column on the right is only
 -- reached when the caller repeats a call by hand.
 local ROWS = {
-  --                                                                                   GET PUT DEL POST+ PATCH+ POST-    after a lost reply
-  { "the connection is refused",          { ["end"] = "connect" },                    "Rn  Rn  Rn  Rn    Rn     Rn       Rn  Ru  Ru  Ru  Ru  Ru" },
-  { "the connection times out",           { ["end"] = "timeout" },                    "Rn  Rn  Rn  Rn    Rn     Rn       Rn  Ru  Ru  Ru  Ru  Ru" },
-  { "the connection is gone before a byte was sent", { ["end"] = "network" },         "Rn  Rn  Rn  Rn    Rn     Rn       Rn  Ru  Ru  Ru  Ru  Ru" },
-  { "the name is not resolved",           { ["end"] = "dns", dns_failures = 1 },      "Rn  Rn  Rn  Rn    Rn     Rn       Rn  Ru  Ru  Ru  Ru  Ru" },
-  { "the name is not resolved again",     { ["end"] = "dns", dns_failures = 2 },      "Fn  Fn  Fn  Fn    Fn     Fn       Fn  Fu  Fu  Fu  Fu  Fu" },
-  { "the reply is lost",                  { ["end"] = "network", sent = true },       "Ru  Ru  Ru  Ru    Ru     Fu       Ru  Ru  Ru  Ru  Ru  Fu" },
-  { "the attempt times out",              { ["end"] = "timeout", sent = true },       "Ru  Ru  Ru  Ru    Ru     Fu       Ru  Ru  Ru  Ru  Ru  Fu" },
-  { "the answer is 408",                  { status = 408 },                           "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
-  { "the answer is 425",                  { status = 425 },                           "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
-  { "the answer is 502",                  { status = 502 },                           "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
-  { "the answer is 503",                  { status = 503 },                           "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
-  { "the answer is 503 with Retry-After", { status = 503, retry_after = 1 },          "Rr  Ru  Ru  Ru    Ru     Ru       Rr  Ru  Ru  Ru  Ru  Ru" },
-  { "the answer is 504",                  { status = 504 },                           "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
-  { "the answer is 429",                  { status = 429 },                           "Rr  Rr  Rr  Rr    Rr     Rr       Rr  Ru  Ru  Ru  Ru  Ru" },
-  { "the answer is 500",                  { status = 500 },                           "Rr  Ru  Ru  Fu    Fu     Fu       Rr  Ru  Ru  Fu  Fu  Fu" },
-  { "the answer is 409",                  { status = 409 },                           "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Ru  Ru  Fu" },
-  { "TLS fails",                          { ["end"] = "tls" },                        "Fn  Fn  Fn  Fn    Fn     Fn       Fn  Fu  Fu  Fu  Fu  Fu" },
-  { "the answer is 400",                  { status = 400 },                           "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fr  Fr  Fu" },
-  { "the answer is 401",                  { status = 401 },                           "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fu  Fu  Fu" },
-  { "the answer is 403",                  { status = 403 },                           "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fu  Fu  Fu" },
-  { "the answer is 404",                  { status = 404 },                           "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Sd  Fr  Fr  Fu" },
-  { "the answer is 410",                  { status = 410 },                           "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fr  Fr  Fu" },
-  { "the answer is 422",                  { status = 422 },                           "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fr  Fr  Fu" },
-  { "the answer is 501",                  { status = 501 },                           "Fr  Fu  Fu  Fu    Fu     Fu       Fr  Fu  Fu  Fu  Fu  Fu" },
-  { "the answer is 505",                  { status = 505 },                           "Fr  Fu  Fu  Fu    Fu     Fu       Fr  Fu  Fu  Fu  Fu  Fu" },
-  { "the answer is 599",                  { status = 599 },                           "Fr  Fu  Fu  Fu    Fu     Fu       Fr  Fu  Fu  Fu  Fu  Fu" },
-  { "the answer is 301",                  { status = 301 },                           "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fu  Fu  Fu" },
-  { "the answer is 307",                  { status = 307 },                           "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fu  Fu  Fu" },
-  { "the answer is 2xx but no JSON",      { ["end"] = "bad_response", status = 200 }, "Fu  Fu  Fu  Fu    Fu     Fu       Fu  Fu  Fu  Fu  Fu  Fu" },
-  { "the reply is not HTTP",              { ["end"] = "protocol", sent = true },      "Fu  Fu  Fu  Fu    Fu     Fu       Fu  Fu  Fu  Fu  Fu  Fu" },
-  { "the reply is too large",             { ["end"] = "too_large", sent = true },     "Fu  Fu  Fu  Fu    Fu     Fu       Fu  Fu  Fu  Fu  Fu  Fu" },
-  { "the proxy refuses",                  { ["end"] = "proxy", status = 407 },        "Fn  Fn  Fn  Fn    Fn     Fn       Fn  Fu  Fu  Fu  Fu  Fu" },
-  { "the proxy fails",                    { ["end"] = "proxy", status = 502 },        "Rn  Rn  Rn  Rn    Rn     Rn       Rn  Ru  Ru  Ru  Ru  Ru" },
-  { "the proxy is not there",             { ["end"] = "proxy" },                      "Rn  Rn  Rn  Rn    Rn     Rn       Rn  Ru  Ru  Ru  Ru  Ru" },
-  { "memory runs out before sending",     { ["end"] = "memory" },                     "Fn  Fn  Fn  Fn    Fn     Fn       Fn  Fu  Fu  Fu  Fu  Fu" },
-  { "the call is cancelled before sending", { ["end"] = "cancelled" },                "Fn  Fn  Fn  Fn    Fn     Fn       Fn  Fu  Fu  Fu  Fu  Fu" },
-  { "the call is cancelled in transfer",  { ["end"] = "cancelled", sent = true },     "Fu  Fu  Fu  Fu    Fu     Fu       Fu  Fu  Fu  Fu  Fu  Fu" },
-  { "the client is closed in transfer",   { ["end"] = "closed", sent = true },        "Fu  Fu  Fu  Fu    Fu     Fu       Fu  Fu  Fu  Fu  Fu  Fu" },
-  { "the answer is 200",                  { status = 200 },                           "Sd  Sd  Sd  Sd    Sd     Sd       Sd  Sd  Sd  Sd  Sd  Sd" },
-  { "the answer is 204",                  { status = 204 },                           "Sd  Sd  Sd  Sd    Sd     Sd       Sd  Sd  Sd  Sd  Sd  Sd" },
+  -- GET PUT DEL POST+ PATCH+ POST-    after a lost reply
+  { "the connection is refused", { ["end"] = "connect" },
+    "Rn  Rn  Rn  Rn    Rn     Rn       Rn  Ru  Ru  Ru  Ru  Ru" },
+  { "the connection times out", { ["end"] = "timeout" },
+    "Rn  Rn  Rn  Rn    Rn     Rn       Rn  Ru  Ru  Ru  Ru  Ru" },
+  { "the connection is gone before a byte was sent", { ["end"] = "network" },
+    "Rn  Rn  Rn  Rn    Rn     Rn       Rn  Ru  Ru  Ru  Ru  Ru" },
+  { "the name is not resolved", { ["end"] = "dns", dns_failures = 1 },
+    "Rn  Rn  Rn  Rn    Rn     Rn       Rn  Ru  Ru  Ru  Ru  Ru" },
+  { "the name is not resolved again", { ["end"] = "dns", dns_failures = 2 },
+    "Fn  Fn  Fn  Fn    Fn     Fn       Fn  Fu  Fu  Fu  Fu  Fu" },
+  { "the reply is lost", { ["end"] = "network", sent = true },
+    "Ru  Ru  Ru  Ru    Ru     Fu       Ru  Ru  Ru  Ru  Ru  Fu" },
+  { "the attempt times out", { ["end"] = "timeout", sent = true },
+    "Ru  Ru  Ru  Ru    Ru     Fu       Ru  Ru  Ru  Ru  Ru  Fu" },
+  { "the answer is 408", { status = 408 },
+    "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
+  { "the answer is 425", { status = 425 },
+    "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
+  { "the answer is 502", { status = 502 },
+    "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
+  { "the answer is 503", { status = 503 },
+    "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
+  { "the answer is 503 with Retry-After", { status = 503, retry_after = 1 },
+    "Rr  Ru  Ru  Ru    Ru     Ru       Rr  Ru  Ru  Ru  Ru  Ru" },
+  { "the answer is 504", { status = 504 },
+    "Rr  Ru  Ru  Ru    Ru     Fu       Rr  Ru  Ru  Ru  Ru  Fu" },
+  { "the answer is 429", { status = 429 },
+    "Rr  Rr  Rr  Rr    Rr     Rr       Rr  Ru  Ru  Ru  Ru  Ru" },
+  { "the answer is 500", { status = 500 },
+    "Rr  Ru  Ru  Fu    Fu     Fu       Rr  Ru  Ru  Fu  Fu  Fu" },
+  { "the answer is 409", { status = 409 },
+    "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Ru  Ru  Fu" },
+  { "TLS fails", { ["end"] = "tls" },
+    "Fn  Fn  Fn  Fn    Fn     Fn       Fn  Fu  Fu  Fu  Fu  Fu" },
+  { "the answer is 400", { status = 400 },
+    "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fr  Fr  Fu" },
+  { "the answer is 401", { status = 401 },
+    "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fu  Fu  Fu" },
+  { "the answer is 403", { status = 403 },
+    "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fu  Fu  Fu" },
+  { "the answer is 404", { status = 404 },
+    "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Sd  Fr  Fr  Fu" },
+  { "the answer is 410", { status = 410 },
+    "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fr  Fr  Fu" },
+  { "the answer is 422", { status = 422 },
+    "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fr  Fr  Fu" },
+  { "the answer is 501", { status = 501 },
+    "Fr  Fu  Fu  Fu    Fu     Fu       Fr  Fu  Fu  Fu  Fu  Fu" },
+  { "the answer is 505", { status = 505 },
+    "Fr  Fu  Fu  Fu    Fu     Fu       Fr  Fu  Fu  Fu  Fu  Fu" },
+  { "the answer is 599", { status = 599 },
+    "Fr  Fu  Fu  Fu    Fu     Fu       Fr  Fu  Fu  Fu  Fu  Fu" },
+  { "the answer is 301", { status = 301 },
+    "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fu  Fu  Fu" },
+  { "the answer is 307", { status = 307 },
+    "Fr  Fr  Fr  Fr    Fr     Fr       Fr  Fu  Fu  Fu  Fu  Fu" },
+  { "the answer is 2xx but no JSON", { ["end"] = "bad_response", status = 200 },
+    "Fu  Fu  Fu  Fu    Fu     Fu       Fu  Fu  Fu  Fu  Fu  Fu" },
+  { "the reply is not HTTP", { ["end"] = "protocol", sent = true },
+    "Fu  Fu  Fu  Fu    Fu     Fu       Fu  Fu  Fu  Fu  Fu  Fu" },
+  { "the reply is too large", { ["end"] = "too_large", sent = true },
+    "Fu  Fu  Fu  Fu    Fu     Fu       Fu  Fu  Fu  Fu  Fu  Fu" },
+  { "the proxy refuses", { ["end"] = "proxy", status = 407 },
+    "Fn  Fn  Fn  Fn    Fn     Fn       Fn  Fu  Fu  Fu  Fu  Fu" },
+  { "the proxy fails", { ["end"] = "proxy", status = 502 },
+    "Rn  Rn  Rn  Rn    Rn     Rn       Rn  Ru  Ru  Ru  Ru  Ru" },
+  { "the proxy is not there", { ["end"] = "proxy" },
+    "Rn  Rn  Rn  Rn    Rn     Rn       Rn  Ru  Ru  Ru  Ru  Ru" },
+  { "memory runs out before sending", { ["end"] = "memory" },
+    "Fn  Fn  Fn  Fn    Fn     Fn       Fn  Fu  Fu  Fu  Fu  Fu" },
+  { "the call is cancelled before sending", { ["end"] = "cancelled" },
+    "Fn  Fn  Fn  Fn    Fn     Fn       Fn  Fu  Fu  Fu  Fu  Fu" },
+  { "the call is cancelled in transfer", { ["end"] = "cancelled", sent = true },
+    "Fu  Fu  Fu  Fu    Fu     Fu       Fu  Fu  Fu  Fu  Fu  Fu" },
+  { "the client is closed in transfer", { ["end"] = "closed", sent = true },
+    "Fu  Fu  Fu  Fu    Fu     Fu       Fu  Fu  Fu  Fu  Fu  Fu" },
+  { "the answer is 200", { status = 200 },
+    "Sd  Sd  Sd  Sd    Sd     Sd       Sd  Sd  Sd  Sd  Sd  Sd" },
+  { "the answer is 204", { status = 204 },
+    "Sd  Sd  Sd  Sd    Sd     Sd       Sd  Sd  Sd  Sd  Sd  Sd" },
 }
 
 local OUTCOMES = { d = "done", u = "unknown", r = "rejected", n = "unsent" }
@@ -95,7 +136,8 @@ local function each_cell(visit)
     for column, request in ipairs(REQUESTS) do
       local index = math.min(column, COLUMNS)
       visit(row, request, {}, cells[index], "when " .. row[1])
-      visit(row, request, { attempt = 2, unknown_before = true }, cells[COLUMNS + index], "when " .. row[1] .. ", after a lost reply")
+      visit(row, request, { attempt = 2, unknown_before = true }, cells[COLUMNS + index],
+        "when " .. row[1] .. ", after a lost reply")
     end
   end
 end
@@ -126,7 +168,8 @@ if os.getenv "PT_SHOW_MATRIX" then show_matrix() end
 describe("A call", function()
   each_cell(function(row, request, extra, cell, title)
     local words = { R = "is retried", F = "ends", S = "succeeds" }
-    it(("G: %s %s %s (%s)"):format(request.title, words[cell:sub(1, 1)], title, OUTCOMES[cell:sub(2)]), function()
+    it(("G: %s %s %s (%s)"):format(request.title, words[cell:sub(1, 1)], title,
+      OUTCOMES[cell:sub(2)]), function()
       local decision = core.retry_decide(input(request, row[2], extra))
       assert.equal(cell, letter(decision) .. LETTERS[decision.outcome])
       assert.equal(cell:sub(1, 1) == "R", decision.retryable)
@@ -154,8 +197,12 @@ describe("However the table decides, a call", function()
   end)
 
   it("G: is sent `retries` times more and no further", function()
-    everywhere({ attempt = 4, retries = 4 }, function(decision, cell, title) assert.equal(cell:sub(1, 1) == "R", decision.retry, title) end)
-    everywhere({ attempt = 5, retries = 4 }, function(decision, _, title) assert.is_false(decision.retry, title) end)
+    everywhere({ attempt = 4, retries = 4 }, function(decision, cell, title)
+      assert.equal(cell:sub(1, 1) == "R", decision.retry, title)
+    end)
+    everywhere({ attempt = 5, retries = 4 }, function(decision, _, title)
+      assert.is_false(decision.retry, title)
+    end)
     everywhere({ attempt = 1000000, retries = 1000000 }, function(decision, cell, title)
       assert.equal(cell:sub(1, 1) == "R", decision.retry, title)
       assert.is_true(decision.wait <= 8, title)
@@ -169,7 +216,9 @@ describe("However the table decides, a call", function()
     everywhere({ tokens = 5 }, function(decision, cell, title, values)
       assert.equal(cell:sub(1, 1) == "R" and values["end"] ~= "timeout", decision.retry, title)
     end)
-    everywhere({ tokens = 10 }, function(decision, cell, title) assert.equal(cell:sub(1, 1) == "R", decision.retry, title) end)
+    everywhere({ tokens = 10 }, function(decision, cell, title)
+      assert.equal(cell:sub(1, 1) == "R", decision.retry, title)
+    end)
   end)
 
   it("takes 5 tokens for a retry, 10 after a timeout and none after 429", function()
@@ -195,7 +244,8 @@ describe("However the table decides, a call", function()
 
   it("D5: fails at once where the wait would pass the deadline", function()
     for _, left in ipairs { 0.25, 0, -1 } do
-      everywhere({ left = left, jitter = 0.999, attempt = 2, retry_after = -1 }, function(decision, _, title)
+      everywhere({ left = left, jitter = 0.999, attempt = 2, retry_after = -1 },
+        function(decision, _, title)
         assert.is_false(decision.retry, title)
         assert.equal(decision.retryable, decision.past_deadline, title)
       end)
@@ -203,14 +253,18 @@ describe("However the table decides, a call", function()
   end)
 
   it("D5: is not retried at the deadline even without a wait", function()
-    everywhere({ left = 0, jitter = 0, retry_after = -1 }, function(decision, _, title) assert.is_false(decision.retry, title) end)
+    everywhere({ left = 0, jitter = 0, retry_after = -1 }, function(decision, _, title)
+      assert.is_false(decision.retry, title)
+    end)
   end)
 
   it("has the same outcome whether attempts, time or tokens ran out", function()
     for _, extra in ipairs { { retries = 0 }, { left = 0 }, { tokens = 0 } } do
       everywhere(
         extra,
-        function(decision, cell, title) assert.equal(OUTCOMES[cell:sub(2)], decision.outcome, title) end
+        function(decision, cell, title)
+          assert.equal(OUTCOMES[cell:sub(2)], decision.outcome, title)
+        end
       )
     end
   end)
@@ -242,7 +296,8 @@ describe("The wait before a retry", function()
       input({ method = "POST" }, { status = 429 }, { retry_after = 120, left = 90 })
     )
     assert.same({ retry = false, retryable = true, past_deadline = true, wait = 120 },
-      { retry = decision.retry, retryable = decision.retryable, past_deadline = decision.past_deadline, wait = decision.wait })
+      { retry = decision.retry, retryable = decision.retryable,
+        past_deadline = decision.past_deadline, wait = decision.wait })
     assert.is_true(
       core.retry_decide(
         input({ method = "POST" }, { status = 429 }, { retry_after = 89, left = 90 })
@@ -302,7 +357,8 @@ describe("The rules of one method:", function()
     assert.is_true(decide("PUT", { status = 500 }, {}).retry)
   end)
 
-  it("is retried at most once for a name that is not resolved, however many attempts came before", function()
+  it("is retried at most once for a name that is not resolved, however many attempts came before",
+    function()
     assert.is_true(decide("GET", { ["end"] = "dns" }, { dns_failures = 1, attempt = 3 }).retry)
     assert.is_false(decide("GET", { ["end"] = "dns" }, { dns_failures = 2, attempt = 3 }).retry)
   end)

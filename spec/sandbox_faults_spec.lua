@@ -109,7 +109,8 @@ describe("a fault of the sandbox", function()
       assert.is_true(requests()[2].replayed)
     end)
 
-    it("with commit carries the operation out all the same, and a retry gets the true outcome", function()
+    it("with commit carries the operation out all the same, and a retry gets the true outcome",
+      function()
       arm { fault = "status", status = 504, commit = true }
       assert.equal(504, status_of((create())))
       assert.equal(1, count())
@@ -117,7 +118,8 @@ describe("a fault of the sandbox", function()
       assert.equal(1, count())
     end)
 
-    it("500 with commit commits and stores the 500; with store = false it does not store it", function()
+    it("500 with commit commits and stores the 500; with store = false it does not store it",
+      function()
       arm { fault = "status", status = 500, commit = true }
       create()
       assert.equal(500, status_of((create())))
@@ -146,7 +148,8 @@ describe("a fault of the sandbox", function()
     assert.equal(cjson.null, requests()[1].status)
   end)
 
-  it("reset_after_commit resets after carrying it out, and a retry gets the stored outcome", function()
+  it("reset_after_commit resets after carrying it out, and a retry gets the stored outcome",
+    function()
     arm { fault = "reset_after_commit" }
     local reply, reason = create()
     assert.same({ "", "Connection reset by peer" }, { reply, reason })
@@ -329,9 +332,11 @@ describe("a fault of the sandbox", function()
       ['[{"operation":"*","fault":"flood"}]'] = "unknown fault: flood",
       ['[{"operation":"fly","fault":"empty"}]'] = "unknown operation: fly",
       ['[{"operation":"*","fault":"empty","size":1}]'] = "empty: unknown member size",
-      ['[{"operation":"*","fault":"status","status":"x"}]'] = "status: status must be a status from 200 to 999",
+      ['[{"operation":"*","fault":"status","status":"x"}]'] =
+        "status: status must be a status from 200 to 999",
       ['[{"operation":"*","fault":"empty","times":0}]'] = "empty: times must be at least 1",
-      ['[{"operation":"*","fault":"reset_before","commit":true}]'] = "reset_before: commit cannot be true",
+      ['[{"operation":"*","fault":"reset_before","commit":true}]'] =
+        "reset_before: commit cannot be true",
       ['[{"operation":"*","fault":"empty"},3]'] = "a fault must be an object",
       ['{"operation":"*"}'] = "the body must be an array of faults",
     } do
@@ -402,7 +407,8 @@ describe("the sandbox under load", function()
   it("reads a chunked body and pipelined requests", function()
     local connection = connect()
     local body = '{"name":"Acme"}'
-    local chunked = request_text("", "Transfer-Encoding: chunked"):gsub("Content%-Length: 0\r\n", "")
+    local chunked = request_text("", "Transfer-Encoding: chunked"):gsub("Content%-Length: 0\r\n",
+      "")
       .. "5\r\n" .. body:sub(1, 5) .. "\r\na\r\n" .. body:sub(6) .. "\r\n0\r\n\r\n"
     connection:xwrite(chunked .. request_text(body, "X: y"), "bn")
     local first, first_body = read_reply(connection)

@@ -119,13 +119,15 @@ describe("every operation of the API", function()
     return arguments
   end
 
-  for _, name in ipairs { "list_users", "create_user", "get_user", "update_user", "delete_user", "create_user_api_key" } do
+  for _, name in ipairs { "list_users", "create_user", "get_user", "update_user", "delete_user",
+      "create_user_api_key" } do
     prepared[name] = function() return with_user {} end
   end
   for _, name in ipairs { "get_org", "update_org", "delete_org" } do
     prepared[name] = function() return { id = with_user({}).org_id, name = "New" } end
   end
-  for _, name in ipairs { "get_current_org_user", "update_current_org_user", "delete_current_org_user" } do
+  for _, name in ipairs { "get_current_org_user", "update_current_org_user",
+      "delete_current_org_user" } do
     prepared[name] = function()
       return { id = ok("POST", "/api/organization/users", { email = "jane@acme.com" }).data.id }
     end
@@ -133,7 +135,9 @@ describe("every operation of the API", function()
 
   function prepared.create_current_org_user() return { email = "jane@acme.com" } end
 
-  function prepared.get_connect_session() return { token = call("connect_connection").data.token } end
+  function prepared.get_connect_session()
+    return { token = call("connect_connection").data.token }
+  end
 
   function prepared.create_shared_connection()
     local arguments = plant("create_shared_connection").arguments
@@ -351,7 +355,8 @@ describe("a collection of the sandbox", function()
     local connection = call("create_connection", { configuration = { password = "canary" } }).data
     local webhook = call("create_webhook", { secret = "canary" }).data
     local sync = call("create_sync", { encryption_passphrase = "canary" }).data
-    for _, path in ipairs { "/api/connections/" .. connection.id, "/api/webhooks/" .. webhook.id, "/api/syncs/" .. sync.id,
+    for _, path in ipairs { "/api/connections/" .. connection.id, "/api/webhooks/" .. webhook.id,
+        "/api/syncs/" .. sync.id,
       "/api/connections", "/api/webhooks", "/api/syncs" } do
       local _, response = ok("GET", path)
       assert.is_nil(response.body:find("canary", 1, true))
@@ -572,8 +577,9 @@ describe("work of the sandbox", function()
   end)
 
   it("in the background is a job, whose result is what the operation makes", function()
-    local types = { create_model = "createmodel", update_model = "updatemodel", preview_model = "previewmodel",
-      sample_model = "samplemodel", export_bulk_sync_execution_logs = "exportlogs" }
+    local types = { create_model = "createmodel", update_model = "updatemodel",
+      preview_model = "previewmodel", sample_model = "samplemodel",
+      export_bulk_sync_execution_logs = "exportlogs" }
     for name, kind in pairs(types) do
       local arguments = plant(name).arguments
       arguments.async = true
@@ -623,7 +629,8 @@ describe("work of the sandbox", function()
     assert.equal(422, (send("GET", path .. "x")))
   end)
 
-  it("of a query finds as many rows as it limits itself to, none too, and fails when it is none", function()
+  it("of a query finds as many rows as it limits itself to, none too, and fails when it is none",
+    function()
     local connection = call("create_connection").data
     local function outcome(sql)
       local id = call("run_query", { connection_id = connection.id, query = sql }).data.id
@@ -730,10 +737,12 @@ describe("the sandbox's single operations", function()
     local key =
       ok("POST", "/api/organizations/" .. org.id .. "/users/" .. user.id .. "/keys").data.value
     local function me(authorization) return ok("GET", "/api/me", nil, authorization).data end
-    assert.same({ id = user.id, email = "jane@acme.com", role = "admin", organization_id = org.id, organization_name = "Acme",
-      is_user = true, is_organization = false, is_partner = false, is_system = false }, me("Bearer " .. key))
-    assert.same({ id = org.id, organization_id = org.id, organization_name = "Acme", is_user = false, is_organization = true,
-      is_partner = false, is_system = false }, me("Basic " .. base64(org.id .. ":partner-key")))
+    assert.same({ id = user.id, email = "jane@acme.com", role = "admin", organization_id = org.id,
+      organization_name = "Acme", is_user = true, is_organization = false, is_partner = false,
+      is_system = false }, me("Bearer " .. key))
+    assert.same({ id = org.id, organization_id = org.id, organization_name = "Acme",
+      is_user = false, is_organization = true, is_partner = false, is_system = false },
+      me("Basic " .. base64(org.id .. ":partner-key")))
     local partner, deployment = me(), me "Bearer deployment-key"
     assert.same(
       { true, false, false, "Sandbox Owner" },
@@ -743,7 +752,8 @@ describe("the sandbox's single operations", function()
     assert.equal(401, (send("GET", "/api/me", nil, "Bearer nobody")))
   end)
 
-  it("list the system roles first, leave them alone, and give users the roles that were made", function()
+  it("list the system roles first, leave them alone, and give users the roles that were made",
+    function()
     local system = ok("GET", "/api/permissions/roles").data
     assert.same({ "Admin", "Member" }, { system[1].name, system[2].name })
     assert.equal("0a0a0a0a-0000-4000-8000-000000000001", system[1].id)
@@ -993,7 +1003,8 @@ describe("the catalogue of the sandbox", function()
   it("says what the facts say of every operation's members", function()
     for _, operation in ipairs(require "polytomic.sandbox.data.catalogue".operations) do
       local documented = operation_by_name[operation.name]
-      for text, list in pairs { query = "query_params", body = "body", path_members = "path_params" } do
+      for text,
+          list in pairs { query = "query_params", body = "body", path_members = "path_params" } do
         local members = schema.members(operation[text])
         for _, field in ipairs(documented[list] or {}) do
           local member = members.by_name[field.name]

@@ -18,7 +18,8 @@ describe("the sandbox's JSON", function()
     assert.equal('"\\"\\\\\\n\\u0000\\u001f/\195\169"', json.encode('"\\\n\0\31/\195\169'))
   end)
 
-  it("writes whole numbers without a fraction, and reads them as integers where Lua has them", function()
+  it("writes whole numbers without a fraction, and reads them as integers where Lua has them",
+    function()
     assert.equal("[3,2.5,-1,100000000000000]", json.encode { 3.0, 2.5, -1, 1e14 })
     assert.equal("3", tostring(json.decode("[3]")[1]))
   end)
@@ -106,12 +107,14 @@ end)
 
 describe("the sandbox's UTF-8 check", function()
   it("takes what is well-formed and refuses the rest", function()
-    for _, good in ipairs { "", "plain", "\195\169", "\226\130\172", "\240\159\152\128", "\239\191\191", "\0" } do
+    for _, good in ipairs { "", "plain", "\195\169", "\226\130\172", "\240\159\152\128",
+        "\239\191\191", "\0" } do
       assert.is_true(utf8_text.valid(good))
       assert.equal(good, utf8_text.repaired(good))
     end
     for _, bad in ipairs {
-      "\255", "\128", "\195", "\195x", "\192\175", "\224\128\128", "\237\160\128", "\244\144\128\128",
+      "\255", "\128", "\195", "\195x", "\192\175", "\224\128\128", "\237\160\128",
+      "\244\144\128\128",
       "\240\159\152", "\245\128\128\128" } do
       assert.is_false(utf8_text.valid(bad))
       assert.is_true(utf8_text.valid(utf8_text.repaired(bad)))

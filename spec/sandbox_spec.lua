@@ -67,7 +67,8 @@ describe("the sandbox", function()
 
   describe("on keys", function()
     it("answers 401 in the API's error shape without a key and with an unknown one", function()
-      for _, authorization in ipairs { false, "Bearer nonsense", "Basic !!!", "nonsense", "Basic " .. base64("a:b") } do
+      for _, authorization in ipairs { false, "Bearer nonsense", "Basic !!!", "nonsense",
+          "Basic " .. base64("a:b") } do
         local status, body =
           send("GET", "/api/organizations", nil, { authorization = authorization })
         assert.equal(401, status)
@@ -98,7 +99,8 @@ describe("the sandbox", function()
     it("lets a user key and a Basic key act on their own organization", function()
       local org = create_org "Acme"
       local key = mint_key(org, create_user(org, "a@acme.com"))
-      for _, authorization in ipairs { bearer(key), "Basic " .. base64(org.id .. ":" .. emulator.partner_key),
+      for _, authorization in ipairs { bearer(key),
+          "Basic " .. base64(org.id .. ":" .. emulator.partner_key),
         "Basic " .. base64(org.id .. ":" .. emulator.deployment_key) } do
         local status, body =
           send("GET", "/api/organization", nil, { authorization = authorization })
@@ -156,19 +158,21 @@ describe("the sandbox", function()
     end)
 
     it("gives settings back, but never client_id and client_secret", function()
-      local status, body, _, text = send("POST", "/api/organizations", { name = "Acme", issuer = "https://id.acme.com",
-        sso_domain = "acme.com", sso_org_id = "42", client_id = "canary-1", client_secret = "canary-2" })
+      local status, body, _, text = send("POST", "/api/organizations",
+        { name = "Acme", issuer = "https://id.acme.com", sso_domain = "acme.com", sso_org_id = "42",
+          client_id = "canary-1", client_secret = "canary-2" })
       assert.equal(200, status)
       assert.is_nil(text:find("canary", 1, true))
       local id = body.data.id
-      local shown = { id = id, name = "Acme", issuer = "https://id.acme.com", sso_domain = "acme.com",
-        sso_org_id = "42" }
+      local shown = { id = id, name = "Acme", issuer = "https://id.acme.com",
+        sso_domain = "acme.com", sso_org_id = "42" }
       assert.same(shown, body.data)
       _, body = send("GET", "/api/organizations/" .. id)
       assert.equal("acme.com", body.data.sso_domain)
     end)
 
-    it("answers 409 to a taken name on creating and on updating, but not to its own name", function()
+    it("answers 409 to a taken name on creating and on updating, but not to its own name",
+      function()
       local org = create_org "Acme"
       create_org "Other"
       local status, body = send("POST", "/api/organizations", { name = "Acme" })
@@ -195,7 +199,8 @@ describe("the sandbox", function()
     end)
 
     it("answers 422 naming the field to a missing, empty or wrongly typed value", function()
-      for field, text in pairs { name = '{}', name_null = '{"name":null}', name_empty = '{"name":" "}',
+      for field,
+          text in pairs { name = '{}', name_null = '{"name":null}', name_empty = '{"name":" "}',
         name_type = '{"name":1}', issuer = '{"name":"A","issuer":{}}' } do
         local status, body = send("POST", "/api/organizations", nil, { text = text })
         assert.equal(422, status)
@@ -258,7 +263,8 @@ describe("the sandbox", function()
       local org = create_org "Acme"
       local path = "/api/organizations/" .. org.id .. "/users"
       create_user(org, "jane@acme.com")
-      for _, text in ipairs { "{}", '{"email":""}', '{"email":"jane"}', '{"email":7}', '{"email":"JANE@acme.com"}' } do
+      for _, text in ipairs { "{}", '{"email":""}', '{"email":"jane"}', '{"email":7}',
+          '{"email":"JANE@acme.com"}' } do
         local status, body = send("POST", path, nil, { text = text })
         assert.equal(422, status)
         assert.equal("email", body.metadata.field)
@@ -440,9 +446,10 @@ describe("the sandbox", function()
       local seen = requests()
       assert.equal(2, #seen)
       local first, second = seen[1], seen[2]
-      assert.same({ 1, "POST", "/api/organizations?x=%31", "x=%31", "create_org", 200, '{"name":"Acme"}', "key-00001",
-        true, "1.1" }, { first.n, first.method, first.path, first.query, first.operation, first.status, first.body,
-        first.headers["idempotency-key"], first.committed, first.http_version })
+      assert.same({ 1, "POST", "/api/organizations?x=%31", "x=%31",
+        "create_org", 200, '{"name":"Acme"}', "key-00001", true, "1.1" },
+        { first.n, first.method, first.path, first.query, first.operation, first.status, first.body,
+          first.headers["idempotency-key"], first.committed, first.http_version })
       assert.same({ cjson.null, cjson.null, 404, false },
         { second.operation, second.fault, second.status, second.committed })
       assert.not_equal(first.connection, second.connection)

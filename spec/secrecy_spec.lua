@@ -12,7 +12,9 @@ local uuid = "248df4b7-aa70-47b8-a036-33ac447e668d"
 
 -- No canary holds another, and none occurs elsewhere by chance.
 local canary = {
-  api_key = "api-canary-7d1f0c", partner_key = "partner-canary-93ab5e", deployment_key = "deployment-canary-4c2e81", client_secret = "secret-canary-b60f27", proxy_password = "proxypass-canary-18e9d3",
+  api_key = "api-canary-7d1f0c", partner_key = "partner-canary-93ab5e",
+  deployment_key = "deployment-canary-4c2e81", client_secret = "secret-canary-b60f27",
+  proxy_password = "proxypass-canary-18e9d3",
 }
 
 -- Every string that can be reached from a value, its keys and its parts by name.
@@ -22,7 +24,11 @@ local function strings_of(value, found, seen)
     found[#found + 1] = value
   elseif type(value) == "table" and not seen[value] then
     seen[value] = true
-    for _, name in ipairs { "operation", "status", "headers", "timeline", "request_id", "idempotency_key", "elapsed", "body", "message", "hint", "key", "metadata", "field", "text" } do strings_of(value[name], found, seen) end
+    for _, name in ipairs { "operation", "status", "headers", "timeline", "request_id",
+        "idempotency_key", "elapsed", "body", "message", "hint", "key", "metadata", "field",
+        "text" } do
+      strings_of(value[name], found, seen)
+    end
     for key, member in pairs(value) do
       strings_of(key, found, seen)
       strings_of(member, found, seen)
@@ -45,7 +51,8 @@ local function assert_silent(values, secrets)
   local strings = strings_of(values)
   assert(#strings > 0)
   for name, secret in pairs(secrets or canary) do
-    for _, form in ipairs { secret, (base64(secret)):gsub("=+$", ""):sub(1, -3), (base64(uuid .. ":" .. secret)) } do
+    for _, form in ipairs { secret, (base64(secret)):gsub("=+$", ""):sub(1, -3),
+        (base64(uuid .. ":" .. secret)) } do
       for _, text in ipairs(strings) do
         if text:find(form, 1, true) then error(name .. " shows in: " .. text, 2) end
       end
@@ -54,7 +61,8 @@ local function assert_silent(values, secrets)
 end
 
 local function all_keys(more)
-  local options = { api_key = canary.api_key, partner_key = canary.partner_key, deployment_key = canary.deployment_key }
+  local options = { api_key = canary.api_key, partner_key = canary.partner_key,
+    deployment_key = canary.deployment_key }
   for name, value in pairs(more or {}) do options[name] = value end
   return options
 end
@@ -63,11 +71,13 @@ end
 -- `authorization` among it; lua-cjson writes a slash as servers do that have HTML in mind.
 local function echo(status, authorization, options)
   local body = cjson.encode {
-    key = canary.partner_key, message = "bad key " .. canary.partner_key .. ", also " .. canary.api_key .. " and " .. canary.deployment_key,
+    key = canary.partner_key, message = "bad key " .. canary.partner_key .. ", also "
+      .. canary.api_key .. " and " .. canary.deployment_key,
     metadata = { authorization = authorization, [canary.api_key] = { canary.client_secret } },
     request = { client_secret = canary.client_secret, nested = { { canary.deployment_key } } },
   }
-  return clients.answered({ { status, body, { ["X-Request-Id"] = canary.partner_key, ["X-Echo"] = authorization } } }, all_keys(options))
+  return clients.answered({ { status, body,
+    { ["X-Request-Id"] = canary.partner_key, ["X-Echo"] = authorization } } }, all_keys(options))
 end
 
 before_each(function() sandbox:reset() end)
@@ -76,7 +86,10 @@ after_each(clients.close)
 describe("M: a secret", function()
   it("is in no text of a client, a call or an event", function()
     local events = {}
-    local client = clients.sandbox(all_keys { organization = uuid, proxy = "", on_event = function(event) events[#events + 1] = event end })
+    local client =
+      clients.sandbox(all_keys { organization = uuid, proxy = "", on_event = function(event)
+        events[#events + 1] = event
+      end })
     local call = client:start("create_org", { name = "Acme", client_secret = canary.client_secret })
     local shown = { client, call, client:as_org(uuid) }
     while not call:done() do client:step(0.1) end
@@ -88,20 +101,24 @@ describe("M: a secret", function()
   it("that a server echoes in an error is hidden in the message and in every field", function()
     for _, status in ipairs { 400, 401, 403, 409, 422, 500 } do
       local client = echo(status, "Bearer " .. canary.partner_key)
-      local _, message, err = client:create_org { name = "Acme", client_secret = canary.client_secret }
+      local _, message, err =
+        client:create_org { name = "Acme", client_secret = canary.client_secret }
       assert.equal(status, err.status)
       assert.is_truthy(message:find("bad key ****", 1, true), message)
       assert_silent { message, err }
-      client = echo(status, "Basic " .. base64(uuid .. ":" .. canary.partner_key), { organization = uuid })
+      client =
+        echo(status, "Basic " .. base64(uuid .. ":" .. canary.partner_key), { organization = uuid })
       _, message, err = client:list_current_org_users()
       assert.equal(status, err.status)
-      assert_silent({ message, err }, { api = canary.api_key, partner = canary.partner_key, deployment = canary.deployment_key })
+      assert_silent({ message, err },
+        { api = canary.api_key, partner = canary.partner_key, deployment = canary.deployment_key })
     end
   end)
 
   it("with quotes, slashes and backslashes is hidden as JSON writes it", function()
     local key = 'a/key"with\\all/of"them'
-    local client = clients.answered({ { 422, cjson.encode { message = "bad " .. key, key = key } } }, { partner_key = key })
+    local client = clients.answered(
+      { { 422, cjson.encode { message = "bad " .. key, key = key } } }, { partner_key = key })
     local _, message, err = client:create_org { name = "Acme", client_secret = 'so/has"this\\one' }
     assert.is_truthy(message:find("unprocessable: bad %*+$"), message)
     assert_silent({ message, err }, { key = key })
@@ -114,7 +131,9 @@ describe("M: a secret", function()
   it("that a server echoes in a header is hidden in every event, whatever the status", function()
     for _, status in ipairs { 200, 422 } do
       local events = {}
-      local client = echo(status, "Bearer " .. canary.partner_key, { on_event = function(event) events[#events + 1] = event end })
+      local client = echo(status, "Bearer " .. canary.partner_key, { on_event = function(event)
+        events[#events + 1] = event
+      end })
       client:create_org { name = "Acme" }
       assert.same({ "attempt", "done" }, { events[1].type, events[2].type })
       assert.matches("^%*+$", events[1].request_id)
@@ -132,12 +151,23 @@ describe("M: a secret", function()
     local function plainly(text) return (cjson.encode(text):sub(2, -2)) end
     local forms = {
       ["HTML-safe"] = function(text) return escaped(plainly(text), "[&<>']") end,
-      ["letters as escapes"] = function(text) return escaped(plainly(text):gsub("\\.", "%0"), "[ac]") end,
-      ["the escapes in capitals"] = function(text) return (escaped(plainly(text), "[&<>]"):gsub("u00(%x%x)", function(digits) return "u00" .. digits:upper() end)) end,
-      ["beyond ASCII as escapes"] = function(text) return (plainly(text):gsub("Ü", "\\u00dc"):gsub("😀", "\\ud83d\\ude00")) end,
+      ["letters as escapes"] = function(text)
+        return escaped(plainly(text):gsub("\\.", "%0"), "[ac]")
+      end,
+      ["the escapes in capitals"] = function(text)
+        return (escaped(plainly(text), "[&<>]"):gsub("u00(%x%x)", function(digits)
+          return "u00" .. digits:upper()
+        end))
+      end,
+      ["beyond ASCII as escapes"] = function(text)
+        return (plainly(text):gsub("Ü", "\\u00dc"):gsub("😀", "\\ud83d\\ude00"))
+      end,
       ["JSON in JSON"] = function(text) return plainly(cjson.encode(text)) end,
-      ["escapes in JSON in JSON"] = function(text) return plainly(escaped(plainly(text), "[&<]"):gsub("Ü", "\\u00dc"):gsub("😀", "\\ud83d\\ude00")) end,
-      ["JSON in JSON in JSON"] = function(text)       return plainly(cjson.encode(cjson.encode(text)))
+      ["escapes in JSON in JSON"] = function(text)
+        return plainly(escaped(plainly(text), "[&<]"):gsub("Ü", "\\u00dc"):gsub("😀",
+          "\\ud83d\\ude00"))
+      end,
+      ["JSON in JSON in JSON"] = function(text) return plainly(cjson.encode(cjson.encode(text)))
 end,
     }
     for name, form in pairs(forms) do
@@ -159,7 +189,8 @@ end,
   end)
 
   it("that a server echoes is hidden in a bad response, JSON or not", function()
-    for _, body in ipairs { '{"data":"' .. canary.partner_key .. '"}', "<p>" .. canary.partner_key .. " " .. canary.client_secret .. "</p>", '"' .. canary.partner_key .. '"' } do
+    for _, body in ipairs { '{"data":"' .. canary.partner_key .. '"}', "<p>" .. canary.partner_key
+          .. " " .. canary.client_secret .. "</p>", '"' .. canary.partner_key .. '"' } do
       local client = clients.answered({ { 200, body } }, all_keys())
       local _, message, err =
         client:create_org { name = "Acme", client_secret = canary.client_secret }
@@ -168,7 +199,8 @@ end,
     end
   end)
 
-  it("that a server echoes is hidden also when the client is closed before the result is read", function()
+  it("that a server echoes is hidden also when the client is closed before the result is read",
+    function()
     local client = echo(422, "Bearer " .. canary.partner_key)
     local call = client:start("create_org", { name = "Acme", client_secret = canary.client_secret })
     while not call:done() do client:step(0.1) end
@@ -180,7 +212,9 @@ end,
 
   it("among the arguments is in no message about them", function()
     local client = clients.sandbox(all_keys())
-    for _, arguments in ipairs { { name = "Acme", client_secret = { canary.client_secret } }, { name = "Acme", client_secret = canary.client_secret .. "\255" }, { client_secret = canary.client_secret }, { name = { canary.client_secret } },
+    for _, arguments in ipairs { { name = "Acme", client_secret = { canary.client_secret } },
+        { name = "Acme", client_secret = canary.client_secret .. "\255" },
+        { client_secret = canary.client_secret }, { name = { canary.client_secret } },
       { name = "Acme", issuer = function() return canary.client_secret end } } do
       local _, message, err = client:create_org(arguments)
       assert.equal("invalid", err.kind)
@@ -197,8 +231,11 @@ end,
         assert_silent({ told { [name] = canary.api_key .. wrong .. canary.api_key } })
       end
     end
-    assert_silent { told { proxy = "ftp://u:" .. canary.proxy_password .. "@x" }, told { proxy = "http://u:" .. canary.proxy_password .. " @x" }, told { base_url = "https://u:" .. canary.proxy_password .. "@x" },
-      told { canary.api_key }, told(canary.api_key), told { user_agent = canary.api_key .. "\n" }, told { version = canary.api_key .. " " }, told { organization = canary.api_key } }
+    assert_silent { told { proxy = "ftp://u:" .. canary.proxy_password .. "@x" },
+      told { proxy = "http://u:" .. canary.proxy_password .. " @x" },
+      told { base_url = "https://u:" .. canary.proxy_password .. "@x" },
+      told { canary.api_key }, told(canary.api_key), told { user_agent = canary.api_key .. "\n" },
+      told { version = canary.api_key .. " " }, told { organization = canary.api_key } }
   end)
 
   it("is in no traceback", function()
@@ -329,7 +366,8 @@ describe("M: a minted key", function()
 
   it("is in no error that a spoiled reply makes", function()
     for _, body in ipairs {
-      '{"data":"minted-canary-5d20a7"}', '{"value":"minted-canary-5d20a7"}', "minted-canary-5d20a7", '{"data":{"value":"minted-canary-5d20a7"}', '"minted-canary-5d20a7"',
+      '{"data":"minted-canary-5d20a7"}', '{"value":"minted-canary-5d20a7"}', "minted-canary-5d20a7",
+      '{"data":{"value":"minted-canary-5d20a7"}', '"minted-canary-5d20a7"',
     } do
       local client = clients.answered { { 200, body } }
       local data, message, err = client:create_user_api_key { org_id = uuid, id = uuid }
@@ -369,7 +407,8 @@ describe("M: a secret in a request outside the catalogue", function()
 
   it("is known by its name in every form of a query, as it was sent and as it was meant", function()
     local secret = "query canary/9f+2"
-    for _, query in ipairs { { token = secret }, { token = { "plain", secret } }, { token = { inner = secret } }, { filter = { api_key = secret } } } do
+    for _, query in ipairs { { token = secret }, { token = { "plain", secret } },
+        { token = { inner = secret } }, { filter = { api_key = secret } } } do
       local client = clients.answered {
         { 422, cjson.encode { message = "bad " .. secret .. " sent as query%20canary%2F9f%2B2" } },
       }

@@ -13,7 +13,9 @@ describe("A key", function()
   end
 
   for title, text in pairs {
-    ["a trailing newline"] = "abcdefgh90ab\n", ["CR LF"] = "abcdefgh90ab\r\n", ["spaces"] = "  abcdefgh90ab  ", ["tabs, vertical tabs and form feeds"] = "\t\v\fabcdefgh90ab\f\v\t",
+    ["a trailing newline"] = "abcdefgh90ab\n",
+    ["CR LF"] = "abcdefgh90ab\r\n", ["spaces"] = "  abcdefgh90ab  ",
+    ["tabs, vertical tabs and form feeds"] = "\t\v\fabcdefgh90ab\f\v\t",
   } do
     it(
       "K: is trimmed of " .. title,
@@ -84,7 +86,8 @@ describe("The Authorization header", function()
     { "f", "o", "Zjpv" },
     { "fo", "b", "Zm86Yg==" },
     { "", "~~~???", "On5+fj8/Pw==" },
-    { "248df4b7-aa70-47b8-a036-33ac447e668d", "key", "MjQ4ZGY0YjctYWE3MC00N2I4LWEwMzYtMzNhYzQ0N2U2NjhkOmtleQ==" },
+    { "248df4b7-aa70-47b8-a036-33ac447e668d", "key",
+      "MjQ4ZGY0YjctYWE3MC00N2I4LWEwMzYtMzNhYzQ0N2U2NjhkOmtleQ==" },
   } do
     it("is Basic with a user: " .. case[1] .. ":" .. case[2], function()
       assert.equal("Authorization: Basic " .. case[3], core.authorization(case[2], case[1]))

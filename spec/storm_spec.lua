@@ -21,7 +21,8 @@ describe("a storm of faults", function()
     local sum = storm.reckon(organization, told, count)
     rows[#rows + 1] = { title, sum, core.now() - start }
     assert.same({ duplicates = 0, lost = 0, wrong = 0, silent = 0 },
-      { duplicates = sum.duplicates, lost = sum.lost, wrong = sum.wrong, silent = sum.silent, strangers = sum.strangers })
+      { duplicates = sum.duplicates, lost = sum.lost, wrong = sum.wrong, silent = sum.silent,
+        strangers = sum.strangers })
     local struck = #faults
     for _, fault in ipairs(sandbox:unconsumed()) do struck = struck - fault.remaining end
     return sum, struck
@@ -61,7 +62,8 @@ describe("a storm of faults", function()
   end)
 
   it("in which the retry budget runs out is told truly, call by call", function()
-    local sum = weather("one budget for all", storm.faults(1300, SEED + 3), 800, function(organization)
+    local sum =
+      weather("one budget for all", storm.faults(1300, SEED + 3), 800, function(organization)
       return storm.started(organization, 800, 32, { per_client = 800 })
     end)
     assert.is_true(sum.data > 600 and sum.unknown > 0)

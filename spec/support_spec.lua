@@ -135,8 +135,8 @@ end)
 
 describe("the certificates", function()
   local function verify(name, option, value)
-    local status, _, err = process.run { "openssl", "verify", "-CAfile", certificates.ca, option, value,
-      certificates[name].certificate }
+    local status, _, err = process.run { "openssl", "verify", "-CAfile", certificates.ca, option,
+      value, certificates[name].certificate }
     return status == 0 or err:match("error (%d+)")
   end
 
@@ -382,7 +382,8 @@ describe("the raw server", function()
 
   it("shows another certificate where the script says so", function()
     for _, name in ipairs { "expired", "wrong_host", "unknown_ca", "self_signed" } do
-      secure:reset { { { tls = certificates[name] }, "read", { send = raw_server.reply(200, "x") } } }
+      secure:reset { { { tls = certificates[name] }, "read",
+        { send = raw_server.reply(200, "x") } } }
       assert.equal(60, (curl("--cacert", certificates.ca, secure.url)))
       assert.equal(0, #secure:requests())
     end
@@ -430,7 +431,8 @@ end)
 
 describe("the replies", function()
   it("have the right length and the headers asked for", function()
-    assert.equal('HTTP/1.1 200 OK\r\nContent-Length: 7\r\nContent-Type: application/json\r\n\r\n{"a":1}',
+    assert.equal(
+      'HTTP/1.1 200 OK\r\nContent-Length: 7\r\nContent-Type: application/json\r\n\r\n{"a":1}',
       raw_server.reply(200, { a = 1 }))
     assert.equal("HTTP/1.1 204 No Content\r\n\r\n", raw_server.reply(204))
     assert.equal("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\nX: 1\r\nX: 2\r\n\r\n",
@@ -502,8 +504,8 @@ describe("the proxy", function()
   end)
 
   local function through(...)
-    return process.run { "curl", "-sS", "--max-time", "5", "--cacert", certificates.ca, "--proxy", middle.url,
-      "-H", "Authorization: Bearer canary", server.url, ... }
+    return process.run { "curl", "-sS", "--max-time", "5", "--cacert", certificates.ca, "--proxy",
+      middle.url, "-H", "Authorization: Bearer canary", server.url, ... }
   end
 
   it("tunnels and sees no more than the CONNECT", function()
@@ -517,7 +519,8 @@ describe("the proxy", function()
 
   it("refuses, stalls, resets and closes", function()
     server:reset()
-    for behaviour, expected in pairs { refuse_407 = "407", refuse_502 = "502", reset = "reset", close = "abort" } do
+    for behaviour, expected in pairs { refuse_407 = "407", refuse_502 = "502", reset = "reset",
+        close = "abort" } do
       middle:behave(behaviour)
       local status, _, err = through()
       assert.equal(56, status)

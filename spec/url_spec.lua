@@ -55,15 +55,17 @@ describe("A base URL", function()
     )
   end)
 
-  for _, host in ipairs { "localhost", "api.localhost", "127.0.0.1", "127.255.3.4", "[::1]", "[0:0:0:0:0:0:0:1]" } do
+  for _, host in ipairs { "localhost", "api.localhost", "127.0.0.1", "127.255.3.4", "[::1]",
+      "[0:0:0:0:0:0:0:1]" } do
     it("may be plain http on the loopback host " .. host, function()
       assert.is_true(accepts("http://" .. host .. ":9", "http://" .. host .. ":9").loopback)
     end)
   end
 
   for _, host in ipairs {
-    "example.com", "localhost.example.com", "notlocalhost", ".localhost.example", "127.0.0.1.example.com", "126.0.0.1", "128.0.0.1",
-    "127.1", "0x7f.0.0.1", "2130706433", "0.0.0.0", "[::]", "[::2]", "[::ffff:127.0.0.1]", "[fe80::1]",
+    "example.com", "localhost.example.com", "notlocalhost", ".localhost.example",
+    "127.0.0.1.example.com", "126.0.0.1", "128.0.0.1", "127.1", "0x7f.0.0.1", "2130706433",
+    "0.0.0.0", "[::]", "[::2]", "[::ffff:127.0.0.1]", "[fe80::1]",
   } do
     it("K: is refused with remote http: " .. host, function()
       local url, message = core.url_parse("http://" .. host)
@@ -91,9 +93,11 @@ describe("A base URL", function()
     ["K: unix://socket"] = { "unix://socket", scheme },
     ["K: httpss://host"] = { "httpss://host", scheme },
     ["K: user-info"] = { "https://user@host", "must not contain user-info" },
-    ["K: user-info with a password"] = { "https://user:hunter2@host", "must not contain user-info" },
+    ["K: user-info with a password"] = { "https://user:hunter2@host",
+      "must not contain user-info" },
     ["K: user-info without a scheme"] = { "user:hunter2@host", "must not contain user-info" },
-    ["K: a host in the user-info"] = { "https://app.polytomic.com@evil.example", "must not contain user-info" },
+    ["K: a host in the user-info"] = { "https://app.polytomic.com@evil.example",
+      "must not contain user-info" },
     ["K: a query"] = { "https://host?x=1", "must not contain a query" },
     ["K: a query behind a path"] = { "https://host/p?x=1", "must not contain a query" },
     ["K: an empty query"] = { "https://host/?", "must not contain a query" },
@@ -153,14 +157,17 @@ describe("A base URL", function()
     ["K: an encoded percent sign"] = { "https://host/%252e", encoding },
     ["a cut percent-encoding"] = { "https://host/a%4", encoding },
     ["a bad percent-encoding"] = { "https://host/a%zz", encoding },
-    ["a quote in the path"] = { 'https://host/"', "must not contain characters that a path cannot hold" },
-    ["a brace in the path"] = { "https://host/{x}", "must not contain characters that a path cannot hold" },
+    ["a quote in the path"] = { 'https://host/"',
+      "must not contain characters that a path cannot hold" },
+    ["a brace in the path"] = { "https://host/{x}",
+      "must not contain characters that a path cannot hold" },
   } do
     it("is refused: " .. title, function() refuses(case[1], case[2]) end)
   end
 
   it("never repeats itself in a refusal, for it may hold a password", function()
-    for _, text in ipairs { "https://u:hunter2@h", "ftp://u:hunter2@h", "u:hunter2@h:0", "https://h/hunter2 ", "hunter2://h", "h:hunter2" } do
+    for _, text in ipairs { "https://u:hunter2@h", "ftp://u:hunter2@h", "u:hunter2@h:0",
+        "https://h/hunter2 ", "hunter2://h", "h:hunter2" } do
       local _, message = core.url_parse(text)
       assert.is_nil(message:find("hunter2", 1, true))
     end
@@ -286,8 +293,10 @@ end)
 describe("A next link", function()
   local base = "https://app.polytomic.com"
   for _, link in ipairs {
-    "/api/users?page=2", "?page=2", "https://app.polytomic.com/api", "https://APP.polytomic.com:443/api", "HTTPS://app.polytomic.com", "//app.polytomic.com/x",
-    "https://app.polytomic.com?x=1", "https://app.polytomic.com#x", "/api?next=https://evil.example/", "/",
+    "/api/users?page=2", "?page=2", "https://app.polytomic.com/api",
+    "https://APP.polytomic.com:443/api", "HTTPS://app.polytomic.com", "//app.polytomic.com/x",
+    "https://app.polytomic.com?x=1", "https://app.polytomic.com#x",
+    "/api?next=https://evil.example/", "/",
   } do
     it("stays on the host: " .. link, function() assert.is_true(core.same_origin(base, link)) end)
   end

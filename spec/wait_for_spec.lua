@@ -20,13 +20,16 @@ for _, mode in ipairs(modes) do
     end
 
     local function wait_for(client, operation, arguments, settings)
-      local ok, data, message, response = mode.attempt(function() return client:wait_for(operation, arguments, settings) end)
+      local ok, data, message, response = mode.attempt(function()
+        return client:wait_for(operation, arguments, settings)
+      end)
       assert(ok, data)
       return data, message, response
     end
 
     it("asks again until the work is done, and returns as the operation does", function()
-      local client, server = answered { status "created", status "running", status("done", ',"result":{"n":1}') }
+      local client, server =
+        answered { status "created", status "running", status("done", ',"result":{"n":1}') }
       local data, message, response = wait_for(client, "get_job", JOB, { interval = 0.001 })
       assert.equal(1, data.result.n)
       assert.is_nil(message)
@@ -42,13 +45,15 @@ for _, mode in ipairs(modes) do
     end
 
     it("goes on while a status is none of an end, known or new", function()
-      local words = { "scheduled", "queued", "waiting", "processing", "exporting", "canceling", "brand_new", "completed" }
+      local words = { "scheduled", "queued", "waiting", "processing", "exporting", "canceling",
+        "brand_new", "completed" }
       local replies = {}
       for index, word in ipairs(words) do replies[index] = status(word) end
       local client, server = answered(replies)
       assert.equal(
         "completed",
-        wait_for(client, "get_sync_execution", { sync_id = ID, id = ID }, { interval = 0.001 }).status
+        wait_for(client, "get_sync_execution", { sync_id = ID, id = ID },
+          { interval = 0.001 }).status
       )
       assert.equal(#words, #server:requests())
     end)
@@ -245,7 +250,8 @@ for _, mode in ipairs(modes) do
 
       it("come from all pages once the query is done, in one request per page", function()
         local client, server = answered {
-          status "created", results("null", nil, "running"), results('[{"n":1},{"n":2}]', '"next":"/api/queries/x?page=p2"'), results('[{"n":3}]', '"next":null'),
+          status "created", results("null", nil, "running"), results('[{"n":1},{"n":2}]',
+            '"next":"/api/queries/x?page=p2"'), results('[{"n":3}]', '"next":null'),
         }
         local rows, message = rows_of(client, { interval = 0.001 })
         assert.is_nil(message)

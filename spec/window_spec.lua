@@ -17,7 +17,9 @@ local function to_milliseconds(text) return math.floor(exactly(text) / 1000) * 1
 local function in_seconds(at) return (date_time.text(at, 6):gsub("%.%d+Z", "Z")) end
 local function in_milliseconds(at) return date_time.text(at, 3) end
 local function in_microseconds(at) return date_time.text(at, 6) end
-local function without_zeros(at) return (date_time.text(at, 6):gsub("0+Z$", "Z"):gsub("%.Z$", "Z")) end
+local function without_zeros(at)
+  return (date_time.text(at, 6):gsub("0+Z$", "Z"):gsub("%.Z$", "Z"))
+end
 
 -- Servers by what their clock counts (in microseconds), how they show a time, and how they read a
 -- bound.
@@ -76,8 +78,8 @@ describe("a walk through a window of time", function()
   for _, server in ipairs(servers) do
     for _, back in ipairs { true, false } do
       for _, inclusive in ipairs { true, false } do
-        local title = ("gives each event once: %s, %s first, bounds %s"):format(server[1], back and "newest" or "oldest",
-          inclusive and "included" or "excluded")
+        local title = ("gives each event once: %s, %s first, bounds %s"):format(server[1],
+          back and "newest" or "oldest", inclusive and "included" or "excluded")
         it(title, function()
           for seed = 1, 12 do
             local events = events_of(60, seed, server[2], server[3])
@@ -115,7 +117,8 @@ describe("a date-time", function()
   end)
 
   it("is written as it is read", function()
-    for _, text in ipairs { "1970-01-01T00:00:00.000000Z", "2000-02-29T23:59:59.999999Z", "2026-11-22T10:49:44.000001Z" } do
+    for _, text in ipairs { "1970-01-01T00:00:00.000000Z", "2000-02-29T23:59:59.999999Z",
+        "2026-11-22T10:49:44.000001Z" } do
       assert.equal(text, date_time.text(date_time.parse(text), 6))
     end
     assert.equal(
@@ -125,7 +128,8 @@ describe("a date-time", function()
   end)
 
   it("is nothing else", function()
-    for _, text in ipairs { "", "2025-09-18", "2025-09-18T10:00Z", "2025-09-18T10:00:00", "2025-09-18T10:00:00+02", "x2025-09-18T10:00:00Z", "2025-09-18T10:00:00Zz" } do
+    for _, text in ipairs { "", "2025-09-18", "2025-09-18T10:00Z", "2025-09-18T10:00:00",
+        "2025-09-18T10:00:00+02", "x2025-09-18T10:00:00Z", "2025-09-18T10:00:00Zz" } do
       assert.is_nil(date_time.parse(text), text)
     end
   end)

@@ -179,10 +179,11 @@ end
 
 local function resolve_operation(model, raw)
   local op = {
-    name = raw.name, id = raw.id, family = raw.family, method = raw.method, path = raw.path, auth = raw.auth,
-    summary = raw.summary, note = raw.note, since = raw.since, extra_headers = raw.extra_headers or {},
-    envelope = raw.envelope, has_body = raw.body ~= nil, has_job = raw.has_job or false,
-    response_type = raw.response_type, success_status = raw.success_status, error_statuses = raw.error_statuses,
+    name = raw.name, id = raw.id, family = raw.family,
+    method = raw.method, path = raw.path, auth = raw.auth, summary = raw.summary, note = raw.note,
+    since = raw.since, extra_headers = raw.extra_headers or {}, envelope = raw.envelope,
+    has_body = raw.body ~= nil, has_job = raw.has_job or false, response_type = raw.response_type,
+    success_status = raw.success_status, error_statuses = raw.error_statuses,
     redirect_status = raw.redirect_is_result and assert(raw.redirect_status) or nil,
     fields = {},
   }
@@ -208,7 +209,8 @@ local function resolve_operation(model, raw)
   op.returns = returned_type(model, op)
   local kind = op.envelope and op.returns and op.returns.kind
   op.secret_reply = model.overlay.secret_replies[op.name] or false
-  op.secrets = op.secret_reply and assert(model.secrets[op.name], op.name .. ": why its reply is secret is not known")
+  op.secrets = op.secret_reply
+    and assert(model.secrets[op.name], op.name .. ": why its reply is secret is not known")
   op.long_reply = may_be_long(model, op)
   op.waiting = model.waiting[op.name]
   op.data_open = kind and kind ~= "object" and kind ~= "array" and kind ~= "map"
@@ -252,7 +254,8 @@ local function check_overlay(model)
       )
     end
   end
-  for _, list in ipairs { "items", "body_fields", "secret_replies", "long_replies", "goes_on", "finished_when" } do
+  for _, list in ipairs { "items", "body_fields", "secret_replies", "long_replies", "goes_on",
+      "finished_when" } do
     for name in pairs(model.overlay[list]) do
       assert(
         model.operations_by_name[name],
@@ -300,8 +303,8 @@ local function load_waiting(model, raw)
     local finished = model.overlay.finished_when[entry.operation] or {}
     assert(not waiting[entry.operation], "statuses.json: " .. entry.operation .. " is there twice")
     waiting[entry.operation] = {
-      fields = fields, success = entry.success, failure = failure, reason = entry.reason, note = entry.note,
-      finished = finished[1], than = finished[2],
+      fields = fields, success = entry.success, failure = failure, reason = entry.reason,
+      note = entry.note, finished = finished[1], than = finished[2],
     }
   end
   return waiting
@@ -314,7 +317,8 @@ local function load_schemas(model, raw)
     local entry = raw[name]
     local schema = {
       name = name, kind = entry.kind == "request" and "object" or entry.kind, note = entry.note,
-      values = entry.values, of = entry.of, type = entry.type, raw_fields = entry.fields, open = open[name] or false,
+      values = entry.values, of = entry.of, type = entry.type, raw_fields = entry.fields,
+      open = open[name] or false,
     }
     model.schemas[#model.schemas + 1] = schema
     model.schemas_by_name[name] = schema

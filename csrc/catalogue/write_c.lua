@@ -98,8 +98,10 @@ local function type_definition(name, kind)
     extra = { { "members", "variants_" .. name }, { "member_count", #variants } }
   end
   return before .. "static const pt_type type_" .. name .. " = " .. initialiser(
-    { "kind", enum("PT_TYPE_", kind.kind) }, kind.format and { "format", enum("PT_FORMAT_", kind.format) },
-    kind.name and { "name", quote(kind.name) }, kind.element and { "element", "&type_" .. type_name(kind.element) },
+    { "kind", enum("PT_TYPE_", kind.kind) },
+    kind.format and { "format", enum("PT_FORMAT_", kind.format) },
+    kind.name and { "name", quote(kind.name) },
+    kind.element and { "element", "&type_" .. type_name(kind.element) },
     extra[1], extra[2]) .. ";\n"
 end
 
@@ -116,9 +118,10 @@ end
 local function pagination_line(pages)
   local function text(name) return pages[name] and { name, quote(pages[name]) } end
   if pages.kind == "none" and not pages.items_field then return nil end
-  return initialiser({ "kind", enum("PT_PAGES_", pages.kind) }, text "token_field", text "limit_field",
-    pages.limit_max and pages.limit_max > 0 and { "limit_max", ("%d"):format(pages.limit_max) }, text "response_field",
-    text "previous_field", text "window_end_field", text "items_field")
+  return initialiser({ "kind", enum("PT_PAGES_", pages.kind) },
+    text "token_field", text "limit_field",
+    pages.limit_max and pages.limit_max > 0 and { "limit_max", ("%d"):format(pages.limit_max) },
+    text "response_field", text "previous_field", text "window_end_field", text "items_field")
 end
 
 local function operation_entry(op)

@@ -120,8 +120,8 @@ local function schema_literal(kind, before)
   return literal(words, before)
 end
 
--- The text of lua/polytomic/sandbox/data/catalogue.lua. `sorted_keys` is model.lua's; `here` is this
--- file's directory.
+-- The text of lua/polytomic/sandbox/data/catalogue.lua. `sorted_keys` is model.lua's; `here` is
+-- this file's directory.
 function M.render(model, sorted_keys, here)
   wrap = dofile(here .. "/wrap.lua")
   local out = { HEADER, "  operations = {\n" }

@@ -127,7 +127,8 @@ end
 -- What was never begun fails as cancelled; of an iterator nobody knows what was left.
 function batch:give_up_rest()
   for index = self.index + 1, self.total or 0 do
-    self:keep(index, core.make_error(self.operation, "cancelled", "unsent", "the batch was cancelled"))
+    self:keep(index,
+      core.make_error(self.operation, "cancelled", "unsent", "the batch was cancelled"))
   end
 end
 
@@ -185,7 +186,8 @@ local function wrong_operation(name)
   local problem = wrong_kind("the operation's name", name, "string")
   if problem or core.functions[name] then return problem end
   local nearest = core.nearest(name)
-  return ("unknown operation '%s'%s"):format(name, nearest and ", did you mean '" .. nearest .. "'?" or "")
+  return ("unknown operation '%s'%s"):format(name,
+    nearest and ", did you mean '" .. nearest .. "'?" or "")
 end
 
 local function wrong_list(list)
@@ -202,12 +204,14 @@ local function wrong_list(list)
     if list[index] == nil then
       return ("the list of arguments has a hole: there is nothing at %d"):format(index)
     end
-    if type(list[index]) ~= "table" then return ("arguments %d must be a table, got %s"):format(index, type(list[index])) end
+    if type(list[index]) ~= "table" then
+      return ("arguments %d must be a table, got %s"):format(index, type(list[index]))
+    end
   end
 end
 
-local KINDS = { concurrency = { "number" }, options = { "table" }, on_result = { "function" }, progress = { "boolean", "function" },
-  control = { "table" } }
+local KINDS = { concurrency = { "number" }, options = { "table" }, on_result = { "function" },
+  progress = { "boolean", "function" }, control = { "table" } }
 
 local function wrong_options(options)
   if type(options) ~= "table" then return wrong_kind("options", options, "table") end
@@ -244,9 +248,9 @@ function M.batch(client, operation, list, options)
   local protected = not wait or run.yields_anywhere
   local total = type(list) == "table" and #list or nil
   local self = setmetatable({
-    client = client, operation = operation, call_options = options.options, on_result = options.on_result,
-    next = total and function(index) return list[index] end or list, total = total,
-    wait = wait, protected = protected,
+    client = client, operation = operation, call_options = options.options,
+    on_result = options.on_result, next = total and function(index) return list[index] end or list,
+    total = total, wait = wait, protected = protected,
     level = protected and 7 or 6, -- from core.begin up to the caller
     progress = progress.new(operation, total, options.progress),
     index = 0, count = 0, flying = {}, ready = {},

@@ -148,8 +148,8 @@ function M.open(method, client, name, arguments, options)
   end
   local kind = operation.pages.kind
   local walk = {
-    client = client, operation = operation, arguments = copied(arguments), options = copied(options),
-    follow = follow[kind or "none"], seen = {}, count = 0, empty = 0,
+    client = client, operation = operation, arguments = copied(arguments),
+    options = copied(options), follow = follow[kind or "none"], seen = {}, count = 0, empty = 0,
   }
   if kind == "time_window" then
     walk.window = window.open(operation.pages, walk.arguments)
@@ -273,8 +273,10 @@ local function each(client, name, arguments, options)
 end
 
 -- client:pages(operation, arguments, options) gives an object with
---   next()   items, nil, response; nil, message, err, after which next() asks for the same page again; nil at the end
---   cursor() the token of the page that comes next and the name of the argument it belongs to; nil at the end
+--   next()   items, nil, response; nil, message, err, after which next() asks for the same page
+--   again; nil at the end
+--   cursor() the token of the page that comes next and the name of the argument it belongs to; nil
+--   at the end
 local function pages(client, name, arguments, options)
   local walk = M.open("pages", client, name, arguments, options)
   return {

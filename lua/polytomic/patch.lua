@@ -35,7 +35,8 @@ end
 function M.check_drop(method, arguments)
   local drop = arguments.drop_oidc
   if drop == nil or type(drop) == "boolean" then return nil end
-  return core.make_error(method, "invalid", "unsent", "drop_oidc must be a boolean, got " .. type(drop), { field = "drop_oidc" })
+  return core.make_error(method, "invalid", "unsent",
+    "drop_oidc must be a boolean, got " .. type(drop), { field = "drop_oidc" })
 end
 
 -- What cannot be read back and is not given, so that replacing loses it.
@@ -49,11 +50,13 @@ end
 
 -- Nothing, or nil, message, err where replacing would end the organization's sign-in unasked.
 local function guard(method, org, arguments)
-  if not org.issuer or org.issuer == "" or arguments.client_secret ~= nil or arguments.drop_oidc then return nil end
+  if not org.issuer or org.issuer == "" or arguments.client_secret ~= nil
+      or arguments.drop_oidc then
+    return nil
+  end
   local hint =
     "give client_secret (and client_id) to keep the sign-in, or drop_oidc = true to give up issuer, client_id and client_secret"
-  local problem = ("the organization signs in through the issuer %s, its settings are replaced in full, and %s would be lost, "
-    .. "since the API never tells what they are: %s"):format(org.issuer, lost_by(arguments), hint)
+  local problem = ("the organization signs in through the issuer %s, its settings are replaced in full, and %s would be lost, " .. "since the API never tells what they are: %s"):format(org.issuer, lost_by(arguments), hint)
   return core.make_error(
     method,
     "invalid",

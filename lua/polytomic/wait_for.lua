@@ -174,7 +174,8 @@ local function query_rows(client, arguments, settings)
   settings =
     check_settings("query_rows", settings, { timeout = true, interval = true, options = true }, 2)
   core.check(client, "run_query", arguments, settings.options, 2) -- raises for bad usage
-  local query, message, response = run.operation(client, "run_query", arguments, settings.options, 1)
+  local query, message, response =
+    run.operation(client, "run_query", arguments, settings.options, 1)
   raise(query, message)
   local id = query.id
   if type(id) ~= "string" then

@@ -103,8 +103,9 @@ function M.take(window, items)
   end
   if window.back == nil then window.back = goes_back(instants) end
   if full and (window.back == nil or #fresh == 0) then
-    return fresh, nil, ("the %d items of the page are of one moment, %s, or came before, so the window cannot move: "
-      .. "ask for more with a larger limit"):format(#items, items[1][STAMP])
+    return fresh, nil,
+      ("the %d items of the page are of one moment, %s, or came before, so the window cannot move: "
+          .. "ask for more with a larger limit"):format(#items, items[1][STAMP])
   end
   if #fresh == 0 then return fresh end
   if window.back == nil then window.back = true end

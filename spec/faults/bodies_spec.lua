@@ -13,12 +13,14 @@ local function row(title, body)
 end
 
 -- A list, which alone asks for a compressed reply.
-local LIST = { name = "list", method = "GET", operation = "list_orgs", repeats = true, arguments = {} }
+local LIST = { name = "list", method = "GET", operation = "list_orgs", repeats = true,
+  arguments = {} }
 
 -- What one call makes of one reply: `{ data, message, err, requests }`.
 local function answered(bytes, kind, options)
   kind = kind or wire.kind.GET
-  local settings = wire.merged({ mode = "blocking", call = { retries = 3 }, kinds = { kind } }, options or {})
+  local settings = wire.merged({ mode = "blocking", call = { retries = 3 }, kinds = { kind } },
+    options or {})
   local result = wire.play({ { "read", { send = bytes }, "fin" } }, settings)[kind.name]
   assert.equal(1, #result.requests)
   return result
@@ -33,7 +35,8 @@ end
 
 local function refused(bytes, expected, kind, options)
   local result = answered(bytes, kind, options)
-  wire.assert_error(wire.merged({ attempts = 1, retryable = false, outcome = "unknown" }, expected), result, bytes:sub(1, 40))
+  wire.assert_error(wire.merged({ attempts = 1, retryable = false, outcome = "unknown" }, expected),
+    result, bytes:sub(1, 40))
   return result
 end
 
@@ -90,8 +93,10 @@ describe("a compressed body", function()
       print(err.kind, highest() - before)
     ]]
     local large = piped("head -c 100000000 /dev/zero | gzip -c")
-    local server = raw_server.start { script = { per = "request", { { send = reply(200, '{"data":[]}') } }, { { send = encoded("gzip", large) } } } }
-    local status, out, errors = process.run({ process.interpreter(), script, server.url }, { env = process.environment() })
+    local server = raw_server.start { script = { per = "request",
+      { { send = reply(200, '{"data":[]}') } }, { { send = encoded("gzip", large) } } } }
+    local status, out, errors =
+      process.run({ process.interpreter(), script, server.url }, { env = process.environment() })
     assert.equal(0, status, errors)
     local growth = tonumber(out:match "^too_large\t(%d+)\n$")
     assert.is_truthy(growth, out)
@@ -101,7 +106,8 @@ describe("a compressed body", function()
 
   row("E1 of the sandbox is too large, and retried by nobody", function(mode)
     local results = wire.play_sandbox({ fault = "gzip_bomb", bytes = 3 * MEGABYTE },
-      { mode = mode, kinds = { LIST }, client = { max_response_bytes = MEGABYTE }, call = { retries = 3 } })
+      { mode = mode, kinds = { LIST }, client = { max_response_bytes = MEGABYTE },
+        call = { retries = 3 } })
     wire.assert_error(wire.merged(LARGE, { attempts = 1, retryable = false }), results.list, "list")
     assert.equal(1, #results.list.requests)
   end)
@@ -122,9 +128,11 @@ describe("a compressed body", function()
 
   it("E2 that ends too early is a broken protocol, and a lost reply where the connection ended with it", function()
     refused(encoded("gzip", packed:sub(1, -14)), { kind = "protocol" }, LIST)
-    local result = wire.play({ { "read", { send = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" .. packed:sub(1, -14) }, "fin" } },
+    local result = wire.play({ { "read", {
+      send = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" .. packed:sub(1, -14) }, "fin" } },
       { mode = "blocking", kinds = { LIST }, call = { retries = 0 } }).list
-    wire.assert_error({ kind = "network", outcome = "unknown", attempts = 1, retryable = true }, result, "list")
+    wire.assert_error({ kind = "network", outcome = "unknown", attempts = 1, retryable = true },
+      result, "list")
   end)
 
   -- Some servers and proxies pack whatever they are asked for.
@@ -139,15 +147,16 @@ describe("a compressed body", function()
       refused(encoded("gzip", bomb), LARGE, kind, small)
       refused(encoded("gzip", object:sub(1, -14)), { kind = "protocol" }, kind)
       refused(encoded("gzip", TEXT), { kind = "protocol" }, kind)
-      result = refused(encoded("gzip", gzip '{"message":"taken"}', 422), { kind = "unprocessable", status = 422, outcome = "rejected" }, kind)
+      result = refused(encoded("gzip", gzip '{"message":"taken"}', 422),
+        { kind = "unprocessable", status = 422, outcome = "rejected" }, kind)
       assert.equal("taken", result.err.message)
     end
   end)
 
   it("E2 of an error leaves the error what it is", function()
     for _, bytes in ipairs { bomb, TEXT, packed:sub(1, -12), "garbage" } do
-      local result = refused(encoded("gzip", bytes, 422), { kind = "unprocessable", status = 422, outcome = "rejected" }, LIST,
-        { client = { max_response_bytes = MEGABYTE } })
+      local result = refused(encoded("gzip", bytes, 422), { kind = "unprocessable", status = 422,
+        outcome = "rejected" }, LIST, { client = { max_response_bytes = MEGABYTE } })
       assert.equal("rejected", result.err.outcome)
     end
   end)
@@ -159,14 +168,18 @@ describe("a large body", function()
   row("E1 is too large whatever the method", function(mode)
     local bytes = reply(200, '{"data":{"id":"' .. ("x"):rep(MEGABYTE) .. '"}}')
     wire.final(mode, { "read", { send = bytes }, "fin" }, LARGE, limit)
-    wire.final(mode, { "read", { send = raw_server.chunked_reply(200, ("x"):rep(MEGABYTE + 1), 65536) }, "fin" }, LARGE, limit)
+    wire.final(mode,
+      { "read", { send = raw_server.chunked_reply(200, ("x"):rep(MEGABYTE + 1), 65536) }, "fin" },
+      LARGE, limit)
   end)
 
   row("E1 of the sandbox may have been carried out, once", function(mode)
     local results = wire.play_sandbox({ fault = "huge", bytes = 2 * MEGABYTE },
-      { mode = mode, client = limit.client, call = { retries = 3 }, kinds = wire.answered_with_body })
+      { mode = mode, client = limit.client, call = { retries = 3 },
+        kinds = wire.answered_with_body })
     for _, kind in ipairs(wire.answered_with_body) do
-      wire.assert_error(wire.merged(LARGE, { attempts = 1, retryable = false }), results[kind.name], kind.name)
+      wire.assert_error(wire.merged(LARGE, { attempts = 1, retryable = false }), results[kind.name],
+        kind.name)
       assert.equal(1, #results[kind.name].requests, kind.name)
       assert.equal(kind.method == "GET" and 0 or 1, results[kind.name].committed, kind.name)
     end
@@ -206,7 +219,8 @@ describe("a large body", function()
     local value = data_of(nested(500)).id
     for _ = 1, 499 do value = value[1] end
     assert.same({}, value)
-    for _, text in ipairs { nested(100000), '{"id":' .. ("["):rep(100000), '{"a":' .. ('{"a":'):rep(100000) } do
+    for _, text in ipairs { nested(100000), '{"id":' .. ("["):rep(100000),
+        '{"a":' .. ('{"a":'):rep(100000) } do
       refused(reply(200, '{"data":' .. text .. "}"), { kind = "bad_response", status = 200 })
     end
   end)
@@ -229,15 +243,18 @@ describe("a body that is not the promised JSON", function()
     ["a single quote"] = "{'data':{}}",
   }
   for what, text in pairs(bodies) do
-    row("E3 is a bad response, carried out perhaps, and is not asked for again: " .. what, function(mode)
+    row("E3 is a bad response, carried out perhaps, and is not asked for again: " .. what,
+      function(mode)
       local kinds = {}
       for _, kind in ipairs(wire.kinds) do
         if kind.method ~= "DELETE" then kinds[#kinds + 1] = kind end  -- a DELETE promises no body
       end
-      local results = wire.play({ { "read", { send = reply(200, text) }, "fin" } }, { mode = mode, kinds = kinds, call = { retries = 3 } })
+      local results = wire.play({ { "read", { send = reply(200, text) }, "fin" } },
+        { mode = mode, kinds = kinds, call = { retries = 3 } })
       for _, kind in ipairs(kinds) do
         local result = results[kind.name]
-        wire.assert_error({ kind = "bad_response", status = 200, outcome = "unknown", attempts = 1, retryable = false }, result, kind.name)
+        wire.assert_error({ kind = "bad_response", status = 200, outcome = "unknown", attempts = 1,
+          retryable = false }, result, kind.name)
         assert.equal(1, #result.requests, kind.name)
         assert.is_true(#result.message < 300)
       end
@@ -245,9 +262,10 @@ describe("a body that is not the promised JSON", function()
   end
 
   row("E3 of the sandbox was carried out, once", function(mode)
-    for _, fault in ipairs { { fault = "bad_json" }, { fault = "wrong_type" }, { fault = "empty" } } do
-      local results = wire.play_sandbox(fault, { mode = mode, kinds = { wire.kind["POST with a key"], wire.kind["POST without a key"] },
-        call = { retries = 3 } })
+    for _,
+        fault in ipairs { { fault = "bad_json" }, { fault = "wrong_type" }, { fault = "empty" } } do
+      local results = wire.play_sandbox(fault, { mode = mode, kinds = {
+        wire.kind["POST with a key"], wire.kind["POST without a key"] }, call = { retries = 3 } })
       for name, result in pairs(results) do
         assert.equal("unknown", result.err.outcome, name)
         assert.equal(1, result.committed, fault.fault .. " " .. name)
@@ -256,12 +274,15 @@ describe("a body that is not the promised JSON", function()
   end)
 
   it("E4 with an error status is that error", function()
-    local texts = { "<html>Bad gateway</html>", "", '"only a string"', "[]", '{"message":{"deep":1}}', '{"error":7}', "{", "null", "1e999" }
-    local statuses = { [400] = "api", [401] = "unauthorized", [403] = "forbidden", [404] = "not_found", [409] = "conflict",
-      [422] = "unprocessable", [429] = "rate_limited", [501] = "server" }
+    local texts = { "<html>Bad gateway</html>", "", '"only a string"', "[]",
+      '{"message":{"deep":1}}', '{"error":7}', "{", "null", "1e999" }
+    local statuses = { [400] = "api", [401] = "unauthorized", [403] = "forbidden",
+      [404] = "not_found", [409] = "conflict", [422] = "unprocessable", [429] = "rate_limited",
+      [501] = "server" }
     for status, kind in pairs(statuses) do
       for _, text in ipairs(texts) do
-        local result = answered(reply(status, text), wire.kind["POST with a key"], { call = { retries = 0 } })
+        local result =
+          answered(reply(status, text), wire.kind["POST with a key"], { call = { retries = 0 } })
         assert.equal(kind, result.err.kind, status .. " " .. text)
         assert.equal(status, result.err.status)
         assert.matches("^create_org: " .. status .. " ", result.message)
@@ -277,7 +298,8 @@ describe("a string", function()
   end)
 
   it("E5 with invalid UTF-8 or half a surrogate pair does no harm", function()
-    for _, text in ipairs { '"\255\254"', '"\192\175"', '"\237\160\128"', '"\\ud800"', '"\\udc00\\ud800"', '"\\ud83d"' } do
+    for _, text in ipairs { '"\255\254"', '"\192\175"', '"\237\160\128"', '"\\ud800"',
+        '"\\udc00\\ud800"', '"\\ud83d"' } do
       local result = answered(reply(200, '{"data":{"name":' .. text .. "}}"))
       assert.is_true(result.data ~= nil or result.err.kind == "bad_response", text)
       if result.data then assert.equal("string", type(result.data.name)) end
@@ -322,7 +344,8 @@ describe("a number", function()
 end)
 
 describe("what a body leaves open", function()
-  it("E8 null is absent as a member, stays in an array, and a list that is null is empty", function()
+  it("E8 null is absent as a member, stays in an array, and a list that is null is empty",
+    function()
     local null = require("polytomic").null
     local data = data_of '{"a":null,"b":[1,null,3],"c":{},"d":[]}'
     assert.is_nil(data.a)

@@ -165,12 +165,14 @@ describe("a connection", function()
   end)
 
   for _, ending in ipairs { "fin", "rst" } do
-    row("A5 ended by " .. ending:upper() .. " before a byte of the reply has lost it once the request was written", function(mode)
+    row("A5 ended by " .. ending:upper()
+        .. " before a byte of the reply has lost it once the request was written", function(mode)
       wire.lost_reply(mode, { "read", ending }, { kind = "network" })
     end)
   end
 
-  row("A5 reset before the request is carried out commits once, when it is sent again", function(mode)
+  row("A5 reset before the request is carried out commits once, when it is sent again",
+    function(mode)
     wire.lost_in_sandbox(mode, { fault = "reset_before" }, false, { kind = "network" })
   end)
 
@@ -180,7 +182,8 @@ describe("a connection", function()
 
   -- Whether the request left before the reset was seen is up to the kernel; what was not sent may
   -- go out again.
-  row("A5 reset as soon as it is accepted is a network error, or was never a connection", function(mode)
+  row("A5 reset as soon as it is accepted is a network error, or was never a connection",
+    function(mode)
     local results = wire.play({ { "rst" } }, { mode = mode, call = { retries = 0 } })
     for _, kind in ipairs(wire.kinds) do
       local err = results[kind.name].err
@@ -191,12 +194,14 @@ describe("a connection", function()
     end
   end)
 
-  row("A5 ended in the middle of the TLS handshake is tried again, and nothing was sent", function(mode)
+  row("A5 ended in the middle of the TLS handshake is tried again, and nothing was sent",
+    function(mode)
     for _, ending in ipairs { "fin", "rst" } do
       local script = { { "plain", { bytes = 50 }, ending }, OK }
       local options =
         { mode = mode, tls = certificates.good, client = { ca_file = certificates.ca } }
-      for name, result in pairs(wire.play(script, wire.merged(options, { call = { retries = 0 } }))) do
+      for name,
+          result in pairs(wire.play(script, wire.merged(options, { call = { retries = 0 } }))) do
         wire.assert_error(
           { kind = "network", outcome = "unsent", attempts = 1, retryable = true },
           result,
@@ -204,7 +209,8 @@ describe("a connection", function()
         )
       end
       options.kinds = kinds_that_wait(mode)
-      for name, result in pairs(wire.play(script, wire.merged(options, { call = { retries = 1 } }))) do
+      for name,
+          result in pairs(wire.play(script, wire.merged(options, { call = { retries = 1 } }))) do
         assert.is_truthy(result.data, result.message)
         assert.equal(2, result.err.attempts, name)
         assert.equal(2, result.connections, name)
@@ -237,7 +243,8 @@ describe("TLS", function()
   end
 
   for _, name in ipairs { "self_signed", "wrong_host", "expired", "not_yet_valid", "unknown_ca" } do
-    row("A6 with a certificate that is " .. name:gsub("_", " ") .. " is never tried again, and the error names the CA file", function(mode)
+    row("A6 with a certificate that is " .. name:gsub("_", " ")
+        .. " is never tried again, and the error names the CA file", function(mode)
       local steps = { { tls = certificates[name] }, OK[1], OK[2] }
       never_trusted(mode, steps, { ca_file = certificates.ca }, certificates.ca)
     end)
@@ -246,16 +253,18 @@ describe("TLS", function()
   it("A6 with a CA directory names the directory", function()
     server:reset { OK }
     assert.is_truthy(one(server.url, { ca_path = certificates.ca_directory }).data)
-    never_trusted("blocking", { { tls = certificates.unknown_ca }, OK[1], OK[2] }, { ca_path = certificates.ca_directory },
-      certificates.ca_directory)
+    never_trusted("blocking", { { tls = certificates.unknown_ca }, OK[1], OK[2] },
+      { ca_path = certificates.ca_directory }, certificates.ca_directory)
   end)
 
-  it("A6 without a CA of its own trusts the system's, which did not sign this server's certificate", function()
+  it("A6 without a CA of its own trusts the system's, which did not sign this server's certificate",
+    function()
     server:reset { OK }
     wire.assert_error({ kind = "tls", outcome = "unsent", attempts = 1 }, one(server.url), "POST")
   end)
 
-  row("A7 that stalls in the handshake times out at connect_timeout and is tried again", function(mode)
+  row("A7 that stalls in the handshake times out at connect_timeout and is tried again",
+    function(mode)
     server:reset { { "plain", "stall" } }
     local options = { ca_file = certificates.ca, connect_timeout = 0.15 }
     local calls = all_fail(
@@ -275,10 +284,10 @@ describe("TLS", function()
   end)
 
   row("A7 answered by garbage or by plain HTTP is a TLS failure, never tried again", function(mode)
-    never_trusted(mode, { "plain", { bytes = 50 }, { send = "garbage, garbage, garbage\r\n\r\n" }, "fin" }, { ca_file = certificates.ca },
-      certificates.ca)
-    never_trusted(mode, { "plain", { bytes = 50 }, { send = raw_server.reply(400) }, "fin" }, { ca_file = certificates.ca },
-      certificates.ca)
+    never_trusted(mode, { "plain", { bytes = 50 }, { send = "garbage, garbage, garbage\r\n\r\n" },
+      "fin" }, { ca_file = certificates.ca }, certificates.ca)
+    never_trusted(mode, { "plain", { bytes = 50 }, { send = raw_server.reply(400) }, "fin" },
+      { ca_file = certificates.ca }, certificates.ca)
   end)
 
   describe("with a client certificate", function()
@@ -357,7 +366,8 @@ describe("a proxy", function()
   before_each(function() server:reset() end)
 
   local function through(url, connect_timeout)
-    return { proxy = url or proxy.url, ca_file = certificates.ca, connect_timeout = connect_timeout }
+    return { proxy = url or proxy.url, ca_file = certificates.ca,
+      connect_timeout = connect_timeout }
   end
 
   it("A9 tunnels and never sees Authorization, a body or the path", function()
@@ -409,7 +419,8 @@ describe("a proxy", function()
     end)
   end
 
-  row("A9 that refuses connections, drops packets or has no address is a proxy error", function(mode)
+  row("A9 that refuses connections, drops packets or has no address is a proxy error",
+    function(mode)
     local refused, hole = raw_server.refused(), raw_server.blackhole()
     local expected, once = { kind = "proxy", attempts = 1, retryable = true }, { retries = 0 }
     all_fail(mode, server.url, expected, { client = through(refused.url), call = once })
@@ -430,7 +441,8 @@ describe("a proxy", function()
     ]]
     for url, said in pairs {
       ["http://user:canary@127.0.0.1:" .. refused.port] = "Failed to connect to 127%.0%.0%.1 port",
-      ["http://user:canary@127.0.0.1:99999"] = "the proxy's URL cannot be read", ["http://user:can/canary@127.0.0.1:1"] = "the proxy's URL cannot be read",
+      ["http://user:canary@127.0.0.1:99999"] = "the proxy's URL cannot be read",
+      ["http://user:can/canary@127.0.0.1:1"] = "the proxy's URL cannot be read",
       ["ftp://user:canary@127.0.0.1"] = "the scheme of the proxy's URL",
     } do
       local env = process.environment { https_proxy = url }

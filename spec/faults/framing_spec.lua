@@ -130,7 +130,8 @@ describe("a Content-Length", function()
 
   it("C4 that is doubtful ends the connection: no rest of one reply becomes another", function()
     local split = with_headers("Content-Length: 19\r\nContent-Length: 2\r\n")
-    local results = wire.play({ { "read", { send = split }, "read", { send = with_length("X-Late: yes\r\n") } },
+    local results =
+      wire.play({ { "read", { send = split }, "read", { send = with_length("X-Late: yes\r\n") } },
       { "read", { send = with_length("X-Fresh: yes\r\n") }, "again" } },
       { mode = "blocking", call = { retries = 0 }, kinds = { wire.kind.PUT } })
     local first = results.PUT
@@ -155,7 +156,8 @@ describe("a status line", function()
     ["a status in words"] = "HTTP/1.1 abc OK\r\nContent-Length: 2\r\n\r\n{}",
     ["no status"] = "HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
     ["HTTP/3.7"] = "HTTP/3.7 200 OK\r\nContent-Length: 2\r\n\r\n{}",
-    ["a switch to another protocol"] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\n\r\n" .. BODY,
+    ["a switch to another protocol"] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\n\r\n"
+      .. BODY,
   }
   for what, bytes in pairs(bad) do
     row("C5 is a broken protocol: " .. what, function(mode)
@@ -181,7 +183,8 @@ describe("a status line", function()
 
   row("C5 of HTTP/1.0, or after an interim reply, is taken", function(mode)
     wire.taken(mode, "HTTP/1.0 200 OK\r\n\r\n" .. BODY)
-    wire.taken(mode, "HTTP/1.1 103 Early Hints\r\nX-Early: yes\r\n\r\n" .. with_length(""), function(_, response, name)
+    wire.taken(mode, "HTTP/1.1 103 Early Hints\r\nX-Early: yes\r\n\r\n" .. with_length(""),
+      function(_, response, name)
       assert.is_nil(response.headers["x-early"], name)
     end)
   end)
@@ -206,8 +209,10 @@ describe("a header", function()
     )
   end)
 
-  row("C6 without a name is left out, one without a value is empty, a folded one is one", function(mode)
-    wire.taken(mode, with_length(": nameless\r\nX-Empty:\r\nX-Folded: one\r\n  two\r\n"), function(_, response, name)
+  row("C6 without a name is left out, one without a value is empty, a folded one is one",
+    function(mode)
+    wire.taken(mode, with_length(": nameless\r\nX-Empty:\r\nX-Folded: one\r\n  two\r\n"),
+      function(_, response, name)
       assert.is_nil(response.headers[""], name)
       assert.equal("", response.headers["x-empty"], name)
       assert.matches("^one%s+two$", response.headers["x-folded"], name)
@@ -215,7 +220,8 @@ describe("a header", function()
   end)
 
   row("C6 ended by a bare line feed is taken", function(mode)
-    wire.taken(mode, "HTTP/1.1 200 OK\nX-Bare: yes\nContent-Length: 19\n\n" .. BODY, function(_, response, name)
+    wire.taken(mode, "HTTP/1.1 200 OK\nX-Bare: yes\nContent-Length: 19\n\n" .. BODY,
+      function(_, response, name)
       assert.equal("yes", response.headers["x-bare"], name)
     end)
   end)
@@ -240,7 +246,8 @@ end)
 
 describe("an odd reply", function()
   row("C8 204 with a body is a success without one", function(mode)
-    wire.taken(mode, "HTTP/1.1 204 No Content\r\nContent-Length: 19\r\n\r\n" .. BODY, function(data, response, name)
+    wire.taken(mode, "HTTP/1.1 204 No Content\r\nContent-Length: 19\r\n\r\n" .. BODY,
+      function(data, response, name)
       assert.is_true(data, name)
       assert.equal(204, response.status, name)
     end)
@@ -272,9 +279,11 @@ describe("an odd reply", function()
 
   -- What follows a reply on its connection was never asked for.
   for _, mode in ipairs(wire.modes) do
-    it("C8 followed by one nobody asked for is not the reply to the next call (" .. mode .. ")", function()
+    it("C8 followed by one nobody asked for is not the reply to the next call (" .. mode .. ")",
+      function()
       local script = {
-        { "read", { send = with_length("X-Reply: first\r\n") .. with_length("X-Reply: forged\r\n") }, "read",
+        { "read", { send = with_length("X-Reply: first\r\n")
+            .. with_length("X-Reply: forged\r\n") }, "read",
           { send = with_length("X-Reply: second\r\n") }, "stall" },
         { "read", { send = with_length("X-Reply: second\r\n") }, "again" },
       }

@@ -19,7 +19,9 @@ local AGAIN = {
 
 local function keys_of(requests)
   local keys = {}
-  for index, request in ipairs(requests) do keys[index] = request.headers["idempotency-key"] or false end
+  for index, request in ipairs(requests) do
+    keys[index] = request.headers["idempotency-key"] or false
+  end
   return keys
 end
 
@@ -40,7 +42,8 @@ describe("H: the idempotency key", function()
 
   wire.each_mode(it, "is the same on every attempt, and so is every byte", function(mode)
     local kinds = { wire.kind["POST with a key"] }
-    local result = wire.play(raw_server.sequence(AGAIN), { mode = mode, kinds = kinds })["POST with a key"]
+    local result =
+      wire.play(raw_server.sequence(AGAIN), { mode = mode, kinds = kinds })["POST with a key"]
     assert.is_truthy(result.data, result.message)
     local keys = keys_of(result.requests)
     assert.equal(5, #keys)
@@ -91,7 +94,8 @@ describe("H: the idempotency key", function()
     assert.is_nil(next(seen))
   end)
 
-  for _, key in ipairs { "a-key_01", ("k"):rep(255), "00000000", "________", "ABCDEFGHIJKLMNOPQRSTUVWXYZ-abcdefghijklmnopqrstuvwxyz_0123456789" } do
+  for _, key in ipairs { "a-key_01", ("k"):rep(255), "00000000", "________",
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZ-abcdefghijklmnopqrstuvwxyz_0123456789" } do
     it(("of the caller goes out as it is (%d characters)"):format(#key), function()
       server:script(raw_server.sequence { { 503, "", { ["Retry-After"] = 0 } }, 200 })
       local _, _, response = client:create_org({ name = "Acme" }, { idempotency_key = key })
@@ -101,13 +105,17 @@ describe("H: the idempotency key", function()
   end
 
   for title, key in pairs {
-    ["empty"] = "", ["too short"] = "1234567", ["too long"] = ("k"):rep(256), ["of a megabyte"] = ("k"):rep(1048576),
-    ["with a space"] = "key 00001", ["with a dot"] = "key.00001", ["with a slash"] = "key/00001", ["with CR LF"] = "key-0001\r\nX: y",
-    ["with LF"] = "key-00001\n", ["with NUL"] = "key-0001\0", ["with an umlaut"] = "key-0001\195\188", ["with a quote"] = 'key-00001"',
+    ["empty"] = "", ["too short"] = "1234567",
+    ["too long"] = ("k"):rep(256), ["of a megabyte"] = ("k"):rep(1048576),
+    ["with a space"] = "key 00001", ["with a dot"] = "key.00001", ["with a slash"] = "key/00001",
+    ["with CR LF"] = "key-0001\r\nX: y", ["with LF"] = "key-00001\n", ["with NUL"] = "key-0001\0",
+    ["with an umlaut"] = "key-0001\195\188", ["with a quote"] = 'key-00001"',
     ["a number"] = 12345678, ["true"] = true, ["a table"] = {},
   } do
     it(title .. " is refused at the caller's line, and nothing is sent", function()
-      local ok, message = pcall(function() client:create_org({ name = "Acme" }, { idempotency_key = key }) end)
+      local ok, message = pcall(function()
+        client:create_org({ name = "Acme" }, { idempotency_key = key })
+      end)
       assert.is_false(ok)
       assert.matches("^[^:]*idempotency_spec%.lua:%d+: idempotency_key must be ", message)
       assert.is_nil(message:find("%c"))
@@ -116,12 +124,16 @@ describe("H: the idempotency key", function()
   end
 
   it("is never on GET and DELETE, and on PUT only where the caller gives one", function()
-    for _, kind in ipairs { wire.kind.GET, wire.kind.DELETE, wire.kind.PUT } do assert(wire.call(client, kind).data) end
+    for _, kind in ipairs { wire.kind.GET, wire.kind.DELETE, wire.kind.PUT } do
+      assert(wire.call(client, kind).data)
+    end
     assert.same({ false, false, false }, keys_of(server:requests()))
     wire.call(client, wire.kind.PUT, { idempotency_key = "a-key-of-mine" })
     assert.equal("a-key-of-mine", keys_of(server:requests())[4])
     for _, kind in ipairs { wire.kind.GET, wire.kind.DELETE } do
-      assert.has_error(function() wire.call(client, kind, { idempotency_key = "a-key-of-mine" }) end)
+      assert.has_error(function()
+        wire.call(client, kind, { idempotency_key = "a-key-of-mine" })
+      end)
     end
     assert.equal(4, #server:requests())
   end)
@@ -132,7 +144,8 @@ describe("H: the idempotency key", function()
       assert.equal(method == "POST" or method == "PATCH", response.idempotency_key ~= nil, method)
     end
     local keys = keys_of(server:requests())
-    assert.same({ true, true, false, false, false }, { keys[1] and true, keys[2] and true, keys[3], keys[4], keys[5] })
+    assert.same({ true, true, false, false, false },
+      { keys[1] and true, keys[2] and true, keys[3], keys[4], keys[5] })
   end)
 
   it("false sends none", function()
@@ -149,13 +162,16 @@ describe("H: the idempotency key", function()
     end
     server:reset { { "read", "rst" } }
     local _, _, err = client:create_org({ name = "Acme" }, { retries = 0 })
-    assert.same({ "unknown", server:requests()[1].headers["idempotency-key"] }, { err.outcome, err.idempotency_key })
+    assert.same({ "unknown", server:requests()[1].headers["idempotency-key"] },
+      { err.outcome, err.idempotency_key })
   end)
 
   it("cannot be given through the headers", function()
     for _, name in ipairs { "Idempotency-Key", "idempotency-key", "IDEMPOTENCY-KEY" } do
       assert.has_error(
-        function() client:create_org({ name = "Acme" }, { headers = { [name] = "a-key-of-mine" } }) end
+        function()
+          client:create_org({ name = "Acme" }, { headers = { [name] = "a-key-of-mine" } })
+        end
       )
     end
     assert.equal(0, #server:requests())

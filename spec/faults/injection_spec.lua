@@ -10,9 +10,11 @@ local ORGANIZATION = "248df4b7-aa70-47b8-a036-33ac447e668d"
 
 -- What ends a line or a header, or is no text a header may hold.
 local CONTROLS = {
-  CR = "\r", LF = "\n", ["CR LF"] = "\r\n", ["CR LF and a header"] = "\r\nX-Injected: yes", ["two CR LF and a body"] = "\r\n\r\nGET /stolen HTTP/1.1",
-  NUL = "\0", VT = "\11", FF = "\12", DEL = "\127", ["an escape"] = "\27[31m", ["NEL"] = "\194\133", ["a line separator"] = "\226\128\168",
-  ["an umlaut"] = "\195\188", ["a lone byte above 127"] = "\255",
+  CR = "\r", LF = "\n", ["CR LF"] = "\r\n", ["CR LF and a header"] = "\r\nX-Injected: yes",
+  ["two CR LF and a body"] = "\r\n\r\nGET /stolen HTTP/1.1",
+  NUL = "\0", VT = "\11", FF = "\12", DEL = "\127", ["an escape"] = "\27[31m",
+  ["NEL"] = "\194\133", ["a line separator"] = "\226\128\168", ["an umlaut"] = "\195\188",
+  ["a lone byte above 127"] = "\255",
 }
 
 describe("K: nothing but the request goes out:", function()
@@ -133,8 +135,10 @@ describe("K: nothing but the request goes out:", function()
 
   it("header names that the library writes itself are refused, in any case", function()
     for _, name in ipairs {
-      "Authorization", "Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade", "TE", "Trailer", "User-Agent",
-      "Proxy-Authorization", "Proxy-Connection", "Keep-Alive", "Cookie", "Content-Type", "Accept", "Accept-Encoding", "Idempotency-Key", "X-Polytomic-Version",
+      "Authorization", "Host", "Content-Length", "Transfer-Encoding", "Connection",
+      "Expect", "Upgrade", "TE", "Trailer", "User-Agent", "Proxy-Authorization", "Proxy-Connection",
+      "Keep-Alive", "Cookie", "Content-Type", "Accept", "Accept-Encoding", "Idempotency-Key",
+      "X-Polytomic-Version",
     } do
       for _, spelled in ipairs { name, name:lower(), name:upper() } do
         assert_refused(
@@ -146,7 +150,8 @@ describe("K: nothing but the request goes out:", function()
   end)
 
   it("header names that are no token, and values that are no text, are refused", function()
-    for _, name in ipairs { "", " ", "X A", "X:A", "X-A:", ":authority", "X(A)", "X,A", "X;A", "X=A", "\"X\"", "X/A", "X@A", "[X]", ("x"):rep(257), 1 } do
+    for _, name in ipairs { "", " ", "X A", "X:A", "X-A:", ":authority", "X(A)", "X,A", "X;A",
+        "X=A", "\"X\"", "X/A", "X@A", "[X]", ("x"):rep(257), 1 } do
       assert_refused("headers", function() call_with { headers = { [name] = "b" } } end)
     end
     for _, value in ipairs { 1, true, {}, polytomic.null, ("v"):rep(8193), ("v"):rep(1048576) } do
@@ -181,7 +186,8 @@ describe("K: nothing but the request goes out:", function()
 
   it("every header the library writes is there once", function()
     local request = sent({ user_agent = "app/1.0 (test)" }, { headers = { ["X-A"] = "b" } })
-    for _, name in ipairs { "Host", "User-Agent", "Accept", "Content-Type", "X-Polytomic-Version", "Idempotency-Key", "Authorization", "Content-Length", "X-A" } do
+    for _, name in ipairs { "Host", "User-Agent", "Accept", "Content-Type", "X-Polytomic-Version",
+        "Idempotency-Key", "Authorization", "Content-Length", "X-A" } do
       assert.equal(1, lines_of(request, name), name)
     end
     for _, name in ipairs { "Expect", "Transfer-Encoding", "Cookie", "Proxy-Connection" } do
@@ -198,7 +204,8 @@ describe("K: nothing but the request goes out:", function()
   end)
 
   it("other wrong versions are refused", function()
-    for _, value in ipairs { "", "2025 09", "2025:09", "../2025", "a,b", ("1"):rep(1000), 2025, {} } do
+    for _,
+        value in ipairs { "", "2025 09", "2025:09", "../2025", "a,b", ("1"):rep(1000), 2025, {} } do
       assert_refused("version", function() new { version = value } end)
       assert_refused("version", function() call_with { version = value } end)
     end
@@ -206,7 +213,8 @@ describe("K: nothing but the request goes out:", function()
   end)
 
   it("an organization that is not a UUID is refused", function()
-    for _, value in ipairs { "", "acme", ORGANIZATION .. ":", ORGANIZATION:sub(1, 35), ORGANIZATION .. "0", ORGANIZATION:gsub("%-", ""), "../" .. ORGANIZATION, 7, {} } do
+    for _, value in ipairs { "", "acme", ORGANIZATION .. ":", ORGANIZATION:sub(1, 35),
+        ORGANIZATION .. "0", ORGANIZATION:gsub("%-", ""), "../" .. ORGANIZATION, 7, {} } do
       assert_refused("organization", function() new { organization = value } end)
       assert_refused("organization", function() call_with { organization = value } end)
       assert_refused("as_org", function() new():as_org(value) end)
@@ -215,19 +223,27 @@ describe("K: nothing but the request goes out:", function()
 
   it("a base URL that could lead elsewhere is refused", function()
     for _, url in ipairs {
-      "", " ", "file:///etc/passwd", "ftp://127.0.0.1", "gopher://127.0.0.1", "javascript:alert(1)", "//127.0.0.1", "/api", "http://", "https://", "http:///x", "http://polytomic.example",
-      "http://10.0.0.1", "http://127.0.0.1.polytomic.example", "http://localhost.example", "http://user@127.0.0.1", "http://user:password@127.0.0.1",
-      "https://app.polytomic.com@evil.example", "https://app.polytomic.com:443@evil.example/", "http://127.0.0.1?x=y", "http://127.0.0.1#f", "http://127.0.0.1/?", "http://127.0.0.1/#",
-      "http://127.0.0.1:0", "http://127.0.0.1:65536", "http://127.0.0.1:", "http://127.0.0.1:-1", "http://127.0.0.1:80x", "http://127.0.0.1:80:80", "http://127.0.0.1\\@evil.example",
-      "https:\\\\evil.example", "http://127.0.0.1/..", "http://127.0.0.1/a/../b", "http://127.0.0.1/./a", "http://127.0.0.1//a", "http://127.0.0.1/%2e%2e/a", "http://127.0.0.1/a%0d%0ab",
-      "http://127.0.0.1/a b", "http://[::1", "http://[::1]x", "http://[zz]", "http://127.0.0.1,evil.example", "http://ev il.example", "https://" .. ("a"):rep(3000), 1, true, {},
+      "", " ", "file:///etc/passwd", "ftp://127.0.0.1", "gopher://127.0.0.1", "javascript:alert(1)",
+      "//127.0.0.1", "/api", "http://", "https://", "http:///x", "http://polytomic.example",
+      "http://10.0.0.1", "http://127.0.0.1.polytomic.example", "http://localhost.example",
+      "http://user@127.0.0.1", "http://user:password@127.0.0.1",
+      "https://app.polytomic.com@evil.example", "https://app.polytomic.com:443@evil.example/",
+      "http://127.0.0.1?x=y", "http://127.0.0.1#f", "http://127.0.0.1/?", "http://127.0.0.1/#",
+      "http://127.0.0.1:0", "http://127.0.0.1:65536", "http://127.0.0.1:", "http://127.0.0.1:-1",
+      "http://127.0.0.1:80x", "http://127.0.0.1:80:80", "http://127.0.0.1\\@evil.example",
+      "https:\\\\evil.example", "http://127.0.0.1/..", "http://127.0.0.1/a/../b",
+      "http://127.0.0.1/./a", "http://127.0.0.1//a", "http://127.0.0.1/%2e%2e/a",
+      "http://127.0.0.1/a%0d%0ab", "http://127.0.0.1/a b", "http://[::1",
+      "http://[::1]x", "http://[zz]", "http://127.0.0.1,evil.example", "http://ev il.example",
+      "https://" .. ("a"):rep(3000), 1, true, {},
     } do
       assert_refused("base_url", function() new { base_url = url } end)
     end
   end)
 
   it("a path prefix goes before every path, once", function()
-    for prefix, path in pairs { ["/"] = "", ["/polytomic"] = "/polytomic", ["/polytomic/"] = "/polytomic", ["/a/b-c.d/~e"] = "/a/b-c.d/~e", ["/a%20b"] = "/a%20b" } do
+    for prefix, path in pairs { ["/"] = "", ["/polytomic"] = "/polytomic",
+        ["/polytomic/"] = "/polytomic", ["/a/b-c.d/~e"] = "/a/b-c.d/~e", ["/a%20b"] = "/a%20b" } do
       server:reset { per = "request", 200 }
       assert.equal(path .. "/api/organizations", sent({ base_url = server.url .. prefix }).target)
     end
@@ -244,7 +260,8 @@ describe("K: nothing but the request goes out:", function()
 
   it("a key is trimmed, and otherwise sent as it is", function()
     for given, expected in pairs {
-      [KEY .. "\n"] = KEY, ["\r\n\t " .. KEY .. " \r\n"] = KEY, ['quo"ted\'key'] = 'quo"ted\'key', ["back\\slash:x"] = "back\\slash:x", ["%00%0d%0a"] = "%00%0d%0a",
+      [KEY .. "\n"] = KEY, ["\r\n\t " .. KEY .. " \r\n"] = KEY, ['quo"ted\'key'] = 'quo"ted\'key',
+      ["back\\slash:x"] = "back\\slash:x", ["%00%0d%0a"] = "%00%0d%0a",
     } do
       server:reset { per = "request", 200 }
       assert.equal("Bearer " .. expected, sent({ partner_key = given }).headers.authorization)
@@ -290,7 +307,8 @@ describe("K: nothing but the request goes out:", function()
   end)
 
   it("unknown options of a call are refused", function()
-    for _, name in ipairs { "partner_key", "base_url", "header", "idempotencyKey", "Timeout", "" } do
+    for _,
+        name in ipairs { "partner_key", "base_url", "header", "idempotencyKey", "Timeout", "" } do
       assert_refused("unknown option", function() call_with { [name] = "x" } end)
     end
   end)

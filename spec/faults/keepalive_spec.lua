@@ -18,33 +18,44 @@ end
 
 describe("a connection that is used again", function()
   for number, ending in ipairs { "fin", "rst" } do
-    row(("B%d and ends by %s before the reply has lost it: libcurl does not repeat by itself"):format(number, ending:upper()), function(mode)
+    row(
+      ("B%d and ends by %s before the reply has lost it: libcurl does not repeat by itself"):format(
+        number, ending:upper()), function(mode)
       local fault = { "read", { send = OK }, "read", ending }
       local options = { before = 1, again = ANSWER }
       wire.lost_reply(mode, fault, LOST, options)
-      local results = wire.play({ fault, ANSWER }, { mode = mode, before = 1, call = { retries = 0 } })
-      for _, kind in ipairs(wire.kinds) do assert.is_true(results[kind.name].err.timeline[1].reused, kind.name) end
+      local results =
+        wire.play({ fault, ANSWER }, { mode = mode, before = 1, call = { retries = 0 } })
+      for _, kind in ipairs(wire.kinds) do
+        assert.is_true(results[kind.name].err.timeline[1].reused, kind.name)
+      end
     end)
 
-    row(("B%d and ends by %s after the request was carried out commits once"):format(number, ending:upper()), function(mode)
-      wire.lost_in_sandbox(mode, { fault = "reset_after_commit", fin = ending == "fin" }, true, LOST, { warm = true })
+    row(("B%d and ends by %s after the request was carried out commits once"):format(number,
+      ending:upper()), function(mode)
+      wire.lost_in_sandbox(mode, { fault = "reset_after_commit", fin = ending == "fin" }, true,
+        LOST, { warm = true })
     end)
   end
 
   -- How a connection ends, or is spoilt, between two calls.
-  local STRAY = { send = raw_server.reply(200, { data = { name = "stray" } }, { ["X-Mark"] = "stray" }) }
+  local STRAY =
+    { send = raw_server.reply(200, { data = { name = "stray" } }, { ["X-Mark"] = "stray" }) }
   local idle = {
     ["was closed"] = { "close" },
     ["was reset"] = { "rst" },
-    ["was told that it waited too long, and closed"] = { { send = raw_server.reply(408, "", { Connection = "close" }) }, "close" },
+    ["was told that it waited too long, and closed"] = {
+      { send = raw_server.reply(408, "", { Connection = "close" }) }, "close" },
     ["holds a reply that nobody asked for"] = { STRAY, "stall" },
-    ["holds half a reply that nobody asked for, and was reset"] = { { send = STRAY.send:sub(1, 40) }, "rst" },
+    ["holds half a reply that nobody asked for, and was reset"] = {
+      { send = STRAY.send:sub(1, 40) }, "rst" },
   }
   local SERVERS = { [""] = false, [", with TLS"] = certificates.good }
 
   for what, ending in pairs(idle) do
     for how, tls in pairs(SERVERS) do
-      row("B3 but " .. what .. " while it was idle is replaced before anything is sent" .. how, function(mode)
+      row("B3 but " .. what .. " while it was idle is replaced before anything is sent" .. how,
+        function(mode)
         local script = { "read", { send = OK }, { wait = "idle" } }
         for _, step in ipairs(ending) do script[#script + 1] = step end
         local jobs, servers = {}, {}
@@ -77,7 +88,8 @@ describe("a connection that is used again", function()
 
   -- The sandbox closes the connection once it has answered.
   row("B3 but was closed by the sandbox costs no attempt", function(mode)
-    local results = wire.play_sandbox({ fault = "close_idle", seconds = 0 }, { mode = mode, call = { retries = 0 }, afterwards = true })
+    local results = wire.play_sandbox({ fault = "close_idle", seconds = 0 },
+      { mode = mode, call = { retries = 0 }, afterwards = true })
     for _, kind in ipairs(wire.kinds) do
       assert.is_truthy(results[kind.name].data, results[kind.name].message)
       assert.equal(1, #results[kind.name].requests, kind.name)
@@ -102,7 +114,8 @@ describe("a request", function()
     local options = { mode = mode, kinds = writers, call = { retries = 0 } }
     for name, result in pairs(wire.play({ fault }, options)) do
       wire.assert_error(
-        { kind = "network", outcome = "unknown", attempts = 1, retryable = wire.kind[name].repeats },
+        { kind = "network", outcome = "unknown", attempts = 1,
+          retryable = wire.kind[name].repeats },
         result,
         name
       )
@@ -168,8 +181,10 @@ end)
 
 describe("two organizations on one client", function()
   local BASIC = {
-    ["11111111-1111-4111-8111-111111111111"] = "MTExMTExMTEtMTExMS00MTExLTgxMTEtMTExMTExMTExMTExOndpcmUtcGFydG5lci1rZXk=",
-    ["22222222-2222-4222-8222-222222222222"] = "MjIyMjIyMjItMjIyMi00MjIyLTgyMjItMjIyMjIyMjIyMjIyOndpcmUtcGFydG5lci1rZXk=",
+    ["11111111-1111-4111-8111-111111111111"] =
+      "MTExMTExMTEtMTExMS00MTExLTgxMTEtMTExMTExMTExMTExOndpcmUtcGFydG5lci1rZXk=",
+    ["22222222-2222-4222-8222-222222222222"] =
+      "MjIyMjIyMjItMjIyMi00MjIyLTgyMjItMjIyMjIyMjIyMjIyOndpcmUtcGFydG5lci1rZXk=",
   }
 
   row("B6 each send their own credential, call by call", function(mode)
@@ -211,8 +226,10 @@ describe("HTTP/2", function()
     "stall",
   }
   local refusals = {
-    ["RST_STREAM with REFUSED_STREAM"] = { "h2_head", { send = frame(RST_STREAM, 0, 1, "\0\0\0\7") }, "stall" },
-    ["GOAWAY that leaves it out"] = { "h2_head", { send = frame(GOAWAY, 0, 0, "\0\0\0\0\0\0\0\0") }, "fin" },
+    ["RST_STREAM with REFUSED_STREAM"] = { "h2_head",
+      { send = frame(RST_STREAM, 0, 1, "\0\0\0\7") }, "stall" },
+    ["GOAWAY that leaves it out"] = { "h2_head", { send = frame(GOAWAY, 0, 0, "\0\0\0\0\0\0\0\0") },
+      "fin" },
   }
   local server
 
@@ -263,8 +280,10 @@ describe("HTTP/2", function()
   end
 
   local doubts = {
-    ["GOAWAY that takes it in"] = { "h2_head", { send = frame(GOAWAY, 0, 0, "\0\0\0\1\0\0\0\0") }, "fin" },
-    ["RST_STREAM with INTERNAL_ERROR"] = { "h2_head", { send = frame(RST_STREAM, 0, 1, "\0\0\0\2") }, "stall" },
+    ["GOAWAY that takes it in"] = { "h2_head", { send = frame(GOAWAY, 0, 0, "\0\0\0\1\0\0\0\0") },
+      "fin" },
+    ["RST_STREAM with INTERNAL_ERROR"] = { "h2_head",
+      { send = frame(RST_STREAM, 0, 1, "\0\0\0\2") }, "stall" },
     ["a FIN"] = { "h2_head", "fin" },
   }
   for what, lost in pairs(doubts) do
@@ -304,10 +323,12 @@ describe("retries = 0", function()
     ["FIN on a warm connection"] = { warm = true, "read", "fin" },
     ["RST on a warm connection"] = { warm = true, "read", "rst" },
     ["close on a warm connection"] = { warm = true, "read", "close" },
-    ["RST in the status line on a warm connection"] = { warm = true, "read", { send = "HTTP/1." }, { sleep = 0.02 }, "rst" },
+    ["RST in the status line on a warm connection"] = { warm = true, "read", { send = "HTTP/1." },
+      { sleep = 0.02 }, "rst" },
     ["stall"] = { "read", "stall" },
     ["stall in the headers"] = { "read", { send = "HTTP/1.1 200 OK\r\nX-A: b" }, "stall" },
-    ["stall in the body"] = { "read", { send = "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{" }, "stall" },
+    ["stall in the body"] = { "read", { send = "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{" },
+      "stall" },
     ["drip"] = { "read", { drip = OK, interval = 0.2 } },
     ["short body"] = cut("Content-Length: 50\r\n", "{"),
     ["body without an end"] = cut("", '{"data":'),
@@ -319,7 +340,8 @@ describe("retries = 0", function()
     ["headers too large"] = cut("X-Large: " .. ("a"):rep(300 * 1024) .. "\r\n", "{}"),
     ["no JSON"] = { "read", { send = raw_server.reply(200, "<html>") }, "fin" },
     ["redirect"] = { "read", { send = raw_server.reply(302, "", { Location = "/" }) }, "fin" },
-    ["kept alive, then closed"] = { "read", { send = raw_server.reply(503, "", { Connection = "close" }) }, "fin" },
+    ["kept alive, then closed"] = { "read",
+      { send = raw_server.reply(503, "", { Connection = "close" }) }, "fin" },
   }
   for _, status in ipairs { 401, 407, 408, 409, 421, 425, 429, 500, 502, 503, 504 } do
     faults["status " .. status] =

@@ -152,7 +152,8 @@ describe("L: an error thrown", function()
     end
   end)
 
-  it("in on_event of a started call surfaces from result once, and then the result is there", function()
+  it("in on_event of a started call surfaces from result once, and then the result is there",
+    function()
     local client = wire.client(server.url, { on_event = function() error("on purpose", 0) end })
     local call = client:start("create_org", { name = "Acme" })
     finish(client)
@@ -176,7 +177,8 @@ describe("L: an error thrown", function()
     client:close()
   end)
 
-  it("in a wait that was called in the middle of a transfer leaves the transfer to the next", function()
+  it("in a wait that was called in the middle of a transfer leaves the transfer to the next",
+    function()
     server:reset {
       per = "request",
       { { wait = "release" }, { send = raw_server.reply(200, { data = {} }) } },
@@ -344,7 +346,8 @@ describe("L: the collector", function()
 
   for title, collector in pairs {
     ["that is generational"] = 'if _VERSION >= "Lua 5.4" then collectgarbage "generational" end',
-    ["that runs all the time"] = 'collectgarbage("setpause", 0) collectgarbage("setstepmul", 1000000)',
+    ["that runs all the time"] =
+      'collectgarbage("setpause", 0) collectgarbage("setstepmul", 1000000)',
     ["that runs at every turn"] = 'debug.sethook(function() collectgarbage() end, "", 101)',
     ["that never runs"] = "collectgarbage 'stop'",
   } do
@@ -382,8 +385,10 @@ describe("L: the end of a Lua state", function()
     ["by an uncaught error"] = "io.stderr:close() error 'on purpose'",
     ["from a coroutine"] = "coroutine.wrap(leave)()",
     ["from on_event"] = "new { on_event = leave, attempt_timeout = 0.1, retries = 0 }:create_org { name = 'Acme' } error 'still here'",
-    ["in the middle of a blocking call of another client"] = "new { attempt_timeout = 0.1, retries = 0 }:create_org { name = 'Acme' }",
-    ["while a name is looked up"] = "new { base_url = 'https://polytomic.invalid' }:start('list_orgs', {}):done() leave()",
+    ["in the middle of a blocking call of another client"] =
+      "new { attempt_timeout = 0.1, retries = 0 }:create_org { name = 'Acme' }",
+    ["while a name is looked up"] =
+      "new { base_url = 'https://polytomic.invalid' }:start('list_orgs', {}):done() leave()",
     ["with its tables cleared first"] = "package.loaded['polytomic.core'] = nil polytomic = nil calls = nil kept = nil collectgarbage()",
   } do
     it(title .. " in mid-transfer is clean", function()
@@ -503,7 +508,8 @@ describe("L: descriptors", function()
 end)
 
 describe("L: many calls", function()
-  it(LONG and "100 000 keep memory and descriptors flat" or "5000 keep memory and descriptors flat", function()
+  it(LONG and "100 000 keep memory and descriptors flat" or "5000 keep memory and descriptors flat",
+    function()
     sandbox:reset()
     assert_script("flat", ("local CALLS, GROWTH = %d, %d\n"):format(LONG and 100000 or 5000, GROWTH) .. [[
       local function contents(path)

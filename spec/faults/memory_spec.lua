@@ -21,7 +21,8 @@ describe("L: out of memory", function()
   local server, busy
 
   setup(function()
-    server = raw_server.start { script = { per = "request", raw_server.reply(200, { data = { id = "x", list = { 1, 2, { a = "b" } } } }, {
+    server = raw_server.start { script = { per = "request",
+      raw_server.reply(200, { data = { id = "x", list = { 1, 2, { a = "b" } } } }, {
       ["X-Request-Id"] = "request-1", Deprecation = "true" }) } }
     busy = raw_server.start {
       script = {
@@ -54,9 +55,11 @@ describe("L: out of memory", function()
     assert.is_true(tonumber(raised) > 0, out)
   end
 
-  for how, title in pairs { one = "at one allocation of the core", all = "at an allocation of the core and all after it", lua = "in Lua" } do
+  for how, title in pairs { one = "at one allocation of the core",
+      all = "at an allocation of the core and all after it", lua = "in Lua" } do
     for scenario, what in pairs {
-      plain = "a plain call", started = "calls at once", retried = "a call that is retried", waiting = "a call that waits through Lua", refused = "calls that are refused",
+      plain = "a plain call", started = "calls at once", retried = "a call that is retried",
+      waiting = "a call that waits through Lua", refused = "calls that are refused",
     } do
       it(
         ("%s ends %s with a result or a clean error"):format(title, what),

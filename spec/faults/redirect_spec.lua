@@ -25,10 +25,15 @@ describe("F: a redirect", function()
   local targets = {
     { "to the same origin", function(origin) return origin.url .. "/elsewhere" end },
     { "to another port", function() return second.url .. "/api/organizations" end },
-    { "to another host", function() return "http://localhost:" .. second.port .. "/api/organizations" end },
-    { "without a scheme", function() return "//127.0.0.1:" .. second.port .. "/api/organizations" end },
+    { "to another host", function()
+      return "http://localhost:" .. second.port .. "/api/organizations"
+    end },
+    { "without a scheme", function()
+      return "//127.0.0.1:" .. second.port .. "/api/organizations"
+    end },
     { "to plain http", function() return second.url .. "/" end, secure = true },
-    { "with the first host as user-info", function(origin)     return "http://" .. origin.authority .. "@127.0.0.1:" .. second.port .. "/"
+    { "with the first host as user-info",
+      function(origin) return "http://" .. origin.authority .. "@127.0.0.1:" .. second.port .. "/"
 end },
     { "to a relative path", function() return "elsewhere" end },
     { "without a Location", function() return false end },
@@ -69,7 +74,8 @@ end },
 
   for _, target in ipairs(targets) do
     for _, status in ipairs(STATUSES) do
-      it(("of status %d %s ends the call, whatever the request"):format(status, target[1]), function()
+      it(("of status %d %s ends the call, whatever the request"):format(status, target[1]),
+        function()
         local origin = target.secure and secure or first
         check_all(origin, status, target[2](origin))
       end)

@@ -67,7 +67,8 @@ describe("I: Retry-After", function()
     end
   end
 
-  for _, value in ipairs { "20", "60", "61", "120", "99999", "9007199254740992", "99999999999999999999", "86400.5" } do
+  for _, value in ipairs { "20", "60", "61", "120", "99999", "9007199254740992",
+      "99999999999999999999", "86400.5" } do
     it(
       value .. " passes the deadline: the call fails at once and says so",
       function() assert_fails(value, math.min(tonumber(value), 9007199254740992)) end
@@ -79,7 +80,8 @@ describe("I: Retry-After", function()
     function() assert_fails(tostring(TIMEOUT), TIMEOUT) end
   )
 
-  for _, case in ipairs { { "0", 0 }, { "0.2", 0.2 }, { " 0.1 ", 0.1 }, { "\t0", 0 }, { "0.0", 0 }, { "000", 0 } } do
+  for _, case in ipairs { { "0", 0 }, { "0.2", 0.2 }, { " 0.1 ", 0.1 }, { "\t0", 0 }, { "0.0", 0 },
+      { "000", 0 } } do
     it(
       ("%q is waited for, and not longer"):format(case[1]),
       function() assert_waits(case[1], case[2], case[2]) end
@@ -87,11 +89,14 @@ describe("I: Retry-After", function()
   end
 
   -- All at once, since each waits: a server and a client for every value.
-  it("that is malformed, negative or infinite is ignored: the client waits as it would have", function()
+  it("that is malformed, negative or infinite is ignored: the client waits as it would have",
+    function()
     local jobs = {}
     for index, value in ipairs {
-      "-10", "-0", "1e9", "1e400", "inf", "-inf", "Infinity", "nan", "", " ", "soon", "5, 10", "5;10", "0x5", "+5",
-      "\"5\"", "Wed, 99 Oct 2035 07:28:00 GMT", "Wed, 21 Oct 100000 07:28:00 GMT", "Wed, 21 Foo 2035 07:28:00 GMT", "2035-10-21T07:28:00Z", "null", "[5]", "\255",
+      "-10", "-0", "1e9", "1e400", "inf", "-inf", "Infinity", "nan", "",
+      " ", "soon", "5, 10", "5;10", "0x5", "+5", "\"5\"", "Wed, 99 Oct 2035 07:28:00 GMT",
+      "Wed, 21 Oct 100000 07:28:00 GMT", "Wed, 21 Foo 2035 07:28:00 GMT", "2035-10-21T07:28:00Z",
+      "null", "[5]", "\255",
     } do
       local one = raw_server.start {
         script = raw_server.sequence { { 503, "", { ["Retry-After"] = value } }, 200 },
@@ -130,7 +135,8 @@ describe("I: Retry-After", function()
     function() assert_waits("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0) end
   )
   it("as the present second is no wait", function() assert_waits(date(IMF, 0), 0, 1) end)
-  for title, form in pairs { ["a date"] = IMF, ["a date of RFC 850"] = RFC_850, ["a date of asctime"] = ASCTIME } do
+  for title, form in pairs { ["a date"] = IMF, ["a date of RFC 850"] = RFC_850,
+      ["a date of asctime"] = ASCTIME } do
     it(
       "as " .. title .. " is a wait until then",
       function() assert_fails(date(form, 60), 50, 60) end
@@ -146,7 +152,8 @@ describe("I: Retry-After", function()
   )
 
   it("makes a POST without a key repeatable after 503, and is not needed after 429", function()
-    for _, case in ipairs { { 503, 0, 2 }, { 503, false, 1 }, { 429, 0, 2 }, { 429, false, 2 }, { 502, 0, 1 }, { 504, 0, 1 } } do
+    for _, case in ipairs { { 503, 0, 2 }, { 503, false, 1 }, { 429, 0, 2 }, { 429, false, 2 },
+        { 502, 0, 1 }, { 504, 0, 1 } } do
       server:reset(raw_server.sequence { { case[1], "", { ["Retry-After"] = case[2] } }, 200 })
       client:create_org({ name = "Acme" }, { idempotency_key = false })
       assert.equal(case[3], #server:requests(), case[1] .. " with " .. tostring(case[2]))

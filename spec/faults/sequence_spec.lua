@@ -45,15 +45,15 @@ end
 
 describe("G: the sequence", function()
   row("503, 400: a refusal behind the key's store refutes the first attempt", { 503, 400 },
-    { "2 api 400 rejected", "2 api 400 rejected", "1 server 503 unknown", "2 api 400 unknown", "2 api 400 unknown" })
-  row("503 with Retry-After, 400: repeated without a key too, but what stands behind the gateway may have taken it", { now(503), 400 },
-    { "2 api 400 rejected", "2 api 400 rejected", "2 api 400 unknown", "2 api 400 unknown", "2 api 400 unknown" })
+    { "2 api 400 rejected", "2 api 400 rejected", "1 server 503 unknown", "2 api 400 unknown",
+      "2 api 400 unknown" })
+  row("503 with Retry-After, 400: repeated without a key too, but what stands behind the gateway may have taken it", { now(503), 400 }, { "2 api 400 rejected", "2 api 400 rejected", "2 api 400 unknown", "2 api 400 unknown", "2 api 400 unknown" })
   row("reset, 401: the refusal says nothing of the lost attempt", { RESET, 401 },
-    { "2 unauthorized 401 rejected", "2 unauthorized 401 unknown", "1 network - unknown", "2 unauthorized 401 unknown",
-      "2 unauthorized 401 unknown" })
+    { "2 unauthorized 401 rejected", "2 unauthorized 401 unknown", "1 network - unknown",
+      "2 unauthorized 401 unknown", "2 unauthorized 401 unknown" })
   row("reset, 422: the key's store would have replayed a success", { RESET, 422 },
-    { "2 unprocessable 422 rejected", "2 unprocessable 422 rejected", "1 network - unknown", "2 unprocessable 422 unknown",
-      "2 unprocessable 422 unknown" })
+    { "2 unprocessable 422 rejected", "2 unprocessable 422 rejected", "1 network - unknown",
+      "2 unprocessable 422 unknown", "2 unprocessable 422 unknown" })
   row(
     "reset, 503, 200",
     { RESET, now(503), 200 },
@@ -68,15 +68,19 @@ describe("G: the sequence", function()
   row("408, 425, 502, 504, 200", { now(408), now(425), now(502), now(504), 200 },
     { "5 ok", "5 ok", "1 api 408 unknown", "5 ok", "5 ok" })
   row("429, 500", { now(429), now(500) },
-    { "3 server 500 rejected", "2 server 500 unknown", "2 server 500 unknown", "3 server 500 unknown", "3 server 500 unknown" }, 2)
+    { "3 server 500 rejected", "2 server 500 unknown", "2 server 500 unknown",
+      "3 server 500 unknown", "3 server 500 unknown" }, 2)
   row("429, 429, 200", { now(429), now(429), 200 }, "3 ok")
   row("409 first is final", { 409, 200 }, "1 conflict 409 rejected")
   row("reset, 409, 200: after a lost reply 409 may be the key's lock", { RESET, now(409), 200 },
-    { "2 conflict 409 rejected", "3 ok", "1 network - unknown", "2 conflict 409 unknown", "2 conflict 409 unknown" })
+    { "2 conflict 409 rejected", "3 ok", "1 network - unknown", "2 conflict 409 unknown",
+      "2 conflict 409 unknown" })
   row("503, 409, 200: as after a lost reply", { 503, now(409), 200 },
-    { "2 conflict 409 rejected", "3 ok", "1 server 503 unknown", "2 conflict 409 unknown", "2 conflict 409 unknown" })
+    { "2 conflict 409 rejected", "3 ok", "1 server 503 unknown", "2 conflict 409 unknown",
+      "2 conflict 409 unknown" })
   row("reset, 409 to the end of the retries", { RESET, now(409) },
-    { "2 conflict 409 rejected", "4 conflict 409 unknown", "1 network - unknown", "2 conflict 409 unknown", "2 conflict 409 unknown" }, 3)
+    { "2 conflict 409 rejected", "4 conflict 409 unknown", "1 network - unknown",
+      "2 conflict 409 unknown", "2 conflict 409 unknown" }, 3)
   row(
     "429, 409: nothing was lost, so it is final",
     { now(429), 409, 200 },
@@ -85,9 +89,11 @@ describe("G: the sequence", function()
   row("500 is final for a POST: the API replays it", { now(500), 200 },
     { "2 ok", "1 server 500 unknown", "1 server 500 unknown", "2 ok", "2 ok" })
   row("501 is final", { 501, 200 },
-    { "1 server 501 rejected", "1 server 501 unknown", "1 server 501 unknown", "1 server 501 unknown", "1 server 501 unknown" })
+    { "1 server 501 rejected", "1 server 501 unknown", "1 server 501 unknown",
+      "1 server 501 unknown", "1 server 501 unknown" })
   row("reset, 404: a DELETE has done its work", { RESET, 404 },
-    { "2 not_found 404 rejected", "2 not_found 404 rejected", "1 network - unknown", "2 not_found 404 unknown", "2 ok" })
+    { "2 not_found 404 rejected", "2 not_found 404 rejected", "1 network - unknown",
+      "2 not_found 404 unknown", "2 ok" })
   row("404 first is final", { 404, 200 }, "1 not_found 404 rejected")
   row(
     "429, 404: nothing was lost, so nothing was deleted",
@@ -173,7 +179,8 @@ describe("G: on the sandbox", function()
     { fault = "truncate", chunked = true },
     { fault = "truncate", no_length = true },
   } do
-    local title = fault.fault .. (fault.status and " " .. fault.status or "") .. (fault.fin and " by FIN" or "")
+    local title = fault.fault .. (fault.status and " " .. fault.status or "")
+      .. (fault.fin and " by FIN" or "")
       .. (fault.chunked and " of chunks" or "") .. (fault.no_length and " without a length" or "")
     it(title .. " after the commit: the retry gets the stored reply", function()
       fault.operation = "create_org"

@@ -43,7 +43,8 @@ local function in_sandbox(mode, fault)
 end
 
 describe("a reply", function()
-  row("D1 of no byte times out at attempt_timeout, and then the table of retries decides", function(mode)
+  row("D1 of no byte times out at attempt_timeout, and then the table of retries decides",
+    function(mode)
     wire.lost_reply(mode, { "read", "stall" }, LATE, IMPATIENT)
     in_sandbox(mode, { fault = "stall_headers" })
   end)
@@ -99,7 +100,8 @@ describe("a reply", function()
 end)
 
 describe("a deadline", function()
-  row("D5 shorter than the wait before the next attempt ends the call now, with the last error", function(mode)
+  row("D5 shorter than the wait before the next attempt ends the call now, with the last error",
+    function(mode)
     local busy = raw_server.reply(503, { message = "busy" }, { ["Retry-After"] = 30 })
     local options = { mode = mode, client = { timeout = 5 }, call = { retries = 3 } }
     local results = within(

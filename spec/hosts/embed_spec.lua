@@ -19,15 +19,19 @@ end
 -- The example, compiled as its comment says; `flags` for the compiler. Its path.
 local function compile(name, flags)
   local path = process.directory() .. "/" .. name
-  run(("${CC:-cc} %s %s -o %s examples/embed/main.c $(pkg-config --cflags --libs %s) -pthread"):format(WALL, flags or "", path, version))
+  run((
+    "${CC:-cc} %s %s -o %s examples/embed/main.c $(pkg-config --cflags --libs %s) -pthread"):format(
+      WALL, flags or "", path, version))
   return path
 end
 
 -- Plays the example's script; its output and errors, and the seconds it took. It must end well.
 local function play(program, url, options)
   options = options or {}
-  local words = { program, options.script or "examples/embed/game.lua", tostring(options.frames or 30), tostring(options.threads or 1) }
-  local env = process.environment { POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_DEPLOYMENT_URL = url, http_proxy = false, https_proxy = false }
+  local words = { program, options.script or "examples/embed/game.lua",
+    tostring(options.frames or 30), tostring(options.threads or 1) }
+  local env = process.environment { POLYTOMIC_PARTNER_KEY = sandbox.partner_key,
+    POLYTOMIC_DEPLOYMENT_URL = url, http_proxy = false, https_proxy = false }
   if options.cpath then env.LUA_CPATH = options.cpath end
   -- The loader, which closes other C modules with a state, has locks that ThreadSanitizer does not
   -- know.
@@ -60,9 +64,11 @@ describe("examples/embed", function()
   before_each(function() sandbox:reset() end)
 
   it("links nothing but Lua", function()
-    local needed = run("readelf -d " .. compile "plain" .. " | sed -n 's/.*NEEDED.*\\[\\(.*\\)\\]/\\1/p'")
+    local needed =
+      run("readelf -d " .. compile "plain" .. " | sed -n 's/.*NEEDED.*\\[\\(.*\\)\\]/\\1/p'")
     for library in needed:gmatch "[^\n]+" do
-      assert.truthy(library:find "^liblua" or library:find "^libc%." or library:find "^libm%." or library:find "^libpthread%.", library)
+      assert.truthy(library:find "^liblua" or library:find "^libc%." or library:find "^libm%."
+          or library:find "^libpthread%.", library)
     end
   end)
 
@@ -89,7 +95,8 @@ describe("examples/embed", function()
         error("the end", 0)
       end
     ]]
-    local out = play(program, slow.url, { script = script, status = 1, errors = "embed: the end\n" })
+    local out =
+      play(program, slow.url, { script = script, status = 1, errors = "embed: the end\n" })
     assert.equal(1, count(out, "closed in"))
   end)
 
@@ -111,10 +118,12 @@ describe("examples/embed", function()
   -- The sanitizers' builds of the library take their time: one Lua will do.
   if version == "lua5.4" then
     for name, flag in pairs { AddressSanitizer = "address", ThreadSanitizer = "thread" } do
-      it("is clean with the library under " .. name .. ", in four threads, with calls that end and calls in flight", function()
+      it("is clean with the library under " .. name
+          .. ", in four threads, with calls that end and calls in flight", function()
         local build = process.directory() .. "/" .. flag
         local flags = "-O1 -g -fno-omit-frame-pointer -fsanitize=" .. flag
-        run(("make -s CC=gcc BUILD=%s CFLAGS='%s' LUA_VERSION=5.4 all"):format(build, flags), { timeout = 120 })
+        run(("make -s CC=gcc BUILD=%s CFLAGS='%s' LUA_VERSION=5.4 all"):format(build, flags),
+          { timeout = 120 })
         local sanitized = process.directory() .. "/embed-" .. flag
         run(
           ("gcc %s -o %s examples/embed/main.c $(pkg-config --cflags --libs lua5.4) -pthread"):format(

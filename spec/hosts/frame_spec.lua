@@ -110,7 +110,8 @@ describe("In a frame loop", function()
       table.sort(times)
       return {
         -- 4 on a quiet machine, 50 unbounded
-        { "64 calls over new TLS connections: worst step in ms", times[#times] * 1000, at_most = 2 * FRAME * 1000 },
+        { "64 calls over new TLS connections: worst step in ms", times[#times] * 1000,
+          at_most = 2 * FRAME * 1000 },
         { "95 of 100", times[math.ceil(#times * 0.95)] * 1000, at_most = 12 },
       }
     end)
@@ -130,7 +131,8 @@ describe("In a frame loop", function()
       end
       assert.equal("tls", (select(3, call:result())).kind)
       client:close()
-      return { { "a first TLS connection: worst step in ms", worst * 1000, at_most = FRAME * 1000 } }
+      return { { "a first TLS connection: worst step in ms", worst * 1000,
+        at_most = FRAME * 1000 } }
     end)
     server:stop()
   end)

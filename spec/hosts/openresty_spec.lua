@@ -123,7 +123,8 @@ describe("In nginx", function()
     end
   end)
 
-  it("fails with a clear message, and sends nothing, in the phases where nothing may yield", function()
+  it("fails with a clear message, and sends nothing, in the phases where nothing may yield",
+    function()
     local quiet = slow_server.start { delay = 0 }
     server = nginx.start { http = init(quiet), init_worker = "refuse()", server = [[
       location = /phases {
@@ -141,7 +142,8 @@ describe("In nginx", function()
     assert.equal(200, (http.request("GET", server.url .. "/content")))
     local _, body = http.request("GET", server.url .. "/refused")
     local refused = json.decode(body)
-    for _, phase in ipairs { "init", "init_worker", "set", "header_filter", "body_filter", "log" } do
+    for _,
+        phase in ipairs { "init", "init_worker", "set", "header_filter", "body_filter", "log" } do
       assert.truthy(
         (refused[phase] or "nothing was called"):find(
           "cannot wait in nginx's phase '" .. phase .. "', where nothing may yield",
@@ -156,7 +158,8 @@ describe("In nginx", function()
     quiet:stop()
   end)
 
-  it("suspends through retries, and starts no further driver for clients that share connections", function()
+  it("suspends through retries, and starts no further driver for clients that share connections",
+    function()
     local limited = slow_server.start { delay = 0.05, limit = 1 }
     server = nginx.start { http = init(limited, "retries = 20, timeout = 20,"), server = [[
       location = /content { content_by_lua_block {
@@ -205,7 +208,8 @@ describe("In nginx", function()
   it("reloads with calls in flight and loses none", function()
     server = nginx.start { http = init(upstream), server = CONTENT }
     local before = upstream:stats().requests
-    local calls = load_generator.run({ { port = server.port, target = "/content", concurrency = 32, times = 6 } }, function(loop)
+    local calls = load_generator.run(
+      { { port = server.port, target = "/content", concurrency = 32, times = 6 } }, function(loop)
       loop:wrap(function()
         for _ = 1, 3 do
           require "cqueues".sleep(0.3)
@@ -224,7 +228,8 @@ describe("In nginx", function()
 
   it("quits gracefully with calls in flight, which all end well", function()
     server = nginx.start { http = init(upstream), server = CONTENT }
-    local calls = load_generator.run({ { port = server.port, target = "/content", concurrency = 32, times = 1 } }, function(loop)
+    local calls = load_generator.run(
+      { { port = server.port, target = "/content", concurrency = 32, times = 1 } }, function(loop)
       loop:wrap(function()
         require "cqueues".sleep(0.1)
         server:signal "quit"
@@ -259,7 +264,8 @@ describe("In nginx", function()
     assert.equal("40 0", body)
   end)
 
-  it("uses a client in two workers that was warmed in init_by_lua, each on connections of its own", function()
+  it("uses a client in two workers that was warmed in init_by_lua, each on connections of its own",
+    function()
     server = nginx.start { workers = 2, http = [[
       init_by_lua_block {
         client = require "polytomic".new { base_url = "UPSTREAM", partner_key = "KEY", env = false }

@@ -1,8 +1,11 @@
 -- Clients under test, of the sandbox and of scripted servers; all of them are closed together.
 --
---   local client = clients.sandbox { retries = 0 }                   the environment is ignored; options as for polytomic.new
---   local client, server = clients.answered({ 200, '{"data":{}}' }, …)   one reply after another, the last repeated
---   after_each(clients.close)                                        or clients.around(before_each, after_each)
+--   local client = clients.sandbox { retries = 0 }                   the environment is ignored;
+--   options as for polytomic.new
+--   local client, server = clients.answered({ 200, '{"data":{}}' }, …)   one reply after another,
+--   the last repeated
+--   after_each(clients.close)                                        or clients.around(before_each,
+--   after_each)
 
 local polytomic = require "polytomic"
 local raw_server = require "spec.support.raw_server"
@@ -68,13 +71,14 @@ function M.around(before_each, after_each)
   end)
 end
 
--- Checks that `call`, written on one line, raises a string with that line's position, and returns
+-- Checks that `call`, whose body is one line, raises a string with that line's position, and returns
 -- what follows the position.
 function M.raised(call)
   local where = debug.getinfo(call, "S")
   local ok, message = pcall(call)
   assert(not ok, "nothing was raised")
-  local position = ("%s:%d: "):format(where.short_src, where.linedefined)
+  local line = where.linedefined + (where.lastlinedefined > where.linedefined and 1 or 0)
+  local position = ("%s:%d: "):format(where.short_src, line)
   assert(
     type(message) == "string" and message:sub(1, #position) == position,
     ("raised at another place than %s%s"):format(position, tostring(message))

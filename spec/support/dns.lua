@@ -8,8 +8,10 @@
 -- mount namespace of its own, where util-linux's `unshare` may make one and port 53 of a loopback
 -- address may be bound; `dns.available()` says whether.
 --
---   local resolver = dns.resolver "silent"           takes queries and never answers; "dead" refuses them at once
---   local status, out, err = resolver:run({ process.interpreter(), script }, { env = process.environment() })
+--   local resolver = dns.resolver "silent"           takes queries and never answers; "dead"
+--   refuses them at once
+--   local status, out, err = resolver:run({ process.interpreter(), script }, { env =
+--   process.environment() })
 
 local luasocket = require "socket"
 local process = require "spec.support.process"

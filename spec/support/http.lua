@@ -21,8 +21,8 @@ local function split_url(url)
   local host, port = authority:match("^%[(.-)%]:?(%d*)$")
   if not host then host, port = authority:match("^([^:]+):?(%d*)$") end
   if target:sub(1, 1) ~= "/" then target = "/" .. target end
-  return { tls = scheme == "https", host = host, port = tonumber(port) or (scheme == "https" and 443 or 80), target = target,
-    authority = authority }
+  return { tls = scheme == "https", host = host, port = tonumber(port)
+      or (scheme == "https" and 443 or 80), target = target, authority = authority }
 end
 
 local function client_context(ca_file)

@@ -198,7 +198,8 @@ end
 function M.run_example(path)
   sandbox:reset()
   local status, out, err = process.run({ process.interpreter(), path }, {
-    env = process.environment { POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_DEPLOYMENT_URL = sandbox.url },
+    env = process.environment { POLYTOMIC_PARTNER_KEY = sandbox.partner_key,
+      POLYTOMIC_DEPLOYMENT_URL = sandbox.url },
   })
   assert.equal(0, status, out .. err)
   return out

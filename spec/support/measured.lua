@@ -5,7 +5,8 @@
 --
 --   measured.keeps(function()
 --     ...
---     return { { "seconds for 64 calls", took, at_most = 0.6 }, { "calls a second", rate, at_least = 150 } }
+--     return { { "seconds for 64 calls", took, at_most = 0.6 }, { "calls a second", rate, at_least
+--     = 150 } }
 --   end)
 
 local TIMES = 3

@@ -2,7 +2,8 @@
 -- on demand: plays one scenario again and again with the n-th allocation failing, n = 1, 2, …,
 -- until nothing fails, and prints `n` and how the runs ended.
 --
---   memory_run.lua HOW SCENARIO URL BUSY     URL answers 200, BUSY 503; HOW: one (the n-th of the core's), all (and all after it), lua (all of Lua's from the n-th on)
+--   memory_run.lua HOW SCENARIO URL BUSY     URL answers 200, BUSY 503; HOW: one (the n-th of the
+--   core's), all (and all after it), lua (all of Lua's from the n-th on)
 
 local core = require "polytomic.core"
 local polytomic = require "polytomic"

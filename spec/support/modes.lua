@@ -15,7 +15,8 @@ local function attempt_suspended(body)
   local thread = coroutine.create(body)
   while true do
     local results = { coroutine.resume(thread) }
-    if coroutine.status(thread) == "dead" then return (unpack or table.unpack)(results, 1, 5) end -- luacheck: ignore
+    -- luacheck: ignore
+    if coroutine.status(thread) == "dead" then return (unpack or table.unpack)(results, 1, 5) end
     results[2]:step(1)
   end
 end
@@ -38,7 +39,9 @@ local function results_with(attempt)
 end
 
 return {
-  { name = "a blocking client", options = options_with(nil), attempt = pcall, results = results_with(pcall) },
-  { name = "a client that suspends coroutines", options = options_with(yielding_wait), attempt = attempt_suspended,
+  { name = "a blocking client", options = options_with(nil), attempt = pcall,
+    results = results_with(pcall) },
+  { name = "a client that suspends coroutines", options = options_with(yielding_wait),
+    attempt = attempt_suspended,
     results = results_with(attempt_suspended) },
 }

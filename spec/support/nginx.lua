@@ -126,8 +126,9 @@ function M.start(options)
   local port = M.free_port()
   local directory = output_of("mktemp -d -p " .. process.directory())
   local values = {
-    USER = M.user(), WORKERS = options.workers or 1, DIRECTORY = directory, MODULES = MODULES, ROOT = M.root(), PORT = port,
-    MAIN = options.main or "", HTTP = options.http or "", SERVER = options.server or "", INIT_WORKER = options.init_worker or "",
+    USER = M.user(), WORKERS = options.workers or 1, DIRECTORY = directory, MODULES = MODULES,
+    ROOT = M.root(), PORT = port, MAIN = options.main or "", HTTP = options.http or "",
+    SERVER = options.server or "", INIT_WORKER = options.init_worker or "",
   }
   local text = HEAD:gsub("[%u_][%u_][%u_]+", values)
   for name, value in pairs(options.substitutes or {}) do

@@ -124,7 +124,8 @@ function M.run(command, options)
   write_file(files["in"], options.stdin or "")
   write_file(files.cmd, command_script(command, options))
   local line = ("timeout -k %d %s sh %s <%s >%s 2>%s; echo $?"):format(
-    GRACE, tostring(options.timeout or 30), quote(files.cmd), quote(files["in"]), quote(files.out), quote(files.err))
+    GRACE, tostring(options.timeout or 30), quote(files.cmd), quote(files["in"]), quote(files.out),
+    quote(files.err))
   local pipe = assert(io.popen(line, "r"))
   local status = tonumber(pipe:read("*l"))
   pipe:close()

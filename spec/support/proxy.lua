@@ -1,7 +1,8 @@
 -- A CONNECT proxy for specs that records what it saw; it plays scripts of the raw server.
 --
 --   local proxy = require("spec.support.proxy").start()       tunnels
---   proxy:behave "refuse_407"                                 or "refuse_502", "stall", "reset", "close", "tunnel"
+--   proxy:behave "refuse_407"                                 or "refuse_502", "stall", "reset",
+--   "close", "tunnel"
 --   polytomic.new { proxy = proxy.url, … }
 
 local raw_server = require "spec.support.raw_server"

@@ -4,24 +4,31 @@
 -- The sockets live in a child process, one for all servers of this process, so a blocking client
 -- under test can talk to them and starting another server costs a message. A script is plain data:
 --
---   server:script { { "read", { send = bytes }, "rst" }, … }             one list of steps per connection
---   server:script { per = "request", { { send = bytes } }, … }           one list per request, over any number of connections,
---                                                                        each played after the request was read in full;
---                                                                        `Connection: close` is honoured
+--   server:script { { "read", { send = bytes }, "rst" }, … }             one list of steps per
+--   connection
+--   server:script { per = "request", { { send = bytes } }, … }           one list per request, over
+--   any number of connections,
+--                                                                        each played after the
+--                                                                        request was read in full;
+--                                                                        `Connection: close` is
+--                                                                        honoured
 --
 -- The last list repeats. A number in place of a list answers with that status, a string with those
 -- bytes. Steps:
 --
---   "read"            a whole request: head, then the body by Content-Length or chunks; answers `Expect: 100-continue`
+--   "read"            a whole request: head, then the body by Content-Length or chunks; answers
+--   `Expect: 100-continue`
 --   "head"            a head only; `"body"` reads the rest of that request
 --   { read = n }      a head and n bytes of the body
---   "h2_head"         the beginning of an HTTP/2 request, after the connection's preface; "h2_body" reads the rest of it
+--   "h2_head"         the beginning of an HTTP/2 request, after the connection's preface; "h2_body"
+--   reads the rest of it
 --   { bytes = n }     n bytes of whatever comes, recorded as a request without a head
 --   { send = bytes, times = n }                    sends, n times over (default 1)
 --   { drip = bytes, size = n, interval = s }       sends n bytes (default 1) every s seconds
 --   { sleep = s }     waits
 --   { wait = name }   waits for `server:release(name)`
---   "fin"             FIN, then reads until the client closes; also the end of every list; under TLS without close_notify
+--   "fin"             FIN, then reads until the client closes; also the end of every list; under
+--   TLS without close_notify
 --   "close"           closes at once: FIN, or RST where unread bytes are left
 --   "rst"             RST
 --   "stall"           sends nothing and reads on until the client closes
@@ -39,15 +46,17 @@ local M = {}
 local PATIENCE = 10  -- seconds a control message may take
 
 local WORDS = {
-  read = true, head = true, body = true, fin = true, close = true, rst = true, stall = true, again = true, plain = true,
-  tunnel = true, h2_head = true, h2_body = true,
+  read = true, head = true, body = true, fin = true, close = true, rst = true, stall = true,
+  again = true, plain = true, tunnel = true, h2_head = true, h2_body = true,
 }
 local KEYS = { "send", "drip", "sleep", "wait", "read", "bytes", "tls" }
 
 local REASONS = {
-  [200] = "OK", [201] = "Created", [204] = "No Content", [400] = "Bad Request", [401] = "Unauthorized", [403] = "Forbidden",
-  [404] = "Not Found", [409] = "Conflict", [422] = "Unprocessable Entity", [429] = "Too Many Requests",
-  [500] = "Internal Server Error", [502] = "Bad Gateway", [503] = "Service Unavailable", [504] = "Gateway Timeout",
+  [200] = "OK", [201] = "Created", [204] = "No Content", [400] = "Bad Request",
+  [401] = "Unauthorized", [403] = "Forbidden", [404] = "Not Found", [409] = "Conflict",
+  [422] = "Unprocessable Entity", [429] = "Too Many Requests",
+  [500] = "Internal Server Error", [502] = "Bad Gateway", [503] = "Service Unavailable",
+  [504] = "Gateway Timeout",
 }
 
 -- The bytes of a reply. `body` is bytes, or a table to be sent as JSON; `headers` maps names to a
@@ -76,8 +85,8 @@ end
 
 -- A reply in chunks of `size` bytes (default 7).
 function M.chunked_reply(status, body, size)
-  local parts = { M.reply(status, "", { ["Content-Length"] = false, ["Content-Type"] = "application/json",
-    ["Transfer-Encoding"] = "chunked" }) }
+  local parts = { M.reply(status, "", { ["Content-Length"] = false,
+    ["Content-Type"] = "application/json", ["Transfer-Encoding"] = "chunked" }) }
   for first = 1, #body, size or 7 do
     local chunk = body:sub(first, first + (size or 7) - 1)
     parts[#parts + 1] = ("%x\r\n%s\r\n"):format(#chunk, chunk)

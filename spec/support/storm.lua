@@ -88,8 +88,8 @@ local function verdict(data, message, err)
 end
 
 local function client_for(options)
-  local all = { base_url = sandbox.url, partner_key = sandbox.partner_key, env = false, proxy = "", timeout = 60,
-    attempt_timeout = M.ATTEMPT_TIMEOUT, retries = M.RETRIES }
+  local all = { base_url = sandbox.url, partner_key = sandbox.partner_key, env = false, proxy = "",
+    timeout = 60, attempt_timeout = M.ATTEMPT_TIMEOUT, retries = M.RETRIES }
   for name, value in pairs(options or {}) do all[name] = value end
   return polytomic.new(all)
 end
@@ -103,7 +103,8 @@ function M.blocking(organization, count, options, call_options)
       if client then client:close() end
       client = client_for(options and options.client)
     end
-    told[email(index)] = verdict(client:create_user({ org_id = organization, email = email(index) }, call_options))
+    told[email(index)] =
+      verdict(client:create_user({ org_id = organization, email = email(index) }, call_options))
   end
   client:close()
   return told
@@ -142,7 +143,8 @@ function M.started(organization, count, in_flight, options, call_options)
   local width = math.max(1, math.floor(in_flight / math.ceil(count / per_client)))
   for from = 1, count, per_client do
     local to = math.min(from + per_client - 1, count)
-    lanes[#lanes + 1] = lane(organization, from, to, width, told, options and options.client, call_options)
+    lanes[#lanes + 1] =
+      lane(organization, from, to, width, told, options and options.client, call_options)
   end
   while #lanes > 0 do
     for index = #lanes, 1, -1 do
@@ -158,7 +160,8 @@ function M.reckon(organization, told, count)
   local _, body = sandbox:request("GET", "/api/organizations/" .. organization .. "/users")
   local present = {}
   for _, user in ipairs(body.data) do present[user.email] = (present[user.email] or 0) + 1 end
-  local sum = { calls = count, attempts = #sandbox:requests("create_user"), data = 0, unknown = 0, refused = 0, duplicates = 0, lost = 0, wrong = 0, silent = 0 }
+  local sum = { calls = count, attempts = #sandbox:requests("create_user"), data = 0, unknown = 0,
+    refused = 0, duplicates = 0, lost = 0, wrong = 0, silent = 0 }
   sum.retries = sum.attempts - count
   for index = 1, count do
     local is, said = present[email(index)] or 0, told[email(index)]
@@ -180,7 +183,8 @@ function M.reckon(organization, told, count)
   return sum
 end
 
-local COLUMNS = { "calls", "attempts", "retries", "data", "refused", "unknown", "duplicates", "lost", "wrong" }
+local COLUMNS = { "calls", "attempts", "retries", "data", "refused", "unknown", "duplicates",
+  "lost", "wrong" }
 
 -- Lines of a table: one for each `{ title, sum, seconds }`.
 function M.report(rows)

@@ -1,7 +1,8 @@
 -- The vendor's TypeScript client (npm package `polytomic`), installed into spec/conformance on
 -- first use and run by Node.
 --
---   local results = vendor.run("run.mjs", { url = sandbox.url, … })    every line of output, decoded
+--   local results = vendor.run("run.mjs", { url = sandbox.url, … })    every line of output,
+--   decoded
 
 local cjson = require("cjson").new()
 local process = require "spec.support.process"
@@ -77,8 +78,8 @@ function M.install()
   need_node()
   if installed() then return end
   need "npm"
-  local status, out, err = process.run({ "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund" },
-    { directory = DIRECTORY, timeout = INSTALLATION })
+  local status, out, err = process.run({ "npm", "ci", "--ignore-scripts", "--no-audit",
+    "--no-fund" }, { directory = DIRECTORY, timeout = INSTALLATION })
   if status ~= 0 then
     fail(
       ("npm ci failed in %s (status %s): %s"):format(

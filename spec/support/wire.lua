@@ -18,13 +18,17 @@ M.ID = "248df4b7-aa70-47b8-a036-33ac447e668d"
 -- `repeats`: whether the table of retries sends it again after a lost reply. `name` says which it
 -- is in messages.
 M.kinds = {
-  { name = "GET", method = "GET", operation = "get_org", arguments = { id = M.ID }, repeats = true },
-  { name = "POST with a key", method = "POST", operation = "create_org", arguments = { name = "Acme" }, repeats = true,
+  { name = "GET", method = "GET", operation = "get_org", arguments = { id = M.ID },
+    repeats = true },
+  { name = "POST with a key", method = "POST", operation = "create_org",
+    arguments = { name = "Acme" }, repeats = true,
     keyed = true },
   { name = "POST without a key", method = "POST", operation = "create_user", repeats = false,
     arguments = { org_id = M.ID, email = "jane@acme.com" }, options = { idempotency_key = false } },
-  { name = "PUT", method = "PUT", operation = "update_org", arguments = { id = M.ID, name = "Acme" }, repeats = true },
-  { name = "DELETE", method = "DELETE", operation = "delete_org", arguments = { id = M.ID }, repeats = true },
+  { name = "PUT", method = "PUT", operation = "update_org",
+    arguments = { id = M.ID, name = "Acme" }, repeats = true },
+  { name = "DELETE", method = "DELETE", operation = "delete_org", arguments = { id = M.ID },
+    repeats = true },
 }
 
 M.kind = {}

@@ -41,7 +41,8 @@ end
 local function program(options)
   local fields = {}
   for name, value in pairs(options) do fields[#fields + 1] = name .. " = " .. literal(value) end
-  return "package.path = " .. literal(package.path) .. "\npackage.cpath = " .. literal(package.cpath)
+  return "package.path = " .. literal(package.path) .. "\npackage.cpath = "
+    .. literal(package.cpath)
     .. '\nrequire("polytomic.sandbox").run { parent = tonumber(os.getenv("POLYTOMIC_SANDBOX_PARENT")), '
     .. table.concat(fields, ", ") .. " }\n"
 end
@@ -68,8 +69,8 @@ end
 -- deployment_key, ca_file, pid and stop(); or nil and a message.
 function M.start(options)
   local path = write_program(options)
-  local output = assert(io.popen("echo $$; POLYTOMIC_SANDBOX_PARENT=$PPID exec " .. shell_quote(interpreter()) .. " - <"
-    .. shell_quote(path) .. " 2>&1", "r"))
+  local output = assert(io.popen("echo $$; POLYTOMIC_SANDBOX_PARENT=$PPID exec "
+      .. shell_quote(interpreter()) .. " - <" .. shell_quote(path) .. " 2>&1", "r"))
   local pid = tonumber(output:read("*l"))
   local line = output:read("*l")
   os.remove(path)

@@ -133,7 +133,8 @@ choose("list_order", {
 choose("static_collections", { value = 3,
   rule = "lists that no operation adds to",
   choice = "three examples; seeding replaces them" })
-choose("static_ids", { value = { ["/api/connection_types"] = { "postgresql", "salesforce", "csv" } },
+choose("static_ids",
+  { value = { ["/api/connection_types"] = { "postgresql", "salesforce", "csv" } },
   rule = "which connection types there are",
   choice = "postgresql, salesforce and csv; a connection may have any type" })
 choose("page_size", { value = 10,
@@ -198,8 +199,10 @@ choose("query_rows", { value = 25,
 choose("schemas_refresh", {
   rule = "how long a refresh of schemas takes",
   choice = "refreshing at the first look, fresh at the second" })
-choose("event_types", { value = { "sync.running", "sync.completed", "sync.completed_with_errors", "sync.failed",
-    "sync.canceled", "bulk_sync.running", "bulk_sync.completed", "bulk_sync.completed_with_error", "bulk_sync.failed",
+choose("event_types",
+  { value = { "sync.running", "sync.completed", "sync.completed_with_errors", "sync.failed",
+    "sync.canceled", "bulk_sync.running", "bulk_sync.completed", "bulk_sync.completed_with_error",
+    "bulk_sync.failed",
     "bulk_sync.canceled" },
   rule = "which events there are",
   choice = "examples and what is seeded; what happens in the sandbox makes none" })

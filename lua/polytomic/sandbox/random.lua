@@ -16,7 +16,8 @@ function M.uuid()
   b[7] = 64 + b[7] % 16
   b[9] = 128 + b[9] % 64
   return string.format("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-    b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15], b[16])
+    b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15],
+    b[16])
 end
 
 -- `count` random bytes in hexadecimal.

@@ -21,8 +21,8 @@ local SHORTEST, LONGEST, PART = 0.001, 0.008, 1 / 32
 local PATIENCE = 0.5 -- seconds after which a waiter looks for itself
 
 -- Where a light thread may be suspended.
-local YIELDING = { rewrite = true, server_rewrite = true, access = true, content = true, timer = true, preread = true,
-  ssl_cert = true, ssl_client_hello = true, ssl_session_fetch = true }
+local YIELDING = { rewrite = true, server_rewrite = true, access = true, content = true,
+  timer = true, preread = true, ssl_cert = true, ssl_client_hello = true, ssl_session_fetch = true }
 
 local worker = {} -- its one loop
 -- Semaphores to use again; a late post in one only makes its next waiter look once too often

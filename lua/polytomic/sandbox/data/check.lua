@@ -30,9 +30,10 @@ function plain.number(value) return type(value) == "number" end
 
 function plain.boolean(value) return type(value) == "boolean" end
 
-local phrases = { string = "a string", enum = "a string", uuid = "a UUID", time = "a time (RFC 3339)",
-  integer = "a whole number", number = "a number", boolean = "true or false", array = "an array", map = "an object",
-  object = "an object", union = "one of its types" }
+local phrases = { string = "a string", enum = "a string",
+  uuid = "a UUID", time = "a time (RFC 3339)", integer = "a whole number", number = "a number",
+  boolean = "true or false", array = "an array", map = "an object", object = "an object",
+  union = "one of its types" }
 
 local function wrong(name, kind) return name, "must be " .. phrases[kind.kind] end
 

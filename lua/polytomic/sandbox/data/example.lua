@@ -8,9 +8,9 @@ local schema = require "polytomic.sandbox.data.schema"
 local M = {}
 
 -- Members that mean something only when it has happened.
-local exceptional = { error = true, status_error = true, auth_code = true, auth_url = true, deletedAt = true,
-  deletedBy = true, next_cursor = true, next_page_token = true, reconnect = true, disabled = true,
-  failure_category = true }
+local exceptional = { error = true, status_error = true, auth_code = true, auth_url = true,
+  deletedAt = true, deletedBy = true, next_cursor = true, next_page_token = true, reconnect = true,
+  disabled = true, failure_category = true }
 local truths = {
   active = true,
   enabled = true,
@@ -19,8 +19,9 @@ local truths = {
   createable = true,
   updateable = true,
 }
-local texts = { email = "someone@example.com", status = "healthy", message = "done", type = "example",
-  cache_status = "fresh", method = "GET", value = "example", day_of_week = "1", hour = "0", minute = "0" }
+local texts = { email = "someone@example.com", status = "healthy", message = "done",
+  type = "example", cache_status = "fresh", method = "GET", value = "example", day_of_week = "1",
+  hour = "0", minute = "0" }
 
 -- Written out, because the schema says too little.
 local written = {

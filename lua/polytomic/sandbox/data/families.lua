@@ -11,8 +11,8 @@ local schema = require "polytomic.sandbox.data.schema"
 local M = {}
 
 -- Filled by operations that are no plain create (rules/special.lua), or there from the start.
-local filled_otherwise = { ["/api/queries"] = true, ["/api/jobs/{}"] = true, ["/api/connections/{}/shared"] = true,
-  ["/api/harbors/{}/action-executions"] = true }
+local filled_otherwise = { ["/api/queries"] = true, ["/api/jobs/{}"] = true,
+  ["/api/connections/{}/shared"] = true, ["/api/harbors/{}/action-executions"] = true }
 -- Fields are posted in a batch and never read back by id.
 local not_collections = { ["/api/connections/{}/schemas/{}/fields"] = true }
 -- A draft is its context or saved query, so that its id serves in the paths of both.

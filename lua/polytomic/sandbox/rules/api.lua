@@ -16,8 +16,8 @@ local utf8_text = require "polytomic.sandbox.utf8_text"
 local M = {}
 M.__index = M
 
-local versions = { ["2025-09-18"] = true, ["2024-02-08"] = true, ["2023-04-25"] = true, ["2022-12-12"] = true,
-  ["2021-05-23"] = true }
+local versions = { ["2025-09-18"] = true, ["2024-02-08"] = true, ["2023-04-25"] = true,
+  ["2022-12-12"] = true, ["2021-05-23"] = true }
 local honours_key = { POST = true, PUT = true, PATCH = true }
 
 -- `state` is what the operations work on; `now` the clock (seconds) of the idempotency keys.
@@ -46,8 +46,8 @@ end
 -- Adds the headers that every response carries.
 function M:finish(request, response) -- luacheck: no self
   local version = request.headers["x-polytomic-version"]
-  local headers = { { "X-Polytomic-Version", versions[version] and version or inference.default_version.value },
-    { "X-Request-Id", random.uuid() } }
+  local headers = { { "X-Polytomic-Version", versions[version] and version
+      or inference.default_version.value }, { "X-Request-Id", random.uuid() } }
   for _, header in ipairs(response.headers) do headers[#headers + 1] = header end
   return { status = response.status, headers = headers, body = response.body }
 end
@@ -68,8 +68,8 @@ end
 
 -- Runs the operation. Returns the response and whether it changed the state.
 local function run(self, request, call)
-  local context = { state = self.state, organization = call.principal.organization, principal = call.principal,
-    parameters = call.parameters, path = request.path }
+  local context = { state = self.state, organization = call.principal.organization,
+    principal = call.principal, parameters = call.parameters, path = request.path }
   context.query, context.query_lists = arguments.decode(request.query)
   local response
   if call.route.takes_body and not (call.route.body_optional and request.body == "") then

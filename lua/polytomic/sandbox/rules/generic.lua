@@ -104,7 +104,7 @@ function roles.delete(context)
 end
 
 -- Documents
--- ----------------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
 -- A document that nobody has put: below an item it is about it; where nothing is known of its
 -- members, it has those that can be put.
@@ -155,7 +155,7 @@ function roles.delete_document(context)
 end
 
 -- Lists
--- --------------------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
 local function equals(value, wanted)
   if type(wanted) ~= "table" then return value == wanted end
@@ -210,7 +210,7 @@ function roles.list(context)
 end
 
 -- The rest
--- -----------------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
 -- An example that carries what the request and its item say. Its id is the path's last segment if
 -- that is a parameter.
@@ -299,8 +299,10 @@ end
 -- response.
 M.routes = {}
 for _, operation in ipairs(families.operations) do
-  M.routes[#M.routes + 1] = { name = operation.name, method = operation.method, path = operation.path,
-    auth = operation.auth, takes_body = operation.body ~= nil, body_optional = not needs_body(operation), whole = true,
+  M.routes[#M.routes + 1] = { name = operation.name, method = operation.method,
+    path = operation.path,
+    auth = operation.auth, takes_body = operation.body ~= nil,
+    body_optional = not needs_body(operation), whole = true,
     handle = function(context)
       context.operation, context.by_request = operation, true
       return handle(context)

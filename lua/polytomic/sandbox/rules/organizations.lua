@@ -39,7 +39,7 @@ local function required_string(body, field)
 end
 
 -- Organizations
--- ------------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
 local setting_names = { "client_id", "client_secret", "issuer", "sso_domain", "sso_org_id" }
 
@@ -128,7 +128,7 @@ local function current_organization(context)
 end
 
 -- Users
--- --------------------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
 local function show_user(state, user)
   return { id = user.id, email = user.email, organization_id = user.organization.id,
@@ -213,8 +213,8 @@ local function create_user(context)
   role_ids, response = read_roles(context.state, organization, context.body)
   if response then return nil, response end
   if organization.user_by_email[email] then
-    return nil, errors.response(inference.duplicate_email, "email: a user with this e-mail address already exists",
-      { field = "email" })
+    return nil, errors.response(inference.duplicate_email,
+      "email: a user with this e-mail address already exists", { field = "email" })
   end
   role_ids = role_ids or roles_by_name(context.state, inference.default_role.value)
   return show_user(context.state, context.state:add_user(organization, email, role_ids))
@@ -273,7 +273,8 @@ end
 M.routes = {}
 
 local function route(name, method, path, auth, handle)
-  M.routes[#M.routes + 1] = { name = name, method = method, path = path, auth = auth, handle = handle,
+  M.routes[#M.routes + 1] = { name = name,
+    method = method, path = path, auth = auth, handle = handle,
     takes_body = (method == "POST" or method == "PUT") and handle ~= create_user_api_key }
 end
 

@@ -13,10 +13,11 @@ local M = {}
 M.created, M.handlers = {}, {}
 
 -- Jobs
--- ---------------------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
-local job_types = { create_model = "createmodel", update_model = "updatemodel", preview_model = "previewmodel",
-  sample_model = "samplemodel", export_bulk_sync_execution_logs = "exportlogs" }
+local job_types = { create_model = "createmodel", update_model = "updatemodel",
+  preview_model = "previewmodel", sample_model = "samplemodel",
+  export_bulk_sync_execution_logs = "exportlogs" }
 
 local function finish_job(item)
   if item.values.status == "done" then
@@ -73,7 +74,7 @@ function M.handlers.get_job(context)
 end
 
 -- Queries
--- ------------------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
 -- How many rows a text gives; nil if it is no query. The sandbox knows no SQL, only its outlines.
 local function count_rows(sql)

@@ -15,13 +15,13 @@ local work = require "polytomic.sandbox.rules.work"
 
 local M = {}
 
--- By operation: checks that come first (nil and a refusal, or nothing), whole handlers, what a create
--- answers with (shown(context, item) gives data), and where a list's items come from (source(context,
--- add)). By template: what to do with a new item.
+-- By operation: checks that come first (nil and a refusal, or nothing), whole handlers, what a
+-- create answers with (shown(context, item) gives data), and where a list's items come from
+-- (source(context, add)). By template: what to do with a new item.
 M.before, M.handlers, M.shown, M.sources, M.created = {}, {}, {}, {}, {}
 
 -- Who is asking
--- ------------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
 function M.handlers.get_identity(context)
   local principal = context.principal
@@ -31,7 +31,8 @@ function M.handlers.get_identity(context)
     id = user and user.id or (principal.kind == "organization" and principal.organization.id)
       or example.uuid(principal.id),
     email = user and user.email, role = role,
-    organization_id = principal.organization.id, organization_name = principal.organization.settings.name,
+    organization_id = principal.organization.id,
+    organization_name = principal.organization.settings.name,
     is_user = user ~= nil, is_organization = principal.kind == "organization",
     is_partner = principal.kind == "partner", is_system = principal.id == "deployment",
   } }
@@ -53,7 +54,7 @@ function M.handlers.get_connect_session(context)
 end
 
 -- Roles
--- --------------------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
 resources.initial["/api/permissions/roles"] = function(add)
   for _, role in ipairs(state.roles) do add { id = role.id, name = role.name, system = true } end
@@ -117,8 +118,9 @@ local function sync_status(context)
   local last
   current, last = executions_of(context, sync)
   local _, kind = families.answer_kinds(context.operation)
-  local values = { current_execution = current and answer.show(current, schema.at(kind, "current_execution")),
-    last_execution = last and answer.show(last, schema.at(kind, "last_execution")), next_execution_time = json.null }
+  local values = { current_execution = current
+      and answer.show(current, schema.at(kind, "current_execution")), last_execution = last
+      and answer.show(last, schema.at(kind, "last_execution")), next_execution_time = json.null }
   return answer.values(
     context.operation,
     values,
@@ -198,20 +200,20 @@ function M.sources.list_bulk_sync_execution_statuses(context, add)
     local current, last = executions_of(context, sync)
     local execution = current and work.look(current) or last
     add { id = sync.id, n = sync.n, settable = { schemas = not execution },
-      values = { active = sync.values.active, sync_id = sync.id, status = execution and execution.values.status,
-        nextExecutionTime = json.null } }
+      values = { active = sync.values.active, sync_id = sync.id,
+        status = execution and execution.values.status, nextExecutionTime = json.null } }
   end)
 end
 
 -- Events
--- -------------------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
 function M.handlers.list_event_types()
   return { data = json.array(inference.event_types.value) }
 end
 
 -- Connections
--- --------------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
 -- Whether a model or a sync uses a connection.
 local function in_use(context, id)
@@ -275,7 +277,8 @@ function M.handlers.get_schemas_status(context)
     if refresh.looks > 1 then refresh.finished = clock.now() end
   end
   return { data = { cache_status = refresh.finished and "fresh" or "refreshing",
-    last_refresh_started = refresh.started, last_refresh_finished = refresh.finished or json.null } }
+    last_refresh_started = refresh.started,
+    last_refresh_finished = refresh.finished or json.null } }
 end
 
 -- A log file is answered with where it is.
@@ -285,7 +288,7 @@ function M.handlers.get_sync_execution_logs(context)
 end
 
 -- Harbors
--- ------------------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
 -- A managed Harbor is provisioned first; one whose name says so fails once, and the server tries
 -- again.
@@ -305,7 +308,8 @@ end
 
 local function add_key(context, harbor)
   local family = families.collection "/api/harbors/{}/keys"
-  local key = context.resources:add(context.resources:store(family, harbor.path .. "/keys"), {}, {}, true)
+  local key = context.resources:add(context.resources:store(family, harbor.path .. "/keys"), {}, {},
+    true)
   M.created[family.template](context, key)
   return key
 end
@@ -324,7 +328,7 @@ end
 function M.before.close_harbor_session(context) context.place.item.values.status = "closed" end
 
 -- Harbor actions
--- -----------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
 function M.handlers.prepare_harbor_action(context)
   local harbor = context.place.item

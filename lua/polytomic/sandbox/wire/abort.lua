@@ -25,7 +25,8 @@ local function by_ffi()
   if ffi.os == "Linux" then level, name = 1, 13 end
   return function(descriptor)
     local linger = ffi.new("int[2]", 1, 0)
-    assert(ffi.C.setsockopt(descriptor, level, name, linger, ffi.sizeof(linger)) == 0, "setsockopt failed")
+    assert(ffi.C.setsockopt(descriptor, level, name, linger, ffi.sizeof(linger)) == 0,
+      "setsockopt failed")
   end
 end
 

@@ -14,7 +14,8 @@ M.__index = M
 -- before the fault (true for what spoils the reply, false for what hits the request); "always" and
 -- "never" cannot be changed.
 M.kinds = {
-  status = { commit = false, members = { status = "status", retry_after = "text", body = "any", headers = "object",
+  status = { commit = false,
+    members = { status = "status", retry_after = "text", body = "any", headers = "object",
     store = "boolean" } },
   latency = { commit = "always", members = { seconds = "number" } },
   reset_before = { commit = "never", members = { fin = "boolean" } },
@@ -52,7 +53,8 @@ local checks = {
 }
 
 local phrases = { boolean = "true or false", count = "a whole number that is not negative",
-  number = "a number that is not negative", object = "an object", status = "a status from 200 to 999",
+  number = "a number that is not negative", object = "an object",
+  status = "a status from 200 to 999",
   string = "a string", text = "a string or a number" }
 
 -- `operations` maps the known operation names to true.
@@ -101,8 +103,8 @@ end
 local function add(self, wish)
   local kind = M.kinds[wish.fault]
   self.last_id = self.last_id + 1
-  local fault = { id = self.last_id, operation = wish.operation, fault = wish.fault, times = wish.times or 1,
-    after = wish.after or 0, seen = 0, consumed = 0, members = wish }
+  local fault = { id = self.last_id, operation = wish.operation, fault = wish.fault,
+    times = wish.times or 1, after = wish.after or 0, seen = 0, consumed = 0, members = wish }
   if wish.commit == nil then
     fault.commit = kind.commit == true or kind.commit == "always"
   else

@@ -108,7 +108,7 @@ function Exchange:close(how)
 end
 
 -- Requests
--- ----------------------------------------------------------------------------------------------------------
+-- -------------------------------------------------------------------------------------------------
 
 -- The headers by lower-case name, repeated ones joined; nil if they are malformed or end too early.
 local function read_headers(connection)

@@ -97,8 +97,8 @@ local function read_request(stream, id)
       headers[name] = headers[name] and headers[name] .. ", " .. value or value
     end
   end
-  return { method = received:get(":method"), target = received:get(":path") or "*", headers = headers, connection = id,
-    version = "2" }
+  return { method = received:get(":method"), target = received:get(":path") or "*",
+    headers = headers, connection = id, version = "2" }
 end
 
 local function serve_stream(stream, id, service)

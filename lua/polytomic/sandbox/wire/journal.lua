@@ -23,8 +23,9 @@ end
 function M:arrived(request)
   self.last = self.last + 1
   local entry = { n = self.last, time = self.now(), method = request.method, path = request.target,
-    query = request.query or json.null, headers = request.headers, body = "", operation = json.null, status = json.null,
-    fault = json.null, connection = request.connection, http_version = request.version, committed = false,
+    query = request.query or json.null, headers = request.headers, body = "",
+    operation = json.null, status = json.null, fault = json.null, connection = request.connection,
+    http_version = request.version, committed = false,
     replayed = false }
   self.entries[self.last] = entry
   if self.last - self.first >= M.limit then

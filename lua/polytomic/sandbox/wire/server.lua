@@ -50,8 +50,9 @@ function M.listen(host, port, service, identity)
     return nil,
       string.format("cannot listen on %s port %d: %s", host, port, message or "unknown address")
   end
-  return setmetatable({ listener = listener, port = bound, service = service, controller = cqueues.new(),
-    context = identity and new_context(identity), connections = 0, running = true }, M)
+  return setmetatable({ listener = listener, port = bound, service = service,
+    controller = cqueues.new(), context = identity and new_context(identity), connections = 0,
+    running = true }, M)
 end
 
 -- Starts TLS where it is wanted. Returns the protocol, nil if the handshake failed.
