@@ -67,27 +67,27 @@ const char *pt_field_nearest(const pt_field *fields, size_t count, const char *n
   return search.best;
 }
 
-/* How many literal segments fit; 0 when the path does not fit the template. */
-static size_t count_fitting(const char *template, const char *path, size_t length) {
+/* How many literal segments fit; 0 when the path does not fit the pattern. */
+static size_t count_fitting(const char *pattern, const char *path, size_t length) {
   size_t literals = 0;
   const char *end = path + length;
-  while (*template == '/' && path < end && *path == '/') {
-    template ++;
+  while (*pattern == '/' && path < end && *path == '/') {
+    pattern++;
     path++;
-    size_t wanted = strcspn(template, "/");
+    size_t wanted = strcspn(pattern, "/");
     const char *slash = memchr(path, '/', (size_t)(end - path));
     size_t given = (size_t)((slash != NULL ? slash : end) - path);
-    if (template[0] != '{') {
-      if (wanted != given || memcmp(template, path, given) != 0)
+    if (pattern[0] != '{') {
+      if (wanted != given || memcmp(pattern, path, given) != 0)
         return 0;
       literals++;
     } else if (given == 0) {
       return 0;
     }
-    template += wanted;
+    pattern += wanted;
     path += given;
   }
-  return *template == '\0' && path == end ? literals : 0;
+  return *pattern == '\0' && path == end ? literals : 0;
 }
 
 const pt_operation *pt_operation_match(pt_method method, const char *path, size_t length) {

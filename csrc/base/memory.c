@@ -29,15 +29,15 @@ static int must_fail(void) {
 }
 
 /* Counts a block that is new. */
-static void *counted(int new, void *block) {
-  if (new &&block != NULL)
+static void *counted(int fresh, void *block) {
+  if (fresh && block != NULL)
     atomic_fetch_add(&blocks, 1);
   return block;
 }
 #else
 static int must_fail(void) { return 0; }
-static void *counted(int new, void *block) {
-  (void)new;
+static void *counted(int fresh, void *block) {
+  (void)fresh;
   return block;
 }
 #endif
@@ -51,8 +51,8 @@ void *pt_zalloc(size_t size) {
 }
 
 void *pt_realloc(void *block, size_t size) {
-  int new = block == NULL;
-  return must_fail() ? NULL : counted(new, realloc(block, size));
+  int fresh = block == NULL;
+  return must_fail() ? NULL : counted(fresh, realloc(block, size));
 }
 
 void pt_free(void *block) {
