@@ -119,8 +119,8 @@ check: ## luacheck, clang-format, cppcheck, the catalogue's freshness, and gcc a
 	  echo "$$compiler for $$version, warnings are errors"; \
 	  $(MAKE) --no-print-directory -s WERROR=1 CC=$$compiler BUILD=$(BUILD)/$$compiler LUA_VERSION=$$version all testing || exit 1; \
 	done; done
-	@echo "as with libcurl older than 7.80, warnings are errors"
-	@$(MAKE) --no-print-directory -s WERROR=1 CPPFLAGS=-DPT_NO_PREREQ BUILD=$(BUILD)/old all
+	@echo "as on a system without epoll, warnings are errors"
+	@$(MAKE) --no-print-directory -s WERROR=1 CPPFLAGS=-DPT_NO_EPOLL BUILD=$(BUILD)/plain all
 
 BENCH = instructions list_users concurrency storm
 

@@ -301,7 +301,7 @@ void pt_call_record_broken(pt_call *call, pt_attempt_end end) {
   record(call);
 }
 
-void pt_call_end_pause(pt_call *call) {
+void pt_call_end_timer(pt_call *call) {
   call->success = true;
   finish(call, PT_END_ANSWERED, 0, PT_OUTCOME_DONE);
 }

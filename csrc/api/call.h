@@ -27,7 +27,7 @@ typedef struct {
   int retries;
 } pt_call_limits;
 
-/* Where a secret argument stands in the request. */
+/* Where a secret argument is in the request. */
 typedef struct {
   bool in_body; /* else in the target */
   size_t offset, length;
@@ -60,8 +60,8 @@ typedef struct pt_call {
   char *idempotency_key; /* NULL for none; owned */
   pt_call_limits limits;
   bool wants_events;
-  bool patient; /* answers 429 do not count against `retries`: only the deadline ends the call */
-  bool pause;   /* sends nothing: it is done when its wait is over */
+  bool patient;    /* answers 429 do not count against `retries`: only the deadline ends the call */
+  bool timer_only; /* sends nothing: it is done when its wait is over */
 
   /* its course */
   double started, deadline, ended; /* monotonic seconds */
@@ -138,7 +138,7 @@ bool pt_call_attempt_ended(pt_call *call, double *tokens);
 void pt_call_stop(pt_call *call, pt_attempt_end end, bool sent);
 /* Notes the attempt that was under way when the call was stopped. */
 void pt_call_record_broken(pt_call *call, pt_attempt_end end);
-/* Ends a pause, with success. */
-void pt_call_end_pause(pt_call *call);
+/* Ends a call that only waited, with success. */
+void pt_call_end_timer(pt_call *call);
 
 #endif

@@ -8,12 +8,8 @@
 void pt_config_free(pt_config *config) {
   for (size_t i = 0; i < 3; i++)
     pt_secret_clear(&config->keys[i]);
-  pt_secret_clear(&config->proxy);
   pt_base_url_free(&config->base_url);
   pt_free(config->user_agent);
-  pt_free(config->ca_file);
-  pt_free(config->ca_path);
-  pt_free(config->client_cert);
-  pt_free(config->client_key);
+  pt_transport_options_free(&config->transport);
   memset(config, 0, sizeof *config);
 }

@@ -3,6 +3,7 @@
 #define PT_CONFIG_H
 
 #include "base/secret.h"
+#include "http/transport_options.h"
 #include "http/url.h"
 
 #define PT_VERSION "0.2.0"
@@ -13,12 +14,7 @@ typedef struct {
   pt_secret keys[3]; /* by pt_key_kind */
   pt_base_url base_url;
   char *user_agent; /* the whole header line */
-  pt_secret proxy;  /* may hold a password; "" for none is `no_proxy` */
-  bool no_proxy;
-  char *ca_file, *ca_path, *client_cert, *client_key;
-  long max_connections;
-  size_t max_response_bytes;
-  bool http2;
+  pt_transport_options transport;
 } pt_config;
 
 void pt_config_free(pt_config *config);

@@ -6,15 +6,11 @@
 #include "base/memory.h"
 #include "api/timer_heap.h"
 #include "api/trust.h"
+#include "http/libcurl.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
-#if PT_HAVE_EPOLL
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
-#endif
 
 /* An HTTP/2 connection carries many exchanges. */
 enum { STREAMS_PER_CONNECTION = 100 };
@@ -23,8 +19,7 @@ enum { STREAMS_PER_CONNECTION = 100 };
 enum { EVENTS_AT_ONCE = 8 };
 /* Bytes of a usual reply: what the allocator serves fast. */
 enum { USUAL_HEADERS = 1000, USUAL_BODY = 500 };
-#define TIMER_TAG UINT32_MAX
-/* Where no descriptor tells of readiness, look at least this often. */
+/* Where no descriptor reports readiness, look at least this often. */
 #define FALLBACK_TIMEOUT 0.010
 
 typedef struct {
@@ -46,9 +41,8 @@ struct pt_engine {
   double tokens;
   unsigned long long calls, attempts, retries, failures, rate_limited;
   pt_transport_counts counted; /* of transports that are gone */
-  bool by_sockets;             /* sockets live in `epoll` */
-  int epoll, timer;            /* -1 until wanted */
-  double armed;                /* when `timer` fires */
+  bool by_sockets;             /* the poller watches the sockets */
+  pt_poller *poller;           /* NULL until wanted */
   unsigned openings;           /* TLS connections opened in this step */
 };
 
@@ -101,38 +95,20 @@ static void leave(pt_engine *engine, pt_call *call) {
 
 /* ---- transports ---- */
 
-static pt_transport *make_transport(pt_engine *engine) {
-  const pt_config *config = &engine->config;
-  return pt_transport_new(&(pt_transport_options){
-      .origin = config->base_url.origin,
-      .proxy = config->no_proxy ? "" : config->proxy.bytes,
-      .ca_file = config->ca_file,
-      .ca_path = config->ca_path,
-      .client_cert = config->client_cert,
-      .client_key = config->client_key,
-      .https = config->base_url.https,
-      .http2 = config->http2,
-      .max_connections = config->max_connections,
-      .max_response_bytes = config->max_response_bytes,
-  });
+static bool have_poller(pt_engine *engine) {
+  if (engine->poller == NULL)
+    engine->poller = pt_poller_new();
+  return engine->poller != NULL;
 }
 
-static bool have_epoll(pt_engine *engine) {
-#if PT_HAVE_EPOLL
-  if (engine->epoll < 0)
-    engine->epoll = epoll_create1(EPOLL_CLOEXEC);
-#endif
-  return engine->epoll >= 0;
-}
-
-/* From libcurl's own waiting to sockets in epoll. Only between exchanges: libcurl tells of a socket
- * when it begins to use it. */
+/* From libcurl's own waiting to sockets in the poller. Only between exchanges: libcurl reports a
+ * socket when it begins to use it. */
 static void drive_by_sockets(pt_engine *engine) {
-  if (engine->by_sockets || engine->exchanging.count > 0 || !have_epoll(engine))
+  if (engine->by_sockets || engine->exchanging.count > 0 || !have_poller(engine))
     return;
   for (unsigned i = 0; i < PT_KEY_KINDS; i++)
     if (engine->transports[i] != NULL &&
-        !pt_transport_use_epoll(engine->transports[i], engine->epoll, i))
+        !pt_transport_use_poller(engine->transports[i], engine->poller, i))
       return;
   engine->by_sockets = true;
 }
@@ -144,9 +120,9 @@ static pt_transport *transport_for(pt_engine *engine, unsigned index) {
   for (unsigned i = 0; i < PT_KEY_KINDS; i++)
     if (engine->transports[i] != NULL)
       drive_by_sockets(engine); /* one wait cannot watch two of libcurl's multis */
-  transport = make_transport(engine);
+  transport = pt_transport_new(&engine->config.base_url, &engine->config.transport);
   if (transport != NULL && engine->by_sockets &&
-      !pt_transport_use_epoll(transport, engine->epoll, index)) {
+      !pt_transport_use_poller(transport, engine->poller, index)) {
     pt_transport_free(transport);
     return NULL;
   }
@@ -154,21 +130,17 @@ static pt_transport *transport_for(pt_engine *engine, unsigned index) {
   return transport;
 }
 
-static void close_descriptors(pt_engine *engine) {
-  if (engine->timer >= 0)
-    (void)close(engine->timer);
-  if (engine->epoll >= 0)
-    (void)close(engine->epoll);
-  engine->timer = engine->epoll = -1;
+static void close_poller(pt_engine *engine) {
+  pt_poller_free(engine->poller);
+  engine->poller = NULL;
   engine->by_sockets = false;
-  engine->armed = INFINITY;
 }
 
 /* ---- calls ---- */
 
 static void end_call(pt_engine *engine, pt_call *call) {
   engine->open_calls--;
-  if (!call->success && !call->pause)
+  if (!call->success && !call->timer_only)
     engine->failures++;
   if (call->announced)
     list_add(&engine->announced, call); /* keeps the reference */
@@ -177,8 +149,8 @@ static void end_call(pt_engine *engine, pt_call *call) {
 }
 
 static bool room_for_exchange(const pt_engine *engine) {
-  size_t limit =
-      (size_t)engine->config.max_connections * (engine->config.http2 ? STREAMS_PER_CONNECTION : 1);
+  const pt_transport_options *options = &engine->config.transport;
+  size_t limit = (size_t)options->max_connections * (options->http2 ? STREAMS_PER_CONNECTION : 1);
   return engine->exchanging.count < limit;
 }
 
@@ -276,9 +248,9 @@ static void run_timers(pt_engine *engine, double now) {
   while ((call = pt_timer_heap_first(&engine->timers)) != NULL && call->wake <= now) {
     if (call->state == PT_CALL_QUEUED) {
       fail_call(engine, call, PT_END_TIMEOUT, false);
-    } else if (call->pause) {
+    } else if (call->timer_only) {
       leave(engine, call);
-      pt_call_end_pause(call);
+      pt_call_end_timer(call);
       end_call(engine, call);
     } else {
       leave(engine, call);
@@ -304,7 +276,7 @@ static void notice_fork(pt_engine *engine) {
     engine->transports[i] =
         NULL; /* left as it is: closing it would say good-bye on the parent's TLS connections */
   }
-  close_descriptors(engine);
+  close_poller(engine);
   while (engine->exchanging.first != NULL)
     fail_call(engine, engine->exchanging.first, PT_END_CANCELLED, true);
 }
@@ -362,38 +334,20 @@ static void start_queued(pt_engine *engine, double now, double stop) {
   }
 }
 
-#if PT_HAVE_EPOLL
-static void socket_event(pt_engine *engine, const struct epoll_event *event) {
-  unsigned tag = (unsigned)(event->data.u64 >> 32);
-  int fd = (int)(event->data.u64 & UINT32_MAX);
-  if (tag == TIMER_TAG) {
-    uint64_t expirations;
-    if (read(fd, &expirations, sizeof expirations) > 0)
-      engine->armed = INFINITY;
-  } else if (tag < PT_KEY_KINDS && engine->transports[tag] != NULL) {
-    pt_transport_socket_ready(engine->transports[tag], fd, event->events);
-  }
-}
-
-/* Waits at most `seconds`; true when something happened. Stops working at `stop`: level-triggered
- * readiness is told again. */
+/* Waits at most `seconds`; true when something happened. Stops working at `stop`: readiness is
+ * reported again. */
 static bool move_sockets(pt_engine *engine, double seconds, double stop) {
-  struct epoll_event events[EVENTS_AT_ONCE];
-  int milliseconds = (int)fmin(ceil(seconds * 1000.0), 60000.0);
-  int count = epoll_wait(engine->epoll, events, EVENTS_AT_ONCE, milliseconds);
-  for (int i = 0; i < count; i++) {
-    socket_event(engine, &events[i]);
+  pt_poller_event events[EVENTS_AT_ONCE];
+  size_t count = pt_poller_wait(engine->poller, seconds, events, EVENTS_AT_ONCE);
+  for (size_t i = 0; i < count; i++) {
+    const pt_poller_event *event = &events[i];
+    if (event->fd >= 0 && event->tag < PT_KEY_KINDS && engine->transports[event->tag] != NULL)
+      pt_transport_socket_ready(engine->transports[event->tag], event->fd, event->ready);
     if (stop < INFINITY && pt_clock_monotonic() >= stop)
       break;
   }
   return due_timers(engine, pt_clock_monotonic()) || count > 0;
 }
-#else
-static bool move_sockets(pt_engine *engine, double seconds, double stop) {
-  (void)engine, (void)seconds, (void)stop;
-  return false;
-}
-#endif
 
 static bool move_multis(pt_engine *engine, double seconds) {
   pt_transport *busy = NULL;
@@ -405,7 +359,7 @@ static bool move_multis(pt_engine *engine, double seconds) {
       count += pt_transport_active(transport) > 0;
     }
   }
-  if (busy == NULL) { /* no call was sent yet: only pauses can be under way */
+  if (busy == NULL) { /* no call was sent yet: only timers can be under way */
     if (seconds > 0)
       pt_clock_sleep(seconds);
     return false;
@@ -436,28 +390,14 @@ static bool round_of(pt_engine *engine, double seconds, double stop) {
   return collect(engine) || moved || ended;
 }
 
+/* Lets the shared descriptor become readable when a step is wanted. */
 static void arm(pt_engine *engine) {
-#if PT_HAVE_EPOLL
-  if (engine->timer < 0)
+  if (engine->poller == NULL)
     return;
   double earliest = engine->announced.first != NULL ? 0
                     : engine->open_calls > 0        ? earliest_timer(engine)
                                                     : INFINITY;
-  if (earliest == engine->armed) /* both may be INFINITY */
-    return;
-  engine->armed = earliest;
-  struct itimerspec when = {{0, 0}, {0, 0}};
-  if (earliest < INFINITY) {
-    double whole = floor(earliest);
-    when.it_value.tv_sec = (time_t)whole;
-    when.it_value.tv_nsec = (long)((earliest - whole) * 1e9);
-    if (when.it_value.tv_sec == 0 && when.it_value.tv_nsec == 0)
-      when.it_value.tv_nsec = 1; /* 0 would disarm it */
-  }
-  (void)timerfd_settime(engine->timer, TFD_TIMER_ABSTIME, &when, NULL);
-#else
-  (void)engine;
-#endif
+  pt_poller_arm(engine->poller, earliest);
 }
 
 size_t pt_engine_step(pt_engine *engine, double seconds) {
@@ -502,7 +442,7 @@ void pt_engine_run(pt_engine *engine, pt_call *call) {
 pt_engine *pt_engine_new(pt_config *config) {
   pt_engine *engine = pt_zalloc(sizeof *engine);
   const char *ca_file, *ca_path;
-  pt_transport_default_ca(&ca_file, &ca_path);
+  pt_libcurl_default_ca(&ca_file, &ca_path);
   if (engine == NULL || (engine->pool = pt_call_pool_new()) == NULL ||
       !pt_trust_find(config, ca_file, ca_path)) {
     if (engine != NULL)
@@ -516,8 +456,6 @@ pt_engine *pt_engine_new(pt_config *config) {
   memset(config, 0, sizeof *config);
   engine->process = getpid();
   engine->tokens = PT_RETRY_BUDGET;
-  engine->epoll = engine->timer = -1;
-  engine->armed = INFINITY;
   return engine;
 }
 
@@ -540,7 +478,7 @@ void pt_engine_release(pt_engine *engine) {
   close_all(engine);
   for (unsigned i = 0; i < PT_KEY_KINDS; i++)
     pt_transport_free(engine->transports[i]);
-  close_descriptors(engine);
+  close_poller(engine);
   pt_timer_heap_free(&engine->timers);
   pt_call_pool_close(engine->pool);
   pt_config_free(&engine->config);
@@ -577,8 +515,8 @@ void pt_engine_submit(pt_engine *engine, pt_call *call) {
   arm(engine);
 }
 
-void pt_engine_pause(pt_engine *engine, pt_call *call, double seconds) {
-  call->pause = true;
+void pt_engine_submit_timer(pt_engine *engine, pt_call *call, double seconds) {
+  call->timer_only = true;
   if (!admit(engine, call))
     return;
   call->wake = call->started + seconds;
@@ -624,22 +562,9 @@ int pt_engine_descriptor(pt_engine *engine) {
   pt_engine_share_descriptor(engine);
   if (!engine->by_sockets)
     return -1;
-#if PT_HAVE_EPOLL
-  if (engine->timer < 0) {
-    engine->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (engine->timer < 0)
-      return -1;
-    struct epoll_event event = {.events = EPOLLIN};
-    event.data.u64 = (uint64_t)TIMER_TAG << 32 | (uint32_t)engine->timer;
-    if (epoll_ctl(engine->epoll, EPOLL_CTL_ADD, engine->timer, &event) != 0) {
-      (void)close(engine->timer);
-      engine->timer = -1;
-      return -1;
-    }
-    arm(engine);
-  }
-#endif
-  return engine->epoll;
+  int descriptor = pt_poller_descriptor(engine->poller);
+  arm(engine);
+  return descriptor;
 }
 
 double pt_engine_timeout(pt_engine *engine) {

@@ -27,7 +27,7 @@ pt_call *pt_engine_new_call(pt_engine *engine);
 void pt_engine_submit(pt_engine *engine, pt_call *call);
 /* Takes a call that sends nothing and is done after `seconds`, so that time passes as the client
  * waits for calls. Not counted as a call. */
-void pt_engine_pause(pt_engine *engine, pt_call *call, double seconds);
+void pt_engine_submit_timer(pt_engine *engine, pt_call *call, double seconds);
 /* Ends a call now with PT_END_CANCELLED or PT_END_CLOSED; nothing happens when it is done. */
 void pt_engine_cancel(pt_engine *engine, pt_call *call, pt_attempt_end end);
 /* Ends with PT_END_CLOSED every call made on `owner`. */
@@ -40,13 +40,13 @@ void pt_engine_close_owner(pt_engine *engine, const void *owner);
 size_t pt_engine_step(pt_engine *engine, double seconds);
 #define PT_STEP_BUDGET 0.0015
 #define PT_OPENINGS_PER_STEP 1u
-/* Steps until the call is done or has something to tell (see pt_call.wants_events). */
+/* Steps until the call is done or has an event to report (see pt_call.wants_events). */
 void pt_engine_run(pt_engine *engine, pt_call *call);
 
 /* For other loops: the calls are driven by sockets from now on. */
 void pt_engine_share_descriptor(pt_engine *engine);
-/* A descriptor that is readable when a step has work to do; -1 where the system has none (no epoll)
- * or no descriptor is left. */
+/* A descriptor that is readable when a step has work to do; -1 where the system has none
+ * (see http/poller.h) or no descriptor is left. */
 int pt_engine_descriptor(pt_engine *engine);
 /* Seconds until a step is wanted without the descriptor being readable; INFINITY when nothing is
  * under way. */

@@ -2,6 +2,7 @@
 #include "api/failure.h"
 
 #include "api/trust.h"
+#include "http/libcurl.h"
 #include "http/headers.h"
 
 #include <stdio.h>
@@ -133,7 +134,7 @@ static void write_key_hint(char *hint, size_t size, const pt_call *call) {
 static void write_tls_hint(char *hint, size_t size, const pt_config *config) {
   const char *file, *path;
   pt_buffer text = {0};
-  pt_transport_default_ca(&file, &path);
+  pt_libcurl_default_ca(&file, &path);
   pt_trust_describe(&text, config, file, path);
   (void)snprintf(hint, size, "verified with %s; set ca_file to trust another authority",
                  text.failed || text.bytes == NULL ? "libcurl's own CA" : text.bytes);

@@ -76,7 +76,7 @@ void pt_redact_text(char *text, size_t length, const pt_call *call, const pt_con
   for (size_t i = 0; config != NULL && i < PT_KEY_NONE; i++)
     pt_secret_hide(text, length, &config->keys[i]);
   if (config != NULL)
-    pt_secret_hide(text, length, &config->proxy);
+    pt_secret_hide(text, length, &config->transport.proxy);
   for (size_t i = 0; i < call->secret_count; i++) {
     const pt_span *span = &call->secrets[i];
     if (span->in_body)

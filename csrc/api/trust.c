@@ -46,19 +46,19 @@ static bool is_newer(const char *file, const char *directory) {
 }
 
 bool pt_trust_find(pt_config *config, const char *library_file, const char *library_path) {
-  if (config->ca_file != NULL || config->ca_path != NULL)
+  if (config->transport.ca_file != NULL || config->transport.ca_path != NULL)
     return true;
   if (is_hashed(library_path) && !is_newer(library_file, library_path)) {
-    config->ca_path = pt_copy(library_path, strlen(library_path));
-    return config->ca_path != NULL;
+    config->transport.ca_path = pt_copy(library_path, strlen(library_path));
+    return config->transport.ca_path != NULL;
   }
   if (readable(library_file) || readable(library_path))
     return true;
   for (size_t i = 0; i < WELL_KNOWN_COUNT; i++) {
     if (!readable(well_known[i]))
       continue;
-    config->ca_file = pt_copy(well_known[i], strlen(well_known[i]));
-    return config->ca_file != NULL;
+    config->transport.ca_file = pt_copy(well_known[i], strlen(well_known[i]));
+    return config->transport.ca_file != NULL;
   }
   return true;
 }
@@ -74,9 +74,9 @@ static void add_place(pt_buffer *out, const char *what, const char *path) {
 
 void pt_trust_describe(pt_buffer *out, const pt_config *config, const char *library_file,
                        const char *library_path) {
-  if (config->ca_file != NULL || config->ca_path != NULL) {
-    add_place(out, "CA file ", config->ca_file);
-    add_place(out, "CA directory ", config->ca_path);
+  if (config->transport.ca_file != NULL || config->transport.ca_path != NULL) {
+    add_place(out, "CA file ", config->transport.ca_file);
+    add_place(out, "CA directory ", config->transport.ca_path);
     return;
   }
   if (readable(library_file) || readable(library_path)) {
@@ -117,5 +117,5 @@ const char *pt_trust_check_directory(const char *path) {
   struct stat is;
   if (!readable(path) || stat(path, &is) != 0)
     return "cannot be read";
-  return S_ISDIR(is.st_mode) ? NULL : "is no directory";
+  return S_ISDIR(is.st_mode) ? NULL : "is not a directory";
 }

@@ -275,7 +275,7 @@ int pt_lua_start_pause(lua_State *L, int client_index, double seconds) {
   call->owner = client;
   if (client->has_wait)
     pt_engine_share_descriptor(client->engine);
-  pt_engine_pause(client->engine, call, seconds);
+  pt_engine_submit_timer(client->engine, call, seconds);
   return 1;
 }
 

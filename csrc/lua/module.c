@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/nearest.h"
 #include "base/terminal.h"
+#include "http/libcurl.h"
 #include "lua/call.h"
 #include "lua/client.h"
 #include "lua/json.h"
@@ -396,6 +397,6 @@ int luaopen_polytomic_core(lua_State *L) {
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
   pt_set_string(L, "version", PT_VERSION);
-  pt_set_string(L, "libcurl", pt_transport_library());
+  pt_set_string(L, "libcurl", pt_libcurl_version());
   return 1;
 }

@@ -4,7 +4,7 @@
 #include "http/headers.h"
 #include "base/memory.h"
 #include "base/nearest.h"
-#include "http/transport.h"
+#include "http/libcurl.h"
 #include "api/trust.h"
 
 #include <math.h>
@@ -125,11 +125,12 @@ static void check_proxy(const reader *r, int index, pt_config *config) {
     known = known || strncasecmp(text, schemes[i], strlen(schemes[i])) == 0;
   if (!known)
     bad(r, "must be an http, https, socks4, socks4a, socks5 or socks5h URL, or \"\" for none");
-  set_key(r, &config->proxy, text, length);
-  if (config->proxy.bytes != NULL && !pt_transport_reads_proxy(config->proxy.bytes))
+  set_key(r, &config->transport.proxy, text, length);
+  if (config->transport.proxy.bytes != NULL &&
+      !pt_libcurl_reads_proxy(config->transport.proxy.bytes))
     bad(r, "must be a URL with a host, and a port from 1 to 65535 where it has one; special "
            "characters of user and password as %XX");
-  config->no_proxy = config->proxy.bytes == NULL; /* "" */
+  config->transport.no_proxy = config->transport.proxy.bytes == NULL; /* "" */
 }
 
 /* ---- polytomic.new ---- */
@@ -189,11 +190,11 @@ static void read_retries(const reader *r, int index, target *to) {
 }
 
 static void read_max_connections(const reader *r, int index, target *to) {
-  to->config->max_connections = (long)check_count(r, index, 1, MAX_CONNECTIONS);
+  to->config->transport.max_connections = (long)check_count(r, index, 1, MAX_CONNECTIONS);
 }
 
 static void read_max_response_bytes(const reader *r, int index, target *to) {
-  to->config->max_response_bytes = (size_t)check_count(r, index, 1, 4294967296.0);
+  to->config->transport.max_response_bytes = (size_t)check_count(r, index, 1, 4294967296.0);
 }
 
 static void read_proxy(const reader *r, int index, target *to) {
@@ -206,24 +207,24 @@ static void read_allow_http(const reader *r, int index, target *to) {
 static void read_http_version(const reader *r, int index, target *to) {
   size_t length;
   const char *text = check_string(r, index, &length);
-  to->config->http2 = length == 1 && text[0] == '2';
-  if (!to->config->http2 && (length != 3 || memcmp(text, "1.1", 3) != 0))
+  to->config->transport.http2 = length == 1 && text[0] == '2';
+  if (!to->config->transport.http2 && (length != 3 || memcmp(text, "1.1", 3) != 0))
     bad(r, "must be \"1.1\" or \"2\"");
 }
 
 static void read_ca_file(const reader *r, int index, target *to) {
-  to->config->ca_file = check_path(r, index, "CERTIFICATE");
+  to->config->transport.ca_file = check_path(r, index, "CERTIFICATE");
 }
 static void read_ca_path(const reader *r, int index, target *to) {
-  to->config->ca_path = check_path(r, index, NULL);
+  to->config->transport.ca_path = check_path(r, index, NULL);
 }
 static void read_client_cert(const reader *r, int index, target *to) {
-  to->config->client_cert = check_path(r, index, "CERTIFICATE");
+  to->config->transport.client_cert = check_path(r, index, "CERTIFICATE");
 }
 
 static void read_client_key(const reader *r, int index, target *to) {
-  to->config->client_key = check_path(r, index, "PRIVATE KEY");
-  if (to->config->client_cert == NULL)
+  to->config->transport.client_key = check_path(r, index, "PRIVATE KEY");
+  if (to->config->transport.client_cert == NULL)
     bad(r, "needs client_cert, the certificate it belongs to");
 }
 
@@ -332,7 +333,7 @@ static void compose_user_agent(lua_State *L, int level, pt_config *config) {
   const char *own = config->user_agent;
   (void)snprintf(text, sizeof text,
                  "User-Agent: polytomic-lua/" PT_VERSION " libcurl/%s " PT_LUA_NAME "%s%s",
-                 pt_transport_library(), own != NULL ? " " : "", own != NULL ? own : "");
+                 pt_libcurl_version(), own != NULL ? " " : "", own != NULL ? own : "");
   char *composed = pt_copy(text, strlen(text));
   if (composed == NULL)
     pt_lua_error(L, level, "not enough memory");
@@ -343,8 +344,8 @@ static void compose_user_agent(lua_State *L, int level, pt_config *config) {
 void pt_lua_read_client_options(lua_State *L, int index, int level, pt_config *config,
                                 pt_client_options *options) {
   target to = {.config = config, .options = options, .environment = true};
-  config->max_connections = 32;
-  config->max_response_bytes = 67108864;
+  config->transport.max_connections = 32;
+  config->transport.max_response_bytes = 67108864;
   options->limits =
       (pt_call_limits){.timeout = 90, .attempt_timeout = 30, .connect_timeout = 10, .retries = 4};
   memcpy(options->version, PT_API_VERSION, sizeof PT_API_VERSION);
@@ -363,8 +364,8 @@ void pt_lua_read_client_options(lua_State *L, int index, int level, pt_config *c
   }
   if (to.environment)
     read_environment(L, level, &to);
-  else if (config->proxy.bytes == NULL)
-    config->no_proxy = true; /* libcurl would look there */
+  else if (config->transport.proxy.bytes == NULL)
+    config->transport.no_proxy = true; /* libcurl would look there */
   if (config->base_url.origin == NULL)
     set_base_url(&(reader){L, level, "base_url"}, config, "https://app.polytomic.com", 25, false);
   compose_user_agent(L, level, config);
