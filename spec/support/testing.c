@@ -3,6 +3,7 @@
    Functions that can refuse return nil and the message. */
 #include "base/clock.h"
 #include "lua/compat.h"
+#include "http/exchange_end.h"
 #include "http/headers.h"
 #include "base/json_text.h"
 #include "base/memory.h"
@@ -333,19 +334,21 @@ static int choice_field(lua_State *L, const char *field, const char *const *name
   return choice;
 }
 
+/* By pt_attempt_end. */
+static const char *const attempt_ends[] = {
+    "answered", "dns",          "connect",   "tls",    "proxy",     "timeout", "network",
+    "protocol", "bad_response", "too_large", "memory", "cancelled", "closed",  NULL};
+
 /* in: table named like pt_retry_input, enumerations as lower-case names, methods in capitals; out:
  * table like pt_retry_decision */
 static int retry_decide(lua_State *L) {
   static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE", NULL};
-  static const char *const ends[] = {
-      "answered", "dns",          "connect",   "tls",    "proxy",     "timeout", "network",
-      "protocol", "bad_response", "too_large", "memory", "cancelled", "closed",  NULL};
   static const char *const outcomes[] = {"done", "unsent", "rejected", "unknown"};
   luaL_checktype(L, 1, LUA_TTABLE);
   pt_retry_input input = {
       .method = (pt_method)choice_field(L, "method", methods),
       .keyed = boolean_field(L, "keyed"),
-      .end = (pt_attempt_end)choice_field(L, "end", ends),
+      .end = (pt_attempt_end)choice_field(L, "end", attempt_ends),
       .status = (int)number_field(L, "status", 0),
       .sent = boolean_field(L, "sent"),
       .retry_after = number_field(L, "retry_after", -1),
@@ -369,6 +372,79 @@ static int retry_decide(lua_State *L) {
   set_boolean(L, "uncounted", decision.uncounted);
   set_number(L, "cost", decision.cost);
   set_text(L, "outcome", outcomes[decision.outcome], strlen(outcomes[decision.outcome]));
+  return 1;
+}
+
+/* ---- exchange_end.h ---- */
+
+static const struct {
+  const char *name;
+  CURLcode code;
+} curl_code[] = {
+    {"OK", CURLE_OK},
+    {"UNSUPPORTED_PROTOCOL", CURLE_UNSUPPORTED_PROTOCOL},
+    {"COULDNT_RESOLVE_PROXY", CURLE_COULDNT_RESOLVE_PROXY},
+    {"COULDNT_RESOLVE_HOST", CURLE_COULDNT_RESOLVE_HOST},
+    {"COULDNT_CONNECT", CURLE_COULDNT_CONNECT},
+    {"WEIRD_SERVER_REPLY", CURLE_WEIRD_SERVER_REPLY},
+    {"HTTP2", CURLE_HTTP2},
+    {"PARTIAL_FILE", CURLE_PARTIAL_FILE},
+    {"WRITE_ERROR", CURLE_WRITE_ERROR},
+    {"OUT_OF_MEMORY", CURLE_OUT_OF_MEMORY},
+    {"OPERATION_TIMEDOUT", CURLE_OPERATION_TIMEDOUT},
+    {"SSL_CONNECT_ERROR", CURLE_SSL_CONNECT_ERROR},
+    {"ABORTED_BY_CALLBACK", CURLE_ABORTED_BY_CALLBACK},
+    {"BAD_FUNCTION_ARGUMENT", CURLE_BAD_FUNCTION_ARGUMENT},
+    {"GOT_NOTHING", CURLE_GOT_NOTHING},
+    {"SEND_ERROR", CURLE_SEND_ERROR},
+    {"RECV_ERROR", CURLE_RECV_ERROR},
+    {"SSL_CERTPROBLEM", CURLE_SSL_CERTPROBLEM},
+    {"PEER_FAILED_VERIFICATION", CURLE_PEER_FAILED_VERIFICATION},
+    {"BAD_CONTENT_ENCODING", CURLE_BAD_CONTENT_ENCODING},
+    {"SSL_CACERT_BADFILE", CURLE_SSL_CACERT_BADFILE},
+    {"HTTP2_STREAM", CURLE_HTTP2_STREAM},
+    {"PROXY", CURLE_PROXY},
+    {"SSL_CLIENTCERT", CURLE_SSL_CLIENTCERT},
+};
+
+static CURLcode code_field(lua_State *L) {
+  lua_getfield(L, 1, "code");
+  const char *name = luaL_checkstring(L, -1);
+  size_t i = 0, count = sizeof curl_code / sizeof curl_code[0];
+  while (i < count && strcmp(curl_code[i].name, name) != 0)
+    i++;
+  if (i == count)
+    luaL_error(L, "no code %s", name);
+  lua_pop(L, 1);
+  return curl_code[i].code;
+}
+
+/* in: table named like pt_exchange_facts, `code` as in CURLE_ without that; out: table like
+ * pt_exchange_end */
+static int exchange_end(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_getfield(L, 1, "words"); /* stays on the stack while the words are used */
+  pt_exchange_end end = pt_exchange_judge(&(pt_exchange_facts){
+      .code = code_field(L),
+      .words = luaL_optstring(L, 2, ""),
+      .status = (long)number_field(L, "status", 0),
+      .connect_status = (long)number_field(L, "connect_status", 0),
+      .sends = (unsigned)number_field(L, "sends", boolean_field(L, "sent") ? 1 : 0),
+      .sent = boolean_field(L, "sent"),
+      .headers_done = boolean_field(L, "headers_done"),
+      .refused = boolean_field(L, "refused"),
+      .bad_length = boolean_field(L, "bad_length"),
+      .too_large = boolean_field(L, "too_large"),
+      .out_of_memory = boolean_field(L, "out_of_memory"),
+      .proxy = boolean_field(L, "proxy"),
+      .failed_elsewhere = boolean_field(L, "failed_elsewhere"),
+  });
+  lua_newtable(L);
+  set_text(L, "end", attempt_ends[end.end], strlen(attempt_ends[end.end]));
+  set_number(L, "status", end.status);
+  if (end.message != NULL)
+    set_text(L, "message", end.message, strlen(end.message));
   return 1;
 }
 
@@ -484,6 +560,7 @@ static const luaL_Reg functions[] = {
     {"authorization", authorization},
     {"clock_monotonic", clock_monotonic},
     {"clock_wall", clock_wall},
+    {"exchange_end", exchange_end},
     {"fork", fork_process},
     {"header_find", header_find},
     {"header_name_valid", header_name_valid},
