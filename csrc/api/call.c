@@ -11,7 +11,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Only tells a reply cut short from a broken one; what reads the reply has a limit of its own. */
+/* Only distinguishes a reply cut short from a broken one; what reads the reply has a limit of its
+ * own. */
 enum { LOOK_DEPTH = 100000 };
 
 /* A call with a larger buffer is freed rather than kept: bytes. */

@@ -99,7 +99,7 @@ typedef struct pt_call {
   int events_sent; /* how many of its events were dispatched */
   bool done_event_sent;
   bool settled;   /* the reply was decoded */
-  bool announced; /* a watcher asked to be told when it is done */
+  bool announced; /* a watcher wants to know when it is done */
 } pt_call;
 
 /* A call with one reference, or NULL when memory is exhausted. */

@@ -261,7 +261,7 @@ static void run_timers(pt_engine *engine, double now) {
 
 /* ---- driving ---- */
 
-/* A child after fork shares the parent's sockets: it lets go of them without touching them. */
+/* A child after fork shares the parent's sockets: it drops them without touching them. */
 static void notice_fork(pt_engine *engine) {
   pid_t process = getpid();
   if (process == engine->process)
@@ -274,7 +274,7 @@ static void notice_fork(pt_engine *engine) {
     engine->counted.opened += counts.opened;
     engine->counted.reused += counts.reused;
     engine->transports[i] =
-        NULL; /* left as it is: closing it would say good-bye on the parent's TLS connections */
+        NULL; /* left as it is: closing it would end the parent's TLS connections */
   }
   close_poller(engine);
   while (engine->exchanging.first != NULL)
@@ -489,7 +489,7 @@ const pt_config *pt_engine_config(const pt_engine *engine) { return &engine->con
 
 pt_call *pt_engine_new_call(pt_engine *engine) { return pt_call_pool_take(engine->pool); }
 
-/* Makes the call the engine's. False when there is no memory for it: it has ended then. */
+/* Makes the call the engine's. False when memory is exhausted: the call has ended then. */
 static bool admit(pt_engine *engine, pt_call *call) {
   notice_fork(engine);
   call->engine = engine;

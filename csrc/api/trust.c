@@ -36,8 +36,8 @@ static bool is_hashed(const char *path) {
   return found;
 }
 
-/* Whether the bundle was written to after the directory was made: somebody may have added to it
- * alone. */
+/* Whether the bundle was written to after the directory was made: certificates may have been
+ * added to it alone. */
 static bool is_newer(const char *file, const char *directory) {
   struct stat of_file, of_directory;
   if (file == NULL || stat(file, &of_file) != 0 || stat(directory, &of_directory) != 0)

@@ -6,7 +6,7 @@
 #include "api/config.h"
 
 /* Where no CA was chosen: takes libcurl's directory alone when certificates can be looked up in it
-   and its bundle is not newer (given both, libcurl reads the whole bundle anew for every
+   and its bundle is not newer (given both, libcurl reads the whole bundle again for every
    connection: 38 ms and 0.8 MB each), keeps libcurl's own (both left NULL) when it can be read,
    else takes the first well-known bundle of this system. Returns false when memory is exhausted. */
 bool pt_trust_find(pt_config *config, const char *library_file, const char *library_path);

@@ -73,8 +73,8 @@ static size_t keep_header(char *bytes, size_t one, size_t length, void *context)
   note_length(exchange, bytes, added);
   if (added <= 2 && (added == 0 || bytes[0] == '\r' || bytes[0] == '\n')) {
     exchange->headers_done = true;
-    /* libcurl takes the last of several lengths and the digits of "30x": where the body ends is
-     * anybody's guess, and the connection must go */
+    /* libcurl takes the last of several lengths and the digits of "30x": the end of the body is
+     * unknown, and the connection cannot be kept */
     exchange->bad_length =
         exchange->doubtful_length && !is_chunked(headers) && !pt_headers_lengths_agree(headers);
     return exchange->bad_length ? 0 : added;
@@ -96,7 +96,7 @@ static bool is_reused(const pt_exchange *exchange) {
 /* https://curl.se/libcurl/c/CURLOPT_PREREQFUNCTION.html : runs each time a request is about to go
    out. libcurl repeats a request, a POST too, on a re-used connection that dies before the first
    byte of the reply: whether to repeat is not its decision. And it takes up a kept connection that
-   was reset, or on which a reply nobody asked for has arrived and would be taken for ours. */
+   was reset, or on which an unrequested reply has arrived, which would be taken for ours. */
 static int before_send(void *context, char *ip, char *local_ip, int port, int local_port) {
   (void)ip, (void)local_ip, (void)port;
   pt_exchange *exchange = context;

@@ -43,9 +43,9 @@ typedef struct pt_exchange {
   size_t header_bytes, header_count;
   bool headers_done;
   bool has_length_line;
-  bool doubtful_length; /* several Content-Length lines, or one that is no plain number */
+  bool doubtful_length; /* several Content-Length lines, or one that is not a plain number */
   bool bad_length;
-  bool stale;   /* the connection that was kept is no good any more, and nothing was sent on it */
+  bool stale;   /* the kept connection cannot be used any more, and nothing was sent on it */
   bool refused; /* an HTTP/2 peer said that it did not process the request */
   bool too_large;
   bool out_of_memory;

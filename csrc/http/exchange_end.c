@@ -87,13 +87,13 @@ static pt_attempt_end end_of(const pt_exchange_facts *facts) {
 static const char *bad_proxy(const pt_exchange_facts *facts) {
   if (says(facts, "Unsupported proxy syntax"))
     return "the proxy's URL cannot be read";
-  return says(facts, "Unsupported proxy scheme") ? "libcurl does not know the scheme of the "
-                                                   "proxy's URL"
-                                                 : NULL;
+  return says(facts, "Unsupported proxy scheme")
+             ? "the scheme of the proxy's URL is not known to libcurl"
+             : NULL;
 }
 
-/* True when the proxy, not the server, is what this attempt failed at. Of a proxy from the
- * environment only what libcurl says tells. */
+/* True when the proxy, not the server, is what this attempt failed at. Only what libcurl
+ * says shows that of a proxy from the environment. */
 static bool failed_at_proxy(const pt_exchange_facts *facts, pt_attempt_end end) {
   if (facts->sent || facts->refused ||
       (facts->connect_status >= 200 && facts->connect_status < 300))

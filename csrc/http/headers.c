@@ -73,7 +73,7 @@ static bool is_continuation(const pt_buffer *lines, size_t start) {
   return start < lines->length && (lines->bytes[start] == ' ' || lines->bytes[start] == '\t');
 }
 
-/* Reads the line, folded lines included, in [start, end). False when it is no header. */
+/* Reads the line, folded lines included, in [start, end). False when it is not a header. */
 static bool read_line(const pt_buffer *lines, size_t start, size_t end, pt_header *header) {
   const char *line = lines->bytes + start;
   const char *colon = memchr(line, ':', end - start);
@@ -121,7 +121,7 @@ static size_t skip_space(const pt_header *header, size_t i) {
   return i;
 }
 
-/* Reads the number at `*i` and goes past the comma behind it; -1 when there is none. */
+/* Reads the number at `*i` and goes past the comma after it; -1 when there is none. */
 static long long next_length(const pt_header *header, size_t *i) {
   long long length = 0;
   size_t first = skip_space(header, *i), last = first;

@@ -1,4 +1,4 @@
-/* headers.h: what may stand in a header we send, and the headers of a reply. RFC 9110 section 5. */
+/* headers.h: what may be in a header we send, and the headers of a reply. RFC 9110 section 5. */
 #ifndef PT_HEADERS_H
 #define PT_HEADERS_H
 

@@ -18,7 +18,7 @@ static pt_socket *find(const pt_sockets *sockets, int fd) {
 static void drop(pt_sockets *sockets, pt_socket *one) { *one = sockets->all[--sockets->count]; }
 
 void pt_sockets_add(pt_sockets *sockets, int fd) {
-  pt_socket *known = find(sockets, fd); /* one that was closed without a word */
+  pt_socket *known = find(sockets, fd); /* one that was closed unnoticed */
   if (known != NULL) {
     known->local_port = 0;
     return;
@@ -40,7 +40,7 @@ void pt_sockets_remove(pt_sockets *sockets, int fd) {
     drop(sockets, known);
 }
 
-/* 0 when it is no socket of the internet any more. */
+/* 0 when it is not an internet socket any more. */
 static int local_port_of(int fd) {
   union {
     struct sockaddr any;

@@ -15,9 +15,9 @@ typedef struct {
   size_t count, capacity;
 } pt_sockets;
 
-/* Notes a socket that was opened. Where memory is exhausted it stays unknown. libcurl tells of the
+/* Notes a socket that was opened. Where memory is exhausted it stays unknown. libcurl reports the
    end of a socket only where it became a connection, so the list may hold descriptors that are
-   closed, or somebody else's by now; never more than one entry for each. */
+   closed, or used by other code now; never more than one entry for each. */
 void pt_sockets_add(pt_sockets *sockets, int fd);
 /* Nothing happens when it is unknown. */
 void pt_sockets_remove(pt_sockets *sockets, int fd);

@@ -21,7 +21,7 @@ static bool is_unreserved(char c) {
   return pt_is_letter(c) || pt_is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-/* The byte that `%XX` at the start stands for, or -1. */
+/* The byte that `%XX` at the start means, or -1. */
 static int encoded_byte(const char *bytes, size_t length) {
   if (length < 3 || bytes[0] != '%')
     return -1;
@@ -52,7 +52,7 @@ typedef struct {
   const char *host;
   size_t host_length;
   unsigned port;    /* the scheme's own when the text gives none */
-  const char *rest; /* behind the authority: path, query, fragment */
+  const char *rest; /* after the authority: path, query, fragment */
   size_t rest_length;
 } location;
 
@@ -170,7 +170,7 @@ static scheme_kind take_scheme(location *where, const char **text, size_t *lengt
   return known ? SCHEME_HTTP : SCHEME_OTHER;
 }
 
-/* Reads what stands behind the scheme: authority and rest. */
+/* Reads what follows the scheme: authority and rest. */
 static const char *read_location(location *where, const char *text, size_t length) {
   size_t authority = 0;
   while (authority < length && strchr("/?#", text[authority]) == NULL)
