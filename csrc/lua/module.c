@@ -10,6 +10,7 @@
 #include "lua/response.h"
 #include "lua/result.h"
 #include "lua/set.h"
+#include "lua/system.h"
 #ifdef PT_TESTING
 #include "base/memory.h"
 #endif
@@ -240,6 +241,18 @@ static int module_same_origin(lua_State *L) {
   return 1;
 }
 
+/* base_url(client): out: the address its calls go to, without a trailing slash; "" once closed */
+static int module_base_url(lua_State *L) {
+  const pt_lua_client *client = pt_lua_check_client(L, 1, "base_url");
+  if (client->engine == NULL) {
+    lua_pushliteral(L, "");
+    return 1;
+  }
+  const pt_base_url *url = &pt_engine_config(client->engine)->base_url;
+  lua_pushfstring(L, "%s%s", url->origin, url->prefix);
+  return 1;
+}
+
 /* make_error(source, kind, outcome, detail, members): out: nil, message, err. `source` is a
  * response, or the name of an operation. */
 static int module_make_error(lua_State *L) {
@@ -364,6 +377,7 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"now", module_now},
                                        {"timeout_of", module_timeout_of},
                                        {"same_origin", module_same_origin},
+                                       {"base_url", module_base_url},
                                        {"make_error", module_make_error},
                                        {"wait_of", module_wait_of},
                                        {"is_client", module_is_client},
@@ -387,6 +401,7 @@ int luaopen_polytomic_core(lua_State *L) {
   pt_lua_open_call(L);
   pt_lua_open_client(L);
   pt_newlib(L, functions);
+  pt_lua_add_system(L);
   lua_newtable(L);
   pt_lua_add_operations(L, module_operation);
   lua_setfield(L, -2, "functions");

@@ -1,0 +1,103 @@
+#include "lua/system.h"
+
+#include "base/durable_file.h"
+#include "base/random.h"
+#include "base/stop_signal.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+/* in: errno, or 0; out: true; or nil, message, whether it is that the path is taken */
+static int push_outcome(lua_State *L, int problem) {
+  if (problem == 0) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushstring(L, strerror(problem));
+  lua_pushboolean(L, problem == EEXIST);
+  return 3;
+}
+
+/* A path without NUL, which would cut it. */
+static const char *check_path(lua_State *L, int index) {
+  size_t length;
+  const char *path = luaL_checklstring(L, index, &length);
+  luaL_argcheck(L, strlen(path) == length, index, "a path holds no NUL");
+  return path;
+}
+
+/* append_durably(path, line): out: true; or nil, message */
+static int system_append_durably(lua_State *L) {
+  const char *path = check_path(L, 1);
+  size_t length;
+  const char *line = luaL_checklstring(L, 2, &length);
+  luaL_argcheck(L, memchr(line, '\n', length) == NULL, 2, "a line holds no newline");
+  return push_outcome(L, pt_durable_append(path, line, length));
+}
+
+/* create_private(path): out: true; or nil, message, whether the path is taken */
+static int system_create_private(lua_State *L) {
+  return push_outcome(L, pt_durable_create(check_path(L, 1)));
+}
+
+/* catch_signals(): out: boolean */
+static int system_catch_signals(lua_State *L) {
+  lua_pushboolean(L, pt_stop_signal_catch());
+  return 1;
+}
+
+/* release_signals() */
+static int system_release_signals(lua_State *L) {
+  (void)L;
+  pt_stop_signal_release();
+  return 0;
+}
+
+/* caught_signal(): out: number, or nil */
+static int system_caught_signal(lua_State *L) {
+  int number = pt_stop_signal_caught();
+  if (number == 0)
+    lua_pushnil(L);
+  else
+    lua_pushinteger(L, number);
+  return 1;
+}
+
+/* fingerprint(text): out: 16 hexadecimal digits, FNV-1a of 64 bits: tells a changed text from an
+ * unchanged one, and keeps nothing secret */
+static int system_fingerprint(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  uint64_t hash = UINT64_C(0xcbf29ce484222325);
+  for (size_t i = 0; i < length; i++)
+    hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+  char digits[17];
+  (void)snprintf(digits, sizeof digits, "%08lx%08lx", (unsigned long)(hash >> 32),
+                 (unsigned long)(hash & 0xffffffffU));
+  lua_pushlstring(L, digits, 16);
+  return 1;
+}
+
+/* uuid(): out: a new UUID version 4 */
+static int system_uuid(lua_State *L) {
+  char uuid[PT_UUID_LENGTH + 1];
+  if (!pt_random_uuid(uuid))
+    return luaL_error(L, "the system gives no randomness");
+  lua_pushlstring(L, uuid, PT_UUID_LENGTH);
+  return 1;
+}
+
+void pt_lua_add_system(lua_State *L) {
+  static const luaL_Reg functions[] = {{"append_durably", system_append_durably},
+                                       {"create_private", system_create_private},
+                                       {"catch_signals", system_catch_signals},
+                                       {"release_signals", system_release_signals},
+                                       {"caught_signal", system_caught_signal},
+                                       {"fingerprint", system_fingerprint},
+                                       {"uuid", system_uuid},
+                                       {NULL, NULL}};
+  pt_setfuncs(L, functions);
+}
