@@ -177,7 +177,7 @@ valgrind: ## runs chosen specs under valgrind's memory checker; SPECS chooses ot
 	  .ci/test $(BUILD) $(LUA_VERSION) $(or $(SPECS),$(VALGRIND_SPECS))
 
 VALGRIND_SPECS = $(filter-out %/catalogue_spec.lua,$(wildcard $(addprefix spec/, \
-  url_spec.lua headers_spec.lua json_text_spec.lua retry_after_spec.lua retry_spec.lua secret_spec.lua \
+  url_spec.lua headers_spec.lua json_reader_spec.lua json_writer_spec.lua retry_after_spec.lua retry_spec.lua secret_spec.lua \
   client_spec.lua call_spec.lua calls_spec.lua options_spec.lua arguments_spec.lua result_spec.lua)))
 
 coverage: ## runs the specs with gcov; leaves build/coverage/*.gcov and prints the lines run per file

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "http/headers.h"
-#include "base/json_text.h"
+#include "base/json_reader.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "http/retry_after.h"

@@ -1,7 +1,7 @@
 /* redact.c: see redact.h. */
 #include "api/redact.h"
 
-#include "base/json_text.h"
+#include "base/json_reader.h"
 #include "http/url.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* secret.c: see secret.h. */
 #include "base/secret.h"
 
-#include "base/json_text.h"
+#include "base/json_reader.h"
 #include "base/memory.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* fuzz_arguments.c: any Lua table as the arguments of any operation. What is accepted makes a whole
  * JSON body and a plain target; what is refused says why. */
 #include "api/call_pool.h"
-#include "base/json_text.h"
+#include "base/json_reader.h"
 #include "lua/arguments.h"
 #include "check.h"
 

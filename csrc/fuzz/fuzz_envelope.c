@@ -1,6 +1,6 @@
 /* fuzz_envelope.c: the first look at a reply. What it says of a text that is JSON is so. */
 #include "api/envelope.h"
-#include "base/json_text.h"
+#include "base/json_reader.h"
 #include "check.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* fuzz_reply.c: from the text of a reply to Lua values. Text that is not JSON gives nothing; what
  * is given has no null member and no integer as a float. */
-#include "base/json_text.h"
+#include "base/json_reader.h"
 #include "lua/json.h"
 #include "check.h"
 

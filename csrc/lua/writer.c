@@ -1,7 +1,7 @@
 /* writer.c: see writer.h. */
 #include "lua/writer.h"
 
-#include "base/json_text.h"
+#include "base/json_writer.h"
 #include "base/random.h"
 #include "http/url.h"
 

@@ -5,7 +5,8 @@
 #include "lua/compat.h"
 #include "http/exchange_end.h"
 #include "http/headers.h"
-#include "base/json_text.h"
+#include "base/json_reader.h"
+#include "base/json_writer.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "api/credential.h"
@@ -124,7 +125,7 @@ static int url_pairs(lua_State *L) {
   return push_buffer(L, &out);
 }
 
-/* ---- json_text.h ---- */
+/* ---- json_writer.h ---- */
 
 /* in: text; out: JSON */
 static int json_string(lua_State *L) {
@@ -153,14 +154,73 @@ static int json_integer(lua_State *L) {
   return push_buffer(L, &out);
 }
 
+/* ---- json_reader.h ---- */
+
+/* By their numbers. */
+static const char *const token_names[] = {"whole", "cut",    "invalid", "too_deep", "null",
+                                          "false", "true",   "integer", "number",   "string",
+                                          "list",  "object", "closed"};
+
 /* in: text, greatest depth; out: "whole", "cut", "invalid" or "too_deep" */
 static int json_look(lua_State *L) {
-  static const char *const names[] = {"whole", "cut", "invalid", "too_deep"};
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
   size_t depth = (size_t)luaL_checknumber(L, 2);
-  lua_pushstring(L, names[pt_json_look(text, length, depth)]);
+  lua_pushstring(L, token_names[pt_json_look(text, length, depth)]);
   return 1;
+}
+
+/* in: -, out: the meaning of a string */
+static void push_meaning(lua_State *L, const pt_json_string *string) {
+  char *out = lua_newuserdata(L, string->length + 1);
+  if (string->escaped)
+    lua_pushlstring(L, out, pt_json_unescape(string, out));
+  else
+    lua_pushlstring(L, string->bytes, string->length);
+  lua_remove(L, -2);
+}
+
+/* in: -, out: { kind, value, name }; an integer is given as its digits, since 5.1 has none of 64
+ * bits */
+static void push_token(lua_State *L, const pt_json_reader *in, pt_json_token token) {
+  lua_newtable(L);
+  lua_pushstring(L, token_names[token]);
+  lua_rawseti(L, -2, 1);
+  if (token == PT_JSON_STRING) {
+    push_meaning(L, &in->string);
+    lua_rawseti(L, -2, 2);
+  } else if (token == PT_JSON_NUMBER) {
+    lua_pushnumber(L, in->number);
+    lua_rawseti(L, -2, 2);
+  } else if (token == PT_JSON_INTEGER) {
+    pt_buffer out = {0};
+    pt_json_add_integer(&out, in->integer);
+    push_buffer(L, &out);
+    lua_rawseti(L, -2, 2);
+  }
+  if (in->name.bytes == NULL)
+    return;
+  push_meaning(L, &in->name);
+  lua_rawseti(L, -2, 3);
+}
+
+/* in: text, greatest depth; out: array of { kind, value, name }, why it stops, offset where */
+static int json_read(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  pt_json_reader in;
+  pt_json_start(&in, text, length, (size_t)luaL_checknumber(L, 2));
+  pt_json_token token = pt_json_next(&in);
+  lua_newtable(L);
+  for (int i = 1; token > PT_JSON_TOO_DEEP; i++, token = pt_json_next(&in)) {
+    push_token(L, &in, token);
+    lua_rawseti(L, -2, i);
+  }
+  if (pt_json_next(&in) != token)
+    return luaL_error(L, "it stops otherwise when asked again");
+  lua_pushstring(L, token_names[token]);
+  lua_pushnumber(L, (lua_Number)pt_json_offset(&in));
+  return 3;
 }
 
 /* ---- checks of one text ---- */
@@ -571,6 +631,7 @@ static const luaL_Reg functions[] = {
     {"json_integer", json_integer},
     {"json_look", json_look},
     {"json_number", json_number},
+    {"json_read", json_read},
     {"json_string", json_string},
     {"leave", leave},
     {"lua_memory_fail_from", lua_memory_fail_from},
