@@ -44,12 +44,12 @@ static bool needs_arguments(const pt_operation *operation) {
 }
 
 /* Index of the arguments table, or 0 for none. Raises for bad usage. */
-static int check_arguments(lua_State *L, int index, int level, const pt_operation *operation) {
+static int check_arguments(lua_State *L, int index, const pt_operation *operation) {
   if (lua_type(L, index) == LUA_TTABLE)
     return index;
   if (lua_isnoneornil(L, index) && !needs_arguments(operation))
     return 0;
-  return pt_lua_error(L, level, "%s: arguments must be a table, got %s", operation->name,
+  return pt_lua_error(L, "%s: arguments must be a table, got %s", operation->name,
                       lua_type(L, index) == LUA_TNONE ? "nothing" : luaL_typename(L, index));
 }
 
@@ -132,21 +132,21 @@ static readiness check_written(lua_State *L, const pt_call *call, bool written,
 /* in: client, arguments, options at `base`; out: call, then nothing, or nil, message, err. The call
    is at `base + 3`, its request is written; `options` become those of this call, and `no_key` is
    whether it wants no idempotency key. */
-static readiness fill_call(lua_State *L, int base, const pt_operation *operation, int level,
+static readiness fill_call(lua_State *L, int base, const pt_operation *operation,
                            pt_client_options *options, bool *no_key) {
   pt_lua_client *client = lua_touserdata(L, base);
   pt_refusal refusal;
   *options = client->options;
   lua_settop(L, base + 2);
   bool free_form = operation == &pt_request_operation;
-  int arguments = check_arguments(L, base + 1, level, operation);
+  int arguments = check_arguments(L, base + 1, operation);
   if (free_form && arguments == 0)
-    pt_lua_error(L, level, "request: the request must be a table");
+    pt_lua_error(L, "request: the request must be a table");
   pt_call *call = push_call(L, base, operation);
   call->limits = options->limits;
   if (free_form)
-    pt_lua_read_request(L, arguments, level, call);
-  pt_lua_read_call_options(L, base + 2, level, call, options, no_key);
+    pt_lua_read_request(L, arguments, call);
+  pt_lua_read_call_options(L, base + 2, call, options, no_key);
   if (client->engine == NULL) {
     (void)pt_lua_push_closed(L, call);
     return REFUSED;
@@ -158,19 +158,19 @@ static readiness fill_call(lua_State *L, int base, const pt_operation *operation
 }
 
 /* As fill_call; the call is ready to be submitted. */
-static readiness make_call(lua_State *L, int base, const pt_operation *operation, int level) {
+static readiness make_call(lua_State *L, int base, const pt_operation *operation) {
   pt_client_options options;
   bool no_key;
-  if (fill_call(L, base, operation, level, &options, &no_key) == REFUSED)
+  if (fill_call(L, base, operation, &options, &no_key) == REFUSED)
     return REFUSED;
   pt_lua_call *holder = lua_touserdata(L, base + 3);
   return equip(L, lua_touserdata(L, base), &options, holder->call, no_key);
 }
 
-int pt_lua_check_operation(lua_State *L, int base, const pt_operation *operation, int level) {
+int pt_lua_check_operation(lua_State *L, int base, const pt_operation *operation) {
   pt_client_options options;
   bool no_key;
-  return fill_call(L, base, operation, level, &options, &no_key) == REFUSED ? 3 : 0;
+  return fill_call(L, base, operation, &options, &no_key) == REFUSED ? 3 : 0;
 }
 
 /* ---- waiting for it ---- */
@@ -210,8 +210,8 @@ static void call_wait(lua_State *L, int client_index, int call_index) {
   lua_pop(L, 1);
 }
 
-int pt_lua_run_operation(lua_State *L, int base, const pt_operation *operation, int level) {
-  if (make_call(L, base, operation, level) == REFUSED)
+int pt_lua_run_operation(lua_State *L, int base, const pt_operation *operation) {
+  if (make_call(L, base, operation) == REFUSED)
     return 3;
   pt_lua_client *client = lua_touserdata(L, base);
   int call_index = lua_gettop(L);
@@ -250,9 +250,9 @@ static int keep_refusal(lua_State *L, int client, int index) {
   return 1;
 }
 
-int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation, int level) {
+int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation) {
   pt_lua_client *client = lua_touserdata(L, base);
-  if (make_call(L, base, operation, level) == REFUSED)
+  if (make_call(L, base, operation) == REFUSED)
     return keep_refusal(L, base, base + 3);
   give_own_environment(L, base);
   pt_engine_share_descriptor(client->engine);

@@ -6,13 +6,13 @@
 
 /* The whole way of a plain method: in: client, arguments, options at `base` and after; out: data,
  * nil, response or nil, message, err. `operation` may be &pt_request_operation. */
-int pt_lua_run_operation(lua_State *L, int base, const pt_operation *operation, int level);
+int pt_lua_run_operation(lua_State *L, int base, const pt_operation *operation);
 /* The same without waiting; out: call. */
-int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation, int level);
+int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation);
 
 /* Checks arguments and options and sends nothing; out: nil, message, err where they are refused,
  * else nothing. Returns the number of results. */
-int pt_lua_check_operation(lua_State *L, int base, const pt_operation *operation, int level);
+int pt_lua_check_operation(lua_State *L, int base, const pt_operation *operation);
 /* out: a call that sends nothing and is done after `seconds` */
 int pt_lua_start_pause(lua_State *L, int client, double seconds);
 

@@ -39,11 +39,11 @@ static void keep_functions(lua_State *L, int index, pt_lua_client *client) {
   lua_pop(L, 1);
 }
 
-int pt_lua_new_client(lua_State *L, int index, int level) {
+int pt_lua_new_client(lua_State *L, int index) {
   lua_settop(L, index);
   pt_lua_client *client = push_client(L);
   int self = lua_gettop(L);
-  pt_lua_read_client_options(L, index, level, &client->config, &client->options);
+  pt_lua_read_client_options(L, index, &client->config, &client->options);
   keep_functions(L, self, client);
   client->engine = pt_engine_new(&client->config);
   if (client->engine == NULL)
@@ -74,7 +74,7 @@ static pt_lua_client *push_sharing(lua_State *L, int index) {
 int pt_lua_push_companion(lua_State *L, int index) {
   const pt_lua_client *client = lua_touserdata(L, index);
   if (client->engine == NULL)
-    return pt_lua_error(L, 1, "companion: the client was closed");
+    return pt_lua_error(L, "companion: the client was closed");
   (void)push_sharing(L, index);
   return 1;
 }
@@ -91,9 +91,9 @@ static int client_as_org(lua_State *L) {
   size_t length = 0;
   const char *organization = lua_type(L, 2) == LUA_TSTRING ? lua_tolstring(L, 2, &length) : "";
   if (!pt_uuid_valid(organization, length))
-    return pt_lua_error(L, 1, "as_org: organization must be a UUID");
+    return pt_lua_error(L, "as_org: organization must be a UUID");
   if (client->engine == NULL)
-    return pt_lua_error(L, 1, "as_org: the client was closed");
+    return pt_lua_error(L, "as_org: the client was closed");
   pt_lua_client *derived = push_sharing(L, 1);
   int self = lua_gettop(L);
   pt_getuservalue(L, 1);
@@ -165,12 +165,12 @@ static int client_tostring(lua_State *L) {
   return 1;
 }
 
-const pt_operation *pt_lua_find_operation(lua_State *L, const char *name, int level) {
+const pt_operation *pt_lua_find_operation(lua_State *L, const char *name) {
   const pt_operation *operation = pt_operation_find(name);
   if (operation != NULL)
     return operation;
   const char *nearest = pt_operation_nearest(name);
-  (void)pt_lua_error(L, level, "unknown operation '%.64s'%s%s%s", name,
+  (void)pt_lua_error(L, "unknown operation '%.64s'%s%s%s", name,
                      nearest != NULL ? ", did you mean '" : "", nearest != NULL ? nearest : "",
                      nearest != NULL ? "'?" : "");
   return NULL;
@@ -180,18 +180,18 @@ const pt_operation *pt_lua_find_operation(lua_State *L, const char *name, int le
 static int client_start(lua_State *L) {
   (void)pt_lua_check_client(L, 1, "start");
   if (lua_type(L, 2) != LUA_TSTRING)
-    return pt_lua_error(L, 1, "start: the first argument must be an operation's name, got %s",
+    return pt_lua_error(L, "start: the first argument must be an operation's name, got %s",
                         luaL_typename(L, 2));
   const char *name = lua_tostring(L, 2);
-  const pt_operation *operation = pt_lua_find_operation(L, name, 1);
+  const pt_operation *operation = pt_lua_find_operation(L, name);
   lua_remove(L, 2);
-  return pt_lua_start_operation(L, 1, operation, 1);
+  return pt_lua_start_operation(L, 1, operation);
 }
 
 /* request{ method=, path=, query=, body= }: in: client, request, options; out: as an operation */
 static int client_request(lua_State *L) {
   (void)pt_lua_check_client(L, 1, "request");
-  return pt_lua_run_operation(L, 1, &pt_request_operation, 1);
+  return pt_lua_run_operation(L, 1, &pt_request_operation);
 }
 
 /* in: client, seconds or none; out: number of calls not done */
@@ -200,10 +200,10 @@ static int client_step(lua_State *L) {
   double seconds = 0;
   if (!lua_isnoneornil(L, 2)) {
     if (lua_type(L, 2) != LUA_TNUMBER)
-      return pt_lua_error(L, 1, "step: seconds must be a number, got %s", luaL_typename(L, 2));
+      return pt_lua_error(L, "step: seconds must be a number, got %s", luaL_typename(L, 2));
     seconds = lua_tonumber(L, 2);
     if (!isfinite(seconds) || seconds < 0)
-      return pt_lua_error(L, 1, "step: seconds must be finite and not negative");
+      return pt_lua_error(L, "step: seconds must be finite and not negative");
   }
   lua_pushinteger(L, client->engine == NULL ? 0
                                             : (lua_Integer)pt_engine_step(client->engine, seconds));
@@ -262,8 +262,8 @@ static int client_stats(lua_State *L) {
 static int client_operation(lua_State *L) {
   const pt_operation *operation = lua_touserdata(L, lua_upvalueindex(1));
   if (pt_lua_to_client(L, 1) == NULL)
-    return pt_lua_error(L, 1, "%s: use a colon: client:%s{…}", operation->name, operation->name);
-  return pt_lua_run_operation(L, 1, operation, 1);
+    return pt_lua_error(L, "%s: use a colon: client:%s{…}", operation->name, operation->name);
+  return pt_lua_run_operation(L, 1, operation);
 }
 
 /* __index: in: client, name; upvalues: methods, methods of clients with `wait` */

@@ -4,11 +4,11 @@
 
 #include "lua/handle.h"
 
-/* The operation of that name, or raises at `level`, suggesting the nearest. */
-const pt_operation *pt_lua_find_operation(lua_State *L, const char *name, int level);
+/* The operation of that name, or raises, suggesting the nearest. */
+const pt_operation *pt_lua_find_operation(lua_State *L, const char *name);
 
-/* in: options or nil at `index`; out: client. Raises at `level`. */
-int pt_lua_new_client(lua_State *L, int index, int level);
+/* in: options or nil at `index`; out: client. Raises for bad usage. */
+int pt_lua_new_client(lua_State *L, int index);
 
 /* in: client at `index`; out: a client that shares its connections and is not closed with it, for
  * whoever drives them. Raises for a closed client. */

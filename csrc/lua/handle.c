@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { MAX_MESSAGE = 512 };
 
@@ -24,7 +25,7 @@ pt_lua_client *pt_lua_to_client(lua_State *L, int index) {
 pt_lua_client *pt_lua_check_client(lua_State *L, int index, const char *method) {
   pt_lua_client *client = pt_lua_to_client(L, index);
   if (client == NULL)
-    pt_lua_error(L, 1, "%s: use a colon: client:%s(…)", method, method);
+    pt_lua_error(L, "%s: use a colon: client:%s(…)", method, method);
   return client;
 }
 
@@ -35,18 +36,99 @@ const pt_config *pt_lua_config(const pt_lua_client *client) {
 pt_call *pt_lua_check_call(lua_State *L, int index, const char *method) {
   const pt_lua_call *holder = to_userdata(L, index, PT_CALL_METATABLE);
   if (holder == NULL || holder->call == NULL)
-    pt_lua_error(L, 1, "%s: use a colon: call:%s()", method, method);
+    pt_lua_error(L, "%s: use a colon: call:%s()", method, method);
   return holder->call;
 }
 
-int pt_lua_error(lua_State *L, int level, const char *format, ...) {
+/* ---- errors at the caller's line ---- */
+
+/* in: function, or any other value; out: -. Whether it is a Lua function of that source. */
+static bool is_of_source(lua_State *L, const char *source) {
+  lua_Debug function;
+  if (lua_type(L, -1) != LUA_TFUNCTION || lua_iscfunction(L, -1)) {
+    lua_pop(L, 1);
+    return false;
+  }
+  return lua_getinfo(L, ">S", &function) != 0 && strcmp(function.source, source) == 0;
+}
+
+/* in: module; out: -. Whether it has, or is, a function of that source. */
+static bool has_source(lua_State *L, const char *source) {
+  if (lua_type(L, -1) != LUA_TTABLE)
+    return is_of_source(L, source);
+  bool found = false;
+  lua_pushnil(L);
+  while (!found && lua_next(L, -2) != 0)
+    found = is_of_source(L, source);
+  lua_pop(L, found ? 2 : 1);
+  return found;
+}
+
+/* in: module's name, module; out: the same. As has_source, false for modules of others. A program
+ * may add functions of its own to the main module, so one is asked that is surely the library's. */
+static bool is_own_module(lua_State *L, const char *source) {
+  static const char library[] = "polytomic";
+  const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+  if (strncmp(name, library, sizeof library - 1) != 0)
+    return false;
+  const char *rest = name + sizeof library - 1;
+  if (rest[0] == '\0' && lua_type(L, -1) == LUA_TTABLE) {
+    lua_pushliteral(L, "configure");
+    lua_rawget(L, -2);
+    return is_of_source(L, source);
+  }
+  if (rest[0] != '.')
+    return false;
+  lua_pushvalue(L, -1);
+  return has_source(L, source);
+}
+
+/* Whether a source is one of the library's own. Its modules are known by their names, wherever they
+ * were loaded from: a file, or a chunk of any name. */
+static bool is_of_library(lua_State *L, const char *source) {
+  bool found = false;
+  int top = lua_gettop(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED"); /* package.loaded */
+  if (lua_type(L, -1) == LUA_TTABLE) {
+    lua_pushnil(L);
+    while (!found && lua_next(L, top + 1) != 0) {
+      found = is_own_module(L, source);
+      lua_pop(L, 1);
+    }
+  }
+  lua_settop(L, top);
+  return found;
+}
+
+/* in: -; out: "file:line: " of the innermost function that is neither C nor of the library, or ""
+ * where there is none, as in a coroutine made of one of the library's functions */
+static void push_position(lua_State *L) {
+  lua_Debug frame;
+  for (int level = 0; lua_getstack(L, level, &frame); level++) {
+    if (lua_getinfo(L, "Sl", &frame) == 0 || frame.currentline < 0) /* C, or a lost tail call */
+      continue;
+    if (!is_of_library(L, frame.source)) {
+      lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
+      return;
+    }
+  }
+  lua_pushliteral(L, "");
+}
+
+int pt_lua_raise(lua_State *L) {
+  luaL_checkstack(L, 10, "error");
+  push_position(L);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+int pt_lua_error(lua_State *L, const char *format, ...) {
   char message[MAX_MESSAGE];
   va_list arguments;
   va_start(arguments, format);
   (void)vsnprintf(message, sizeof message, format, arguments);
   va_end(arguments);
-  luaL_where(L, level);
   lua_pushstring(L, message);
-  lua_concat(L, 2);
-  return lua_error(L);
+  return pt_lua_raise(L);
 }

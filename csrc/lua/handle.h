@@ -47,8 +47,10 @@ const pt_config *pt_lua_config(const pt_lua_client *client);
 /* The call at `index`, or raises; `method` is the method's name. */
 pt_call *pt_lua_check_call(lua_State *L, int index, const char *method);
 
-/* As luaL_error. */
-int pt_lua_error(lua_State *L, int level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Raises an error of usage: its message with the line that called the library before it. However
+   many functions of the library, in C or in Lua, are between that line and here. */
+int pt_lua_error(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same with the message at the top of the stack. */
+int pt_lua_raise(lua_State *L);
 
 #endif

@@ -26,14 +26,14 @@ static const char default_key = 0;
 /* ---- the default client ---- */
 
 /* in: -, out: the default client, made from the environment when there is none */
-static void push_default(lua_State *L, int level) {
+static void push_default(lua_State *L) {
   pt_rawgetp(L, LUA_REGISTRYINDEX, &default_key);
   if (!lua_isnil(L, -1))
     return;
   lua_pop(L, 1);
   int top = lua_gettop(L);
   lua_pushnil(L);
-  (void)pt_lua_new_client(L, top + 1, level);
+  (void)pt_lua_new_client(L, top + 1);
   lua_remove(L, top + 1);
   lua_pushvalue(L, -1);
   pt_rawsetp(L, LUA_REGISTRYINDEX, &default_key);
@@ -42,18 +42,17 @@ static void push_default(lua_State *L, int level) {
 /* client(): out: the default client */
 static int module_client(lua_State *L) {
   lua_settop(L, 0);
-  push_default(L, 1);
+  push_default(L);
   return 1;
 }
 
 /* new(options): out: client */
-static int module_new(lua_State *L) { return pt_lua_new_client(L, 1, 1); }
+static int module_new(lua_State *L) { return pt_lua_new_client(L, 1); }
 
-/* configure(options, level): makes and returns the default client; the one before is not closed,
- * since calls of it may be under way */
+/* configure(options): makes and returns the default client; the one before is not closed, since
+ * calls of it may be under way */
 static int module_configure(lua_State *L) {
-  int level = (int)luaL_optinteger(L, 2, 1);
-  (void)pt_lua_new_client(L, 1, level);
+  (void)pt_lua_new_client(L, 1);
   lua_pushvalue(L, -1);
   pt_rawsetp(L, LUA_REGISTRYINDEX, &default_key);
   return 1;
@@ -63,12 +62,12 @@ static int module_configure(lua_State *L) {
 static int module_operation(lua_State *L) {
   const pt_operation *operation = lua_touserdata(L, lua_upvalueindex(1));
   if (pt_lua_to_client(L, 1) != NULL)
-    return pt_lua_error(L, 1, "%s: this is the module's function: polytomic.%s{…}, or client:%s{…}",
+    return pt_lua_error(L, "%s: this is the module's function: polytomic.%s{…}, or client:%s{…}",
                         operation->name, operation->name, operation->name);
   lua_settop(L, 2);
-  push_default(L, 1);
+  push_default(L);
   lua_insert(L, 1);
-  return pt_lua_run_operation(L, 1, operation, 1);
+  return pt_lua_run_operation(L, 1, operation);
 }
 
 /* ---- what the module tells of itself ---- */
@@ -176,40 +175,37 @@ static int module_nearest(lua_State *L) {
   return 1;
 }
 
-/* in: client, name, arguments, options, level; out: client, arguments, options. "request" is a
- * request outside the catalogue. */
-static const pt_operation *take_operation(lua_State *L, const char *what, int *level) {
-  (void)pt_lua_check_client(L, 1, what);
+/* in: client, name, arguments, options; out: client, arguments, options. "request" is a request
+ * outside the catalogue. */
+static const pt_operation *take_operation(lua_State *L, const char *function) {
+  (void)pt_lua_check_client(L, 1, function);
   const char *name = luaL_checkstring(L, 2);
-  *level = (int)luaL_checkinteger(L, 5);
   const pt_operation *operation =
-      strcmp(name, "request") == 0 ? &pt_request_operation : pt_lua_find_operation(L, name, *level);
+      strcmp(name, "request") == 0 ? &pt_request_operation : pt_lua_find_operation(L, name);
   lua_settop(L, 4);
   lua_remove(L, 2);
   return operation;
 }
 
-/* begin(client, name, arguments, options, level): as client:start, for a method written in Lua:
- * errors are told `level` calls up */
-static int module_begin(lua_State *L) {
-  int level;
-  const pt_operation *operation = take_operation(L, "begin", &level);
-  return pt_lua_start_operation(L, 1, operation, level);
+/* start(client, name, arguments, options): as client:start, for "request" too */
+static int module_start(lua_State *L) {
+  return pt_lua_start_operation(L, 1, take_operation(L, "start"));
 }
 
-/* run(client, name, arguments, options, level): as the plain method of a client without `wait` */
-static int module_run(lua_State *L) {
-  int level;
-  const pt_operation *operation = take_operation(L, "run", &level);
-  return pt_lua_run_operation(L, 1, operation, level);
-}
+/* run(client, name, arguments, options): as the plain method of a client without `wait` */
+static int module_run(lua_State *L) { return pt_lua_run_operation(L, 1, take_operation(L, "run")); }
 
-/* check(client, name, arguments, options, level): out: nil, message, err where the operation would
- * refuse them, else nothing */
+/* check(client, name, arguments, options): out: nil, message, err where the operation would refuse
+ * them, else nothing */
 static int module_check(lua_State *L) {
-  int level;
-  const pt_operation *operation = take_operation(L, "check", &level);
-  return pt_lua_check_operation(L, 1, operation, level);
+  return pt_lua_check_operation(L, 1, take_operation(L, "check"));
+}
+
+/* raise(message): raises it at the line that called the library */
+static int module_raise(lua_State *L) {
+  luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  return pt_lua_raise(L);
 }
 
 /* pause(client, seconds): out: a call that sends nothing and is done then */
@@ -370,9 +366,10 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"client", module_client},
                                        {"describe", module_describe},
                                        {"nearest", module_nearest},
-                                       {"begin", module_begin},
+                                       {"start", module_start},
                                        {"run", module_run},
                                        {"check", module_check},
+                                       {"raise", module_raise},
                                        {"pause", module_pause},
                                        {"now", module_now},
                                        {"timeout_of", module_timeout_of},

@@ -18,16 +18,15 @@ enum { MAX_RETRIES = 100, MAX_CONNECTIONS = 1000, MAX_USER_AGENT = 256, MAX_HEAD
 /* Where a value comes from: an option, or a variable of the environment. */
 typedef struct {
   lua_State *L;
-  int level;
   const char *source;
 } reader;
 
 static int bad(const reader *r, const char *problem) {
-  return pt_lua_error(r->L, r->level, "%s %s", r->source, problem);
+  return pt_lua_error(r->L, "%s %s", r->source, problem);
 }
 
 static int bad_type(const reader *r, const char *expected, int index) {
-  return pt_lua_error(r->L, r->level, "%s must be %s, got %s", r->source, expected,
+  return pt_lua_error(r->L, "%s must be %s, got %s", r->source, expected,
                       luaL_typename(r->L, index));
 }
 
@@ -57,7 +56,7 @@ static double check_count(const reader *r, int index, double least, double most)
     bad_type(r, "an integer", index);
   double count = lua_tonumber(r->L, index);
   if (floor(count) != count || count < least || count > most)
-    pt_lua_error(r->L, r->level, "%s must be an integer from %.0f to %.0f", r->source, least, most);
+    pt_lua_error(r->L, "%s must be an integer from %.0f to %.0f", r->source, least, most);
   return count;
 }
 
@@ -285,13 +284,13 @@ enum { CLIENT_OPTIONS = sizeof client_option / sizeof client_option[0] };
 
 /* Refuses a name that is none of the table's. `names` is the first name of a table whose entries
  * are `stride` bytes apart. */
-static void check_names(lua_State *L, int index, int level, const char *const *names, size_t stride,
+static void check_names(lua_State *L, int index, const char *const *names, size_t stride,
                         size_t count) {
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     lua_pop(L, 1);
     if (lua_type(L, -1) != LUA_TSTRING)
-      pt_lua_error(L, level, "options must have names, got a key of type %s", luaL_typename(L, -1));
+      pt_lua_error(L, "options must have names, got a key of type %s", luaL_typename(L, -1));
     size_t length;
     const char *name = lua_tolstring(L, -1, &length);
     pt_nearest search = pt_nearest_begin(name, length);
@@ -303,9 +302,9 @@ static void check_names(lua_State *L, int index, int level, const char *const *n
       pt_nearest_consider(&search, candidate);
     }
     if (!known && search.best != NULL)
-      pt_lua_error(L, level, "unknown option '%.64s', did you mean '%s'?", name, search.best);
+      pt_lua_error(L, "unknown option '%.64s', did you mean '%s'?", name, search.best);
     if (!known)
-      pt_lua_error(L, level, "unknown option '%.64s'", name);
+      pt_lua_error(L, "unknown option '%.64s'", name);
   }
 }
 
@@ -315,20 +314,20 @@ static const char *variable(const char *name) {
   return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
-static void read_environment(lua_State *L, int level, target *to) {
+static void read_environment(lua_State *L, target *to) {
   for (unsigned kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++) {
     const char *name = pt_key_variable((pt_key_kind)kind);
     const char *text = variable(name);
     if (text != NULL && !to->given[kind])
-      set_key(&(reader){L, level, name}, &to->config->keys[kind], text, strlen(text));
+      set_key(&(reader){L, name}, &to->config->keys[kind], text, strlen(text));
   }
   const char *url = variable("POLYTOMIC_DEPLOYMENT_URL");
   if (url != NULL && to->config->base_url.origin == NULL)
-    set_base_url(&(reader){L, level, "POLYTOMIC_DEPLOYMENT_URL"}, to->config, url, strlen(url),
+    set_base_url(&(reader){L, "POLYTOMIC_DEPLOYMENT_URL"}, to->config, url, strlen(url),
                  to->allow_http);
 }
 
-static void compose_user_agent(lua_State *L, int level, pt_config *config) {
+static void compose_user_agent(lua_State *L, pt_config *config) {
   char text[PT_MESSAGE_SIZE + MAX_USER_AGENT];
   const char *own = config->user_agent;
   (void)snprintf(text, sizeof text,
@@ -336,12 +335,12 @@ static void compose_user_agent(lua_State *L, int level, pt_config *config) {
                  pt_libcurl_version(), own != NULL ? " " : "", own != NULL ? own : "");
   char *composed = pt_copy(text, strlen(text));
   if (composed == NULL)
-    pt_lua_error(L, level, "not enough memory");
+    pt_lua_error(L, "not enough memory");
   pt_free(config->user_agent);
   config->user_agent = composed;
 }
 
-void pt_lua_read_client_options(lua_State *L, int index, int level, pt_config *config,
+void pt_lua_read_client_options(lua_State *L, int index, pt_config *config,
                                 pt_client_options *options) {
   target to = {.config = config, .options = options, .environment = true};
   config->transport.max_connections = 32;
@@ -353,22 +352,22 @@ void pt_lua_read_client_options(lua_State *L, int index, int level, pt_config *c
     lua_newtable(L);
     index = lua_gettop(L);
   } else if (lua_type(L, index) != LUA_TTABLE) {
-    pt_lua_error(L, level, "options must be a table, got %s", luaL_typename(L, index));
+    pt_lua_error(L, "options must be a table, got %s", luaL_typename(L, index));
   }
-  check_names(L, index, level, &client_option[0].name, sizeof client_option[0], CLIENT_OPTIONS);
+  check_names(L, index, &client_option[0].name, sizeof client_option[0], CLIENT_OPTIONS);
   for (size_t i = 0; i < CLIENT_OPTIONS; i++) {
     lua_getfield(L, index, client_option[i].name);
     if (!lua_isnil(L, -1))
-      client_option[i].read(&(reader){L, level, client_option[i].name}, lua_gettop(L), &to);
+      client_option[i].read(&(reader){L, client_option[i].name}, lua_gettop(L), &to);
     lua_pop(L, 1);
   }
   if (to.environment)
-    read_environment(L, level, &to);
+    read_environment(L, &to);
   else if (config->transport.proxy.bytes == NULL)
     config->transport.no_proxy = true; /* libcurl would look there */
   if (config->base_url.origin == NULL)
-    set_base_url(&(reader){L, level, "base_url"}, config, "https://app.polytomic.com", 25, false);
-  compose_user_agent(L, level, config);
+    set_base_url(&(reader){L, "base_url"}, config, "https://app.polytomic.com", 25, false);
+  compose_user_agent(L, config);
   lua_getfield(L, index, "wait");
   lua_getfield(L, index, "on_event");
 }
@@ -430,9 +429,9 @@ static void read_headers(const reader *r, int index, call_target *to) {
     if (!pt_header_name_valid(name, name_length))
       bad(r, "must have names that are header names");
     if (pt_header_reserved(name, name_length))
-      pt_lua_error(L, r->level, "headers must not contain '%.64s': the library sets it", name);
+      pt_lua_error(L, "headers must not contain '%.64s': the library sets it", name);
     if (!pt_header_value_valid(value, length))
-      pt_lua_error(L, r->level,
+      pt_lua_error(L,
                    "headers: the value of '%.64s' must be printable ASCII, %d bytes at most, and "
                    "not white space alone",
                    name, PT_HEADER_VALUE_MOST);
@@ -458,20 +457,20 @@ static const struct {
 };
 enum { CALL_OPTIONS = sizeof call_option / sizeof call_option[0] };
 
-void pt_lua_read_call_options(lua_State *L, int index, int level, pt_call *call,
-                              pt_client_options *options, bool *no_key) {
+void pt_lua_read_call_options(lua_State *L, int index, pt_call *call, pt_client_options *options,
+                              bool *no_key) {
   *no_key = false;
   if (lua_isnoneornil(L, index))
     return;
   if (lua_type(L, index) != LUA_TTABLE)
-    pt_lua_error(L, level, "%s: options must be a table, got %s", call->operation->name,
+    pt_lua_error(L, "%s: options must be a table, got %s", call->operation->name,
                  luaL_typename(L, index));
-  check_names(L, index, level, &call_option[0].name, sizeof call_option[0], CALL_OPTIONS);
+  check_names(L, index, &call_option[0].name, sizeof call_option[0], CALL_OPTIONS);
   call_target to = {call, options, no_key};
   for (size_t i = 0; i < CALL_OPTIONS; i++) {
     lua_getfield(L, index, call_option[i].name);
     if (!lua_isnil(L, -1))
-      call_option[i].read(&(reader){L, level, call_option[i].name}, lua_gettop(L), &to);
+      call_option[i].read(&(reader){L, call_option[i].name}, lua_gettop(L), &to);
     lua_pop(L, 1);
   }
 }

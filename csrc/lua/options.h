@@ -6,15 +6,14 @@
 #include "lua/handle.h"
 
 /* Reads the table at `index` (or none, nil) and the environment. `config` and `options` are owned
-   by a Lua value already. Leaves on the stack the functions `wait` and `on_event`, or nil. `level`
-   is where an error is told to be, as for luaL_where. */
-void pt_lua_read_client_options(lua_State *L, int index, int level, pt_config *config,
+   by a Lua value already. Leaves on the stack the functions `wait` and `on_event`, or nil. */
+void pt_lua_read_client_options(lua_State *L, int index, pt_config *config,
                                 pt_client_options *options);
 
 /* Reads per-call options into a call that is owned by a Lua value already: limits, idempotency key,
    extra headers. `options` is the client's copy, changed by `version` and `organization`. Sets
    `*no_key` for `idempotency_key = false`. */
-void pt_lua_read_call_options(lua_State *L, int index, int level, pt_call *call,
-                              pt_client_options *options, bool *no_key);
+void pt_lua_read_call_options(lua_State *L, int index, pt_call *call, pt_client_options *options,
+                              bool *no_key);
 
 #endif

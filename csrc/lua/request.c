@@ -11,7 +11,7 @@ const pt_operation pt_request_operation = {.name = "request", .data_open = true}
 /* ---- its method, and what it is in the catalogue ---- */
 
 /* in: request at `index`. Raises for a member it does not have. */
-static void check_members(lua_State *L, int index, int level) {
+static void check_members(lua_State *L, int index) {
   static const char *const known[] = {"method", "path", "query", "body"};
   enum { KNOWN = sizeof known / sizeof known[0] };
   lua_pushnil(L);
@@ -22,30 +22,30 @@ static void check_members(lua_State *L, int index, int level) {
     while (i < KNOWN && strcmp(known[i], name) != 0)
       i++;
     if (i == KNOWN)
-      pt_lua_error(L, level,
-                   "request: unknown field '%.64s', known are method, path, query and body", name);
+      pt_lua_error(L, "request: unknown field '%.64s', known are method, path, query and body",
+                   name);
   }
 }
 
 /* in: request at `index`. Raises when its method is none. */
-static pt_method check_method(lua_State *L, int index, int level) {
+static pt_method check_method(lua_State *L, int index) {
   unsigned method = PT_METHOD_GET;
   lua_getfield(L, index, "method");
   const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
   while (method <= PT_METHOD_DELETE && strcmp(pt_method_name((pt_method)method), name) != 0)
     method++;
   if (method > PT_METHOD_DELETE)
-    pt_lua_error(L, level, "request: method must be GET, POST, PUT, PATCH or DELETE");
+    pt_lua_error(L, "request: method must be GET, POST, PUT, PATCH or DELETE");
   lua_pop(L, 1);
   return (pt_method)method;
 }
 
-void pt_lua_read_request(lua_State *L, int index, int level, pt_call *call) {
-  check_members(L, index, level);
+void pt_lua_read_request(lua_State *L, int index, pt_call *call) {
+  check_members(L, index);
   if (!pt_call_own_operation(call, &pt_request_operation))
     luaL_error(L, "not enough memory");
   pt_operation *own = call->own_operation;
-  own->method = check_method(L, index, level);
+  own->method = check_method(L, index);
   size_t length = 0;
   lua_getfield(L, index, "path");
   const char *path = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : "";

@@ -10,7 +10,7 @@ extern const pt_operation pt_request_operation;
 
 /* in: request at `index`; out: the call's own operation is filled: it takes the key of the
  * catalogue's operation with that method and path, if there is one. Raises for bad usage. */
-void pt_lua_read_request(lua_State *L, int index, int level, pt_call *call);
+void pt_lua_read_request(lua_State *L, int index, pt_call *call);
 
 /* As pt_lua_write_arguments: a path that begins with '/', a map of query parameters or nil, any
  * body or nil. */

@@ -179,7 +179,7 @@ static int response_curl(lua_State *L) {
   }
   const pt_call *call = pt_lua_response_call(L, 1);
   if (call == NULL)
-    return pt_lua_error(L, 1, "curl: use a colon: response:curl()");
+    return pt_lua_error(L, "curl: use a colon: response:curl()");
   pt_rawgetp(L, 1, &call_key);
   pt_getuservalue(L, -1);
   lua_getfield(L, -1, "client");

@@ -33,7 +33,7 @@ function batch:begin_next()
     return false
   end
   self.index = index
-  local call = core.begin(self.client, self.operation, arguments, self.call_options, self.level)
+  local call = core.start(self.client, self.operation, arguments, self.call_options)
   core.be_patient(call) -- an answer 429 slows the batch down; only the item's deadline ends it
   self.flying[call] = index
   self.count = self.count + 1
@@ -240,10 +240,10 @@ end
 -- function), and `control`, a table that gets a function `cancel`, and `results` and `failures` so
 -- far: what is left of a batch that an error or Ctrl-C ends.
 function M.batch(client, operation, list, options)
-  if not core.is_client(client) then error("batch: use a colon: client:batch(…)", 2) end
+  if not core.is_client(client) then core.raise "batch: use a colon: client:batch(…)" end
   options = options or {}
   local problem = wrong_operation(operation) or wrong_list(list) or wrong_options(options)
-  if problem then error("batch: " .. problem, 2) end
+  if problem then core.raise("batch: " .. problem) end
   local wait = core.wait_of(client)
   local protected = not wait or run.yields_anywhere
   local total = type(list) == "table" and #list or nil
@@ -251,7 +251,6 @@ function M.batch(client, operation, list, options)
     client = client, operation = operation, call_options = options.options,
     on_result = options.on_result, next = total and function(index) return list[index] end or list,
     total = total, wait = wait, protected = protected,
-    level = protected and 7 or 6, -- from core.begin up to the caller
     progress = progress.new(operation, total, options.progress),
     index = 0, count = 0, flying = {}, ready = {},
     concurrency = options.concurrency or CONCURRENCY, limit = options.concurrency or CONCURRENCY,

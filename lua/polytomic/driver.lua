@@ -44,19 +44,10 @@ function M.look(client)
   M.wake(client)
 end
 
--- Where the library's own files are.
-local HERE = debug.getinfo(1, "S").source:match "^(.*)driver%.lua$"
-
--- Ends a call that cannot be waited for, and raises at the line that called the library.
+-- Ends a call that cannot be waited for, and raises.
 function M.refuse(call, message)
   call:cancel()
-  local level = 2
-  local info = debug.getinfo(level, "S")
-  while info and (info.what == "C" or info.source:sub(1, #HERE) == HERE) do
-    level = level + 1
-    info = debug.getinfo(level, "S")
-  end
-  error(message, info and level or 0)
+  core.raise(message)
 end
 
 local driver = {}

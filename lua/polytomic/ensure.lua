@@ -105,7 +105,7 @@ end
 -- Creates, and looks again where that failed in a way that leaves open whether it is there.
 local function create(kind, client, arguments, options, others)
   local wanted = patch.without_drop(arguments)
-  local data, why, err = run.operation(client, kind.create, wanted, options, 1)
+  local data, why, err = run.operation(client, kind.create, wanted, options)
   if data ~= nil then return data, "created", err end
   if not may_exist(err) then return nil, why, err end
   local there, _, list = kind.find(client, arguments, others)
@@ -134,8 +134,7 @@ end
 -- nil, message, err.
 local function ensure_org(client, arguments, options)
   find.check_usage("ensure_org", client, arguments)
-  local _, message, err =
-    core.check(client, "create_org", patch.without_drop(arguments), options, 2)
+  local _, message, err = core.check(client, "create_org", patch.without_drop(arguments), options)
   if not message then _, message, err = patch.check_drop("ensure_org", arguments) end
   if message then return nil, message, err end
   return ensure(org, client, arguments, options)
@@ -145,7 +144,7 @@ end
 -- response or nil, message, err.
 local function ensure_user(client, arguments, options)
   find.check_usage("ensure_user", client, arguments)
-  local _, message, err = core.check(client, "create_user", arguments, options, 2)
+  local _, message, err = core.check(client, "create_user", arguments, options)
   if message then return nil, message, err end
   return ensure(user, client, arguments, options)
 end

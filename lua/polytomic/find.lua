@@ -31,14 +31,13 @@ function M.user(client, org_id, email, options)
   end)
 end
 
--- Raises, at the line that called the caller, where a method was not called with a colon and a
--- table.
+-- Raises where a method was not called with a colon and a table.
 function M.check_usage(method, client, arguments)
   if not core.is_client(client) then
-    error(("%s: use a colon: client:%s{…}"):format(method, method), 3)
+    core.raise(("%s: use a colon: client:%s{…}"):format(method, method))
   end
   if type(arguments) ~= "table" then
-    error(("%s: arguments must be a table, got %s"):format(method, type(arguments)), 3)
+    core.raise(("%s: arguments must be a table, got %s"):format(method, type(arguments)))
   end
 end
 
@@ -75,7 +74,7 @@ end
 -- message, err.
 local function find_org(client, arguments, options)
   M.check_usage("find_org", client, arguments)
-  core.check(client, "list_orgs", {}, options, 2)
+  core.check(client, "list_orgs", {}, options)
   local _, message, err = check("find_org", arguments, { "name" })
   if message then return nil, message, err end
   return M.org(client, arguments.name, options)
@@ -86,7 +85,7 @@ local function find_user(client, arguments, options)
   M.check_usage("find_user", client, arguments)
   local _, message, err = check("find_user", arguments, { "org_id", "email" })
   if message then return nil, message, err end
-  _, message, err = core.check(client, "list_users", { org_id = arguments.org_id }, options, 2)
+  _, message, err = core.check(client, "list_users", { org_id = arguments.org_id }, options)
   if message then return nil, message, err end
   return M.user(client, arguments.org_id, arguments.email, options)
 end

@@ -24,7 +24,7 @@ end
 
 -- Replaces the default client. Options as for polytomic.new; returns the client.
 function M.configure(options)
-  local client = core.configure(options, 2)
+  local client = core.configure(options)
   set_functions(core.wait_of(client) ~= nil)
   return client
 end
@@ -34,7 +34,7 @@ local function on_default_client(name)
   if name == "close" or rawget(core.methods, name) == nil then return nil end
   return function(first, ...)
     if first == M then
-      error(("%s: this is the module's function: polytomic.%s(…)"):format(name, name), 2)
+      core.raise(("%s: this is the module's function: polytomic.%s(…)"):format(name, name))
     end
     local client = core.client()
     return client[name](client, first, ...)

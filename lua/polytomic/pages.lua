@@ -129,22 +129,21 @@ local function copied(original)
   return copy
 end
 
--- A walk over the pages of an operation. Bad usage is told at the line that called the caller.
+-- A walk over the pages of an operation. Raises for bad usage of `method`.
 function M.open(method, client, name, arguments, options)
   if not core.is_client(client) then
-    error(("%s: use a colon: client:%s(…)"):format(method, method), 3)
+    core.raise(("%s: use a colon: client:%s(…)"):format(method, method))
   end
   if type(name) ~= "string" then
-    error(
-      ("%s: the first argument must be an operation's name, got %s"):format(method, type(name)),
-      3
+    core.raise(
+      ("%s: the first argument must be an operation's name, got %s"):format(method, type(name))
     )
   end
   -- Raises for bad usage; bad data is told by the first page
-  core.check(client, name, arguments, options, 3)
+  core.check(client, name, arguments, options)
   local operation = core.describe(name)
   if not operation or not operation.pages then
-    error(("%s: %s gives no list"):format(method, name), 3)
+    core.raise(("%s: %s gives no list"):format(method, name))
   end
   local kind = operation.pages.kind
   local walk = {
@@ -238,7 +237,7 @@ function M.next(walk, wait)
   if not response then
     local data, message
     data, message, response =
-      run.operation(walk.client, walk.operation.name, walk.arguments, walk.options, 1, wait)
+      run.operation(walk.client, walk.operation.name, walk.arguments, walk.options, wait)
     if data == nil then return nil, with_cursor(walk, message, response) end
   end
   return take(walk, response)

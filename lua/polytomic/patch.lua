@@ -78,7 +78,7 @@ function M.replace(method, client, org, arguments, options)
       body[name] = org[name]
     end
   end
-  return run.operation(client, "update_org", body, options, 1)
+  return run.operation(client, "update_org", body, options)
 end
 
 -- What an operation that reads one thing gave back: nothing to complain of where it is a table, else
@@ -95,11 +95,11 @@ local function patch_org(client, arguments, options)
   find.check_usage("patch_org", client, arguments)
   local probe = M.without_drop(arguments)
   probe.name = probe.name or "-" -- only to replace it needs one
-  local _, message, err = core.check(client, "update_org", probe, options, 2)
+  local _, message, err = core.check(client, "update_org", probe, options)
   if not message then _, message, err = M.check_drop("patch_org", arguments) end
   if message then return nil, message, err end
   local org, why, response =
-    run.operation(client, "get_org", { id = arguments.id }, M.without_key(options), 1)
+    run.operation(client, "get_org", { id = arguments.id }, M.without_key(options))
   _, message, err = check_read(org, why, response)
   if message then return nil, message, err end
   return M.replace("patch_org", client, org, arguments, options)
@@ -120,7 +120,7 @@ function M.replace_user(client, user, arguments, options)
     wanted.role_ids = has_ids and user.role_ids or nil
     wanted.role = not has_ids and user.role or nil
   end
-  return run.operation(client, "update_user", wanted, options, 1)
+  return run.operation(client, "update_user", wanted, options)
 end
 
 -- client:patch_user{ org_id=, id=, email=, role_ids= }: data, nil, response or nil, message, err.
@@ -128,10 +128,10 @@ local function patch_user(client, arguments, options)
   find.check_usage("patch_user", client, arguments)
   local probe = copied(arguments)
   if probe.email == nil then probe.email = "a@b" end -- only to replace it needs one
-  local _, message, err = core.check(client, "update_user", probe, options, 2)
+  local _, message, err = core.check(client, "update_user", probe, options)
   if message then return nil, message, err end
   local which = { org_id = arguments.org_id, id = arguments.id }
-  local user, why, response = run.operation(client, "get_user", which, M.without_key(options), 1)
+  local user, why, response = run.operation(client, "get_user", which, M.without_key(options))
   _, message, err = check_read(user, why, response)
   if message then return nil, message, err end
   local found = copied(user)

@@ -17,18 +17,11 @@ local function await(client, call, wait)
 end
 
 -- Runs a call to its end and returns data, nil, response or nil, message, err: the way of every
--- method written in Lua. Errors of usage are told as `error` tells them at that level: 1 is the
--- function that calls `run`. `wait` takes the place of the client's own.
-function M.operation(client, name, arguments, options, level, wait)
+-- method written in Lua. `wait` takes the place of the client's own.
+function M.operation(client, name, arguments, options, wait)
   wait = wait or core.wait_of(client)
-  local data, message, response
-  if wait then
-    data, message, response =
-      await(client, core.begin(client, name, arguments, options, level + 1), wait)
-  else
-    data, message, response = core.run(client, name, arguments, options, level + 1)
-  end
-  return data, message, response
+  if not wait then return core.run(client, name, arguments, options) end
+  return await(client, core.start(client, name, arguments, options), wait)
 end
 
 local run = M.operation
@@ -36,27 +29,22 @@ local run = M.operation
 -- Lets `seconds` pass as the client waits for calls; returns true, or nil, message, err when it is
 -- closed meanwhile.
 function M.pause(client, seconds)
-  local call = core.pause(client, seconds)
-  local data, message, response =
-    await(client, call, core.wait_of(client) or function() client:step(seconds) end)
-  return data, message, response
+  local wait = core.wait_of(client) or function() client:step(seconds) end
+  return await(client, core.pause(client, seconds), wait)
 end
 
--- The three results by name: a tail call would lose the level that errors are told at.
 local function method(name)
   return function(client, arguments, options)
     if not core.is_client(client) then
-      error(name .. ": use a colon: client:" .. name .. "{…}", 2)
+      core.raise(name .. ": use a colon: client:" .. name .. "{…}")
     end
-    local data, message, response = run(client, name, arguments, options, 2)
-    return data, message, response
+    return run(client, name, arguments, options)
   end
 end
 
 local function module_function(name)
   return function(arguments, options)
-    local data, message, response = run(core.client(), name, arguments, options, 2)
-    return data, message, response
+    return run(core.client(), name, arguments, options)
   end
 end
 

@@ -20,41 +20,41 @@ for status in pairs(succeeded) do ended[status] = true end
 
 -- ---- settings ----
 
-local function check_seconds(method, name, value, level)
+local function check_seconds(method, name, value)
   if value == nil then return end
   if type(value) ~= "number" then
-    error(("%s: %s must be a number, got %s"):format(method, name, type(value)), level + 1)
+    core.raise(("%s: %s must be a number, got %s"):format(method, name, type(value)))
   end
   if not (value > 0 and value < math.huge) then
-    error(("%s: %s must be finite and positive"):format(method, name), level + 1)
+    core.raise(("%s: %s must be finite and positive"):format(method, name))
   end
 end
 
 -- Whether a reply is the one waited for: a function of its data and its status.
-local function goal_of(until_status, level)
+local function goal_of(until_status)
   if until_status == nil then return function(_, status) return succeeded[status] end end
   if type(until_status) == "function" then return until_status end
   local list = type(until_status) == "string" and { until_status } or until_status
   if type(list) ~= "table" or #list == 0 then
-    error("wait_for: until_status must be a status, a list of them, or a function", level + 1)
+    core.raise "wait_for: until_status must be a status, a list of them, or a function"
   end
   local wanted = {}
   for _, status in ipairs(list) do wanted[status] = true end
   return function(_, status) return wanted[status] end
 end
 
-local function check_settings(method, settings, known, level)
+local function check_settings(method, settings, known)
   if settings == nil then return {} end
   if type(settings) ~= "table" then
-    error(("%s: settings must be a table, got %s"):format(method, type(settings)), level + 1)
+    core.raise(("%s: settings must be a table, got %s"):format(method, type(settings)))
   end
   for name in pairs(settings) do
     if not known[name] then
-      error(("%s: unknown option '%s'"):format(method, tostring(name)), level + 1)
+      core.raise(("%s: unknown option '%s'"):format(method, tostring(name)))
     end
   end
-  check_seconds(method, "timeout", settings.timeout, level + 1)
-  check_seconds(method, "interval", settings.interval, level + 1)
+  check_seconds(method, "timeout", settings.timeout)
+  check_seconds(method, "interval", settings.interval)
   return settings
 end
 
@@ -117,7 +117,7 @@ local function await(client, name, arguments, settings, reached)
   local seen, reply -- by the look before
   while true do
     local data, message, response =
-      run.operation(client, name, arguments, look_options(client, settings.options, deadline), 1)
+      run.operation(client, name, arguments, look_options(client, settings.options, deadline))
     if data == nil then
       local late = seen ~= nil and response.kind == "timeout" and core.now() >= deadline
       if late then return out_of_time(name, seen, reply, timeout) end
@@ -140,22 +140,21 @@ end
 -- work is over. Without it, work is over when it is done, completed or fresh. Work that ended
 -- otherwise is an error of kind "failed".
 local function wait_for(client, name, arguments, settings)
-  if not core.is_client(client) then error("wait_for: use a colon: client:wait_for(…)", 2) end
+  if not core.is_client(client) then core.raise "wait_for: use a colon: client:wait_for(…)" end
   if type(name) ~= "string" then
-    error("wait_for: the first argument must be an operation's name, got " .. type(name), 2)
+    core.raise("wait_for: the first argument must be an operation's name, got " .. type(name))
   end
   settings = check_settings(
     "wait_for",
     settings,
-    { until_status = true, timeout = true, interval = true, options = true },
-    2
+    { until_status = true, timeout = true, interval = true, options = true }
   )
-  local reached = goal_of(settings.until_status, 2)
-  local _, message, err = core.check(client, name, arguments, settings.options, 2)
+  local reached = goal_of(settings.until_status)
+  local _, message, err = core.check(client, name, arguments, settings.options)
   if message then return nil, message, err end
   local operation = core.describe(name)
   if not operation or operation.method ~= "GET" then
-    error("wait_for: " .. name .. " does not only read", 2)
+    core.raise("wait_for: " .. name .. " does not only read")
   end
   return await(client, name, arguments, settings, reached)
 end
@@ -170,12 +169,12 @@ end
 -- = }) do: runs a query to its end, then gives every row of its result; `page` is its response.
 -- Raises the message on failure.
 local function query_rows(client, arguments, settings)
-  if not core.is_client(client) then error("query_rows: use a colon: client:query_rows{…}", 2) end
+  if not core.is_client(client) then core.raise "query_rows: use a colon: client:query_rows{…}" end
   settings =
-    check_settings("query_rows", settings, { timeout = true, interval = true, options = true }, 2)
-  core.check(client, "run_query", arguments, settings.options, 2) -- raises for bad usage
+    check_settings("query_rows", settings, { timeout = true, interval = true, options = true })
+  core.check(client, "run_query", arguments, settings.options) -- raises for bad usage
   local query, message, response =
-    run.operation(client, "run_query", arguments, settings.options, 1)
+    run.operation(client, "run_query", arguments, settings.options)
   raise(query, message)
   local id = query.id
   if type(id) ~= "string" then
@@ -188,7 +187,7 @@ local function query_rows(client, arguments, settings)
       )
     )
   end
-  query, message, response = await(client, "get_query", { id = id }, settings, goal_of(nil, 1))
+  query, message, response = await(client, "get_query", { id = id }, settings, goal_of())
   raise(query, message)
   local walk = pages.open("query_rows", client, "get_query", { id = id }, settings.options)
   walk.first = response

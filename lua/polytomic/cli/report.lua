@@ -60,10 +60,10 @@ function M.translate(text)
   return text
 end
 
--- The message of an error raised for bad usage, without the place in this program where it was
--- raised.
+-- The message of an error raised for bad usage, without the line of the script that called the
+-- library.
 local function without_position(message)
-  return (tostring(message):gsub("^[^\n]-%.lua:%d+: ", ""))
+  return (tostring(message):gsub("^[^\n]-:%d+: ", ""))
 end
 
 -- That message, in the command's words.

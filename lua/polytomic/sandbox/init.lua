@@ -9,17 +9,14 @@ local M = {}
 local option_types = { host = "string", port = "number", tls = "boolean", partner_key = "string",
   deployment_key = "string", parent = "number" }
 
-local function check_options(options, level)
+-- What is wrong with the options, or nil.
+local function wrong_options(options)
   for name, value in pairs(options) do
-    if not option_types[name] then error("unknown option: " .. tostring(name), level + 1) end
-    if type(value) ~= option_types[name] then
-      error(name .. " must be a " .. option_types[name], level + 1)
-    end
+    if not option_types[name] then return "unknown option: " .. tostring(name) end
+    if type(value) ~= option_types[name] then return name .. " must be a " .. option_types[name] end
   end
   local port = options.port or 0
-  if port < 0 or port > 65535 or port % 1 ~= 0 then
-    error("port must be between 0 and 65535", level + 1)
-  end
+  if port < 0 or port > 65535 or port % 1 ~= 0 then return "port must be between 0 and 65535" end
 end
 
 local function write_file(text)
@@ -40,7 +37,8 @@ end
 -- a message if it cannot start. Options: host ("127.0.0.1"), port (0: any free one), tls (false),
 -- partner_key and deployment_key (random), parent (a pid: stop when that process is gone).
 function M.serve(options, announce)
-  check_options(options, 2)
+  local problem = wrong_options(options)
+  if problem then error(problem, 2) end
   local ok, message = require "polytomic.sandbox.libraries".check()
   if not ok then return nil, message end
   local random = require "polytomic.sandbox.random"
@@ -70,7 +68,8 @@ end
 -- with status 1. Options as in serve().
 function M.run(options)
   options = options or {}
-  check_options(options, 2)
+  local problem = wrong_options(options)
+  if problem then error(problem, 2) end
   local ok, message = M.serve(options, function(ready)
     io.stdout:write(require "polytomic.sandbox.json".encode(ready), "\n")
     io.stdout:flush()
@@ -85,7 +84,8 @@ end
 -- Options as in serve().
 function M.start(options)
   options = options or {}
-  check_options(options, 2)
+  local problem = wrong_options(options)
+  if problem then error(problem, 2) end
   return require "polytomic.sandbox.child".start(options)
 end
 
