@@ -389,12 +389,14 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.ActionLookup
 ---@field field_id? string
+---A JSON scalar; IDs as strings
 ---@field value? any
 
 ---@class polytomic.ActivateSyncEnvelope
 ---@field data? polytomic.ActivateSyncOutput
 
 ---@class polytomic.ActivateSyncInput
+---true lets it run by schedule or by start_sync, false pauses it
 ---@field active boolean
 
 ---@class polytomic.ActivateSyncOutput
@@ -609,6 +611,7 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.BulkSyncDest
 
 ---@class polytomic.BulkSyncErrorHandling
+---Lag at which a run fails: seconds, or items for a queue source
 ---@field ingestion_failure_threshold? integer
 ---@field subscribers? string[]
 
@@ -632,6 +635,7 @@ function Client:query_rows(arguments, settings) end
 ---@field status_message? string
 ---@field type? string
 ---@field updated_at? string RFC 3339
+---Version of Polytomic that last ran the execution
 ---@field version? string
 ---@field warning_count? integer
 
@@ -796,14 +800,22 @@ function Client:query_rows(arguments, settings) end
 ---@field type? string
 
 ---@class polytomic.ConnectCardRequest
+---ID of a connection to reconnect
 ---@field connection? string UUID
+---true for a dark page
 ---@field dark? boolean
+---Name of the new connection; unique in the organization
 ---@field name string
 ---@field organization_id? string UUID
+---Where the browser goes once the connection is made
 ---@field redirect_url string
+---Life of the session in seconds; default 300, at most 604800
 ---@field ttl? integer
+---Type of connection to create; whitelist is then ignored
 ---@field type? string
+---true shows the organization's name, not the partner's; default false
 ---@field use_organization_name? boolean
+---Types that may be created; ignored when type is given
 ---@field whitelist? string[]
 
 ---@class polytomic.ConnectCardResponse
@@ -848,10 +860,14 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.ConnectionProxyCall
 ---@field body? any
+---Added to the connection's own; its authentication cannot be replaced
 ---@field headers? table<string, string> write-only
 ---@field method string
+---Relative; begins with /
 ---@field path string
+---Not together with rawQuery
 ---@field query? table<string, any>
+---Not together with query
 ---@field rawQuery? string
 
 ---@class polytomic.ConnectionProxyContract
@@ -894,12 +910,15 @@ function Client:query_rows(arguments, settings) end
 ---@field body? string
 ---@field contentType? string
 ---@field headers? table<string, string>
+---For get_job with type connectionproxy
 ---@field jobId? string UUID
 ---@field jobStatus? polytomic.WorkTaskStatus
 ---@field jobUrl? string
 ---@field latencyMs? integer
 ---@field proxyCallId? string UUID
+---Status of the outside service; 202 for a job that was accepted
 ---@field status? integer
+---Whether the body was cut at the limit
 ---@field truncated? boolean
 
 ---@class polytomic.ConnectionProxySettingsEnvelope
@@ -933,6 +952,7 @@ function Client:query_rows(arguments, settings) end
 ---@field organization_id? string UUID
 ---@field parent_connection_id? string UUID
 ---@field policies? string[] UUID
+---What was observed of the service; null when it could not be looked up
 ---@field rate_limit? polytomic.ConnectionResponseSchemaRateLimit
 ---@field saved? boolean
 ---@field status? string
@@ -942,8 +962,11 @@ function Client:query_rows(arguments, settings) end
 ---@field updated_by? polytomic.OutputActor
 
 ---@class polytomic.ConnectionResponseSchemaRateLimit
+---False promises nothing about the service
 ---@field currently_limited? boolean
+---Null without a limit; may be extended
 ---@field expires_at? string RFC 3339
+---Null without a limit
 ---@field limited_since? string RFC 3339
 
 ---@class polytomic.ConnectionType
@@ -968,13 +991,16 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.ConnectionUsageCategoryStats
 ---@field calls? integer
+---Differs from service to service; show label instead
 ---@field key? string
 ---@field label? string
 
 ---@class polytomic.ConnectionUsageResponse
 ---@field bySync? polytomic.ConnectionUsageSyncStats[]
+---Null when the service tells no count
 ---@field callsLast24h? integer
 ---@field connectionId? string
+---False when the total cannot be split by sync
 ---@field reportsSyncStats? boolean
 
 ---@class polytomic.ConnectionUsageSyncStats
@@ -986,24 +1012,42 @@ function Client:query_rows(arguments, settings) end
 ---@field totalCalls? integer
 
 ---@class polytomic.CreateBulkSyncRequest
+---false: its schedules do not start it, start_bulk_sync still does
 ---@field active? boolean
+---Further schedules; times are UTC
 ---@field additional_schedules? polytomic.BulkSyncAdditionalScheduleRequest[]
+---Whether fields found later on selected objects are synced; by default they are
 ---@field automatically_add_new_fields? polytomic.BulkDiscover
+---Whether objects found later are synced; by default they are not
 ---@field automatically_add_new_objects? polytomic.BulkDiscover
+---Overrides the default concurrency limit
 ---@field concurrency_limit? integer
+---Source records older than this are left out, in every schema
 ---@field data_cutoff_timestamp? string RFC 3339
+---Times are UTC
 ---@field default_schedule polytomic.BulkSyncDefaultScheduleRequest
+---Where and how to write; keys by the destination's type, see get_bulk_sync_destination
 ---@field destination_configuration table<string, any>
+---ID of the connection that is written to
 ---@field destination_connection_id string UUID
+---true: Polytomic adds no timestamp columns of its own
 ---@field disable_record_timestamps? boolean
 ---@field mode? polytomic.BulkSyncTargetMode
+---Name shown to people
 ---@field name string
+---Default enabled
 ---@field normalize_names? polytomic.BulkNormalizeNames
+---For partner keys only; other keys always mean their own organization
 ---@field organization_id? string UUID
+---IDs of the permission policies that apply
 ---@field policies? string[] UUID
+---Overrides the default concurrency limit of resyncs
 ---@field resync_concurrency_limit? integer
+---IDs or settings of the schemas to sync; every schema of the source when left out
 ---@field schemas? polytomic.CreateBulkSyncRequestSchemasItem[]
+---How to read; keys by the source's type
 ---@field source_configuration? table<string, any>
+---ID of the connection that is read from
 ---@field source_connection_id string UUID
 
 ---@alias polytomic.CreateBulkSyncRequestSchemasItem
@@ -1011,13 +1055,18 @@ function Client:query_rows(arguments, settings) end
 ---| polytomic.SchemaConfiguration
 
 ---@class polytomic.CreateConnectionRequestSchema
+---Settings and credentials; keys by type, see get_connection_type_schema
 ---@field configuration table<string, any>
+---Overrides how often the health is checked
 ---@field healthcheck_interval? string
 ---@field name string
 ---@field organization_id? string UUID
 ---@field policies? string[] UUID
+---Where the browser goes after the OAuth steps
 ---@field redirect_url? string
+---An ID from list_connection_types, such as postgresql
 ---@field type string
+---Whether to check the configuration
 ---@field validate? boolean
 
 ---@class polytomic.CreateConnectionResponseEnvelope
@@ -1038,24 +1087,36 @@ function Client:query_rows(arguments, settings) end
 ---@field type? polytomic.ConnectionTypeSchema
 
 ---@class polytomic.CreateHarborContextDraftRequest
+---At most 200 characters
 ---@field title string
+---Plain text, at most 20000 characters
 ---@field content string
+---At most 1000 characters
 ---@field description? string
+---Kept with the draft, copied to version 1
 ---@field change_note? string
 
 ---@class polytomic.CreateHarborContextRequest
+---At most 200 characters
 ---@field title string
+---Plain text, at most 20000 characters
 ---@field content string
+---At most 1000 characters
 ---@field description? string
 
 ---@class polytomic.CreateHarborEnvelope
 ---@field data? polytomic.CreateHarborResponse
 
 ---@class polytomic.CreateHarborRequest
+---managed or customer_managed
 ---@field backing_mode "managed"|"customer_managed"
+---Name shown to people
 ---@field name string
+---ID of a connection that can be queried; for customer_managed only, and required there
 ---@field backing_connection_id? string
+---At most 1000 characters
 ---@field description? string
+---Whether to make a key with it; default true
 ---@field generate_api_key? boolean
 
 ---@class polytomic.CreateHarborResponse
@@ -1063,12 +1124,19 @@ function Client:query_rows(arguments, settings) end
 ---@field harbor? polytomic.HarborResponse
 
 ---@class polytomic.CreateHarborSavedQueryDraftRequest
+---At most 200 characters
 ---@field name string
+---DuckDB SQL with {{name}} where a parameter belongs
 ---@field sql_template string
+---Copied to the published version
 ---@field change_note? string
+---At most 2000 characters
 ---@field description? string
+---Label of the owner, at most 200 characters
 ---@field owner? string
+---One declaration for each {{name}}
 ---@field parameters? polytomic.HarborSavedQueryParameter[]
+---Values by parameter name, used only to validate the draft
 ---@field validation_values? table<string, any>
 
 ---@class polytomic.CreateModelRequest
@@ -1086,29 +1154,43 @@ function Client:query_rows(arguments, settings) end
 ---@field tracking_columns? string[]
 
 ---@class polytomic.CreateOrganizationRequestSchema
+---OIDC client ID that the identity provider issued
 ---@field client_id? string
+---OIDC client secret that the identity provider issued; no reply ever holds it
 ---@field client_secret? string
+---URL of the OpenID Connect issuer, for sign-in with OIDC
 ---@field issuer? string
+---Name of the organization; unique across the partner account
 ---@field name string
+---E-mail domain whose users belong to this organization when they sign in with SSO
 ---@field sso_domain? string
+---WorkOS organization ID that links it to its SAML or SSO setup
 ---@field sso_org_id? string
 
 ---@class polytomic.CreateRecordViewLinkEnvelope
 ---@field data? polytomic.CreateRecordViewLinkResponse
 
 ---@class polytomic.CreateRecordViewLinkRequest
+---ID of the connection that holds the record
 ---@field connection_id string UUID
+---Field that identifies the record: the schema's only primary key
 ---@field lookup_key_field string
+---Its value in the record
 ---@field lookup_key_value string
+---ID of the schema that holds the record
 ---@field schema_id string
+---Default in 72 hours, at most in 7 days
 ---@field expires_at? string RFC 3339
+---IDs of the fields to show; all readable ones when left out
 ---@field fields? string[]
+---Label that tells who made the link
 ---@field source? string
 
 ---@class polytomic.CreateRecordViewLinkResponse
 ---@field created_at? string RFC 3339
 ---@field expires_at? string RFC 3339
 ---@field id? string
+---Opens the record without a key until expires_at
 ---@field url? string
 
 ---@class polytomic.CreateSharedConnectionResponseEnvelope
@@ -1118,52 +1200,82 @@ function Client:query_rows(arguments, settings) end
 ---@field id? string UUID
 
 ---@class polytomic.CreateSyncRequest
+---Whether the sync is enabled and scheduled
 ---@field active? boolean
+---Passphrase that encrypts the synced data
 ---@field encryption_passphrase? string
+---Which source field goes to which target field
 ---@field fields polytomic.SyncField[]
+---Deprecated: use model_filters.logic; joins the model filters of filters
 ---@field filter_logic? string deprecated
+---Deprecated: use model_filters and target_filters; refused beside them when they differ
 ---@field filters? polytomic.Filter[] deprecated
+---How records are matched: mappings and a strategy
 ---@field identities? polytomic.ModelSyncIdentities
+---Deprecated: use identities; takes one mapping, and only when identities is left out
 ---@field identity? polytomic.Identity deprecated
+---Which records are written; one of the modes of the target, see list_sync_targets
 ---@field mode polytomic.ModelsyncSyncTargetMode
+---Which records of the models are synced
 ---@field model_filters? polytomic.ModelFilters
 ---@field name string
+---true: only changes of the base models make a record sync, not those of enrichments
 ---@field only_enrich_updates? boolean
+---Organization of the sync; read-only with a partner key
 ---@field organization_id? string UUID
+---Target fields that get one fixed value in every record
 ---@field override_fields? polytomic.OverrideFieldInput[]
+---Replacements of field values under conditions
 ---@field overrides? polytomic.Override[]
 ---@field policies? string[] UUID
 ---@field schedule polytomic.Schedule
+---true: only records seen after the sync is enabled are synced
 ---@field skip_initial_backfill? boolean
+---true: every run syncs all records, changed or not
 ---@field sync_all_records? boolean
+---Where to write: connection_id with object, or with create for a new target
 ---@field target polytomic.ModelSyncV5Target
+---Which matched target records are written; not for every target and mode
 ---@field target_filters? polytomic.TargetFilters
 
 ---@class polytomic.CreateTemporaryCredentialRequest
+---Whom it acts for: type user, or type harbor with harbor_id
 ---@field subject polytomic.TemporaryCredentialSubject
+---Life in seconds: 600 to 14400, default 3600
 ---@field duration_seconds? integer
+---Label for audits, at most 128 characters; no secrets, no personal data
 ---@field session_name? string
 
 ---@class polytomic.CreateUserRequestSchema
+---Address the user signs in with; the invitation and notifications go there
 ---@field email string
+---Deprecated: the name of one role; not together with role_ids
 ---@field role? string deprecated
+---IDs of the permission roles to give; at least one when given
 ---@field role_ids? string[] UUID
 
 ---@class polytomic.CreateWebhooksSchema
+---URL that events are sent to
 ---@field endpoint string
 ---@field organization_id? string UUID
+---Key that signs each delivery (header Polytomic-Signature)
 ---@field secret string
 
 ---@class polytomic.CurrentOrgCreateUserRequestSchema
+---Address the user signs in with; the invitation and notifications go there
 ---@field email string
+---Deprecated: the name of one role; not together with role_ids
 ---@field role? string deprecated
+---IDs of the permission roles to give; at least one when given
 ---@field role_ids? string[] UUID
 
 ---@class polytomic.CurrentOrgListUsersEnvelope
 ---@field data? polytomic.CurrentOrgUserResponse[]
 
 ---@class polytomic.CurrentOrgUpdateUserRequestSchema
+---Deprecated: the name of one role; not together with role_ids
 ---@field role? string deprecated
+---IDs of the permission roles to give; at least one when given
 ---@field role_ids? string[] UUID
 
 ---@class polytomic.CurrentOrgUserEnvelope
@@ -1171,7 +1283,9 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.CurrentOrgUserResponse
 ---@field email? string
+---Harbors a Harbor-only user is assigned to
 ---@field harbor_ids? string[] UUID
+---Whether the user reaches Harbors only
 ---@field harbor_only? boolean
 ---@field id? string UUID
 ---@field organization_id? string UUID
@@ -1220,6 +1334,7 @@ function Client:query_rows(arguments, settings) end
 ---@field mappings? table<string, string>
 
 ---@class polytomic.EnrichmentInputFieldsRequest
+---The proposed configuration of the enrichment
 ---@field configuration? table<string, any>
 
 ---@class polytomic.EntityRelationship
@@ -1364,10 +1479,13 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.ConnectionProxyResponse
 
 ---@class polytomic.ExecuteConnectionProxyRequest
+---For GET only: true answers with a job at once
 ---@field async? boolean
+---The HTTP request to send
 ---@field request polytomic.ConnectionProxyCall
 
 ---@class polytomic.ExecuteHarborActionRequest
+---From prepare_harbor_action; keep it
 ---@field execution_id string UUID
 
 ---@class polytomic.ExecuteHarborSavedQueryEnvelope
@@ -1378,6 +1496,7 @@ function Client:query_rows(arguments, settings) end
 ---@field error? string
 ---@field expires? string
 ---@field fields? string[]
+---For get_query
 ---@field id? string UUID
 ---@field results? table<string, any>[]
 ---@field revision_id? string UUID
@@ -1386,6 +1505,8 @@ function Client:query_rows(arguments, settings) end
 ---@field version? integer
 
 ---@class polytomic.ExecuteHarborSavedQueryRequest
+---Values by parameter name; one left out takes its published default, else NULL; unknown names are
+---refused
 ---@field parameters? table<string, any>
 
 ---@class polytomic.ExecutionConsoleLogEntry
@@ -1441,6 +1562,7 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.Filter
 ---@field field? polytomic.Source
+---A model field's UUID, or the destination's field with field_type Target; field is then ignored
 ---@field field_id? string
 ---@field field_type? polytomic.FilterFieldReferenceType
 ---@field ["function"] polytomic.FilterFunction
@@ -1491,6 +1613,7 @@ function Client:query_rows(arguments, settings) end
 ---@class polytomic.GetConnectionTypeParameterValuesRequestSchema
 ---@field connection_id? string UUID
 ---@field field string
+---Values chosen so far, on which others depend
 ---@field parameters? table<string, any>
 ---@field query? string
 
@@ -1535,6 +1658,7 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.SyncSourceMetaResponse
 
 ---@class polytomic.GlobalErrorSubscribersRequest
+---All addresses; an empty list unsubscribes everyone
 ---@field emails? string[]
 
 ---@class polytomic.GlobalErrorSubscribersResponse
@@ -1545,6 +1669,7 @@ function Client:query_rows(arguments, settings) end
 ---@field effect? "read_only"|"mutating"
 ---@field idempotency? polytomic.SchemaOperationIdempotency
 ---@field input_fields? polytomic.HarborActionField[]
+---When not empty, exactly one lookup must be given
 ---@field lookup_fields? polytomic.HarborActionField[]
 ---@field name? string
 ---@field operation_id? string
@@ -1567,9 +1692,11 @@ function Client:query_rows(arguments, settings) end
 ---@field finished_at? string RFC 3339
 ---@field lookup_field_id? string
 ---@field operation_id? string
+---true confirms nothing: ask again with get_harbor_action_execution
 ---@field recovery_required? boolean
 ---@field schema_id? string
 ---@field started_at? string RFC 3339
+---executing, succeeded, failed or unknown
 ---@field status? string
 ---@field status_path? string
 
@@ -1597,6 +1724,7 @@ function Client:query_rows(arguments, settings) end
 ---@field data? table<string, any>
 
 ---@class polytomic.HarborActionPreparation
+---For execute_harbor_action, within 15 minutes
 ---@field execution_id? string UUID
 ---@field expires_at? string RFC 3339
 
@@ -1625,6 +1753,7 @@ function Client:query_rows(arguments, settings) end
 ---@field created_at? string RFC 3339
 ---@field id? string UUID
 ---@field mode? string
+---The key, shown once
 ---@field value? string
 
 ---@class polytomic.HarborConnectionListEnvelope
@@ -1732,7 +1861,9 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.HarborDatasetStatusResponse
 ---@field error? string
+---When the last good refresh began
 ---@field last_success_at? string RFC 3339
+---Absent for one that never ran
 ---@field latest_status? string
 
 ---@class polytomic.HarborEnvelope
@@ -1751,6 +1882,7 @@ function Client:query_rows(arguments, settings) end
 ---@field created_at? string RFC 3339
 ---@field expires_at? string RFC 3339
 ---@field id? string UUID
+---Masked
 ---@field key_hint? string
 ---@field mode? string
 
@@ -1759,6 +1891,7 @@ function Client:query_rows(arguments, settings) end
 ---@field pagination? polytomic.PaginationDetails
 
 ---@class polytomic.HarborPipelineStatusResponse
+---By destination name
 ---@field datasets? table<string, polytomic.HarborDatasetStatusResponse>
 ---@field id string UUID
 ---@field refresh_enabled boolean
@@ -1774,6 +1907,7 @@ function Client:query_rows(arguments, settings) end
 ---@field mcp_server_url? string
 ---@field name? string
 ---@field organization_id? string UUID
+---provisioning, ready or provisioning_failed
 ---@field status? string
 ---@field updated_at? string RFC 3339
 
@@ -1820,8 +1954,11 @@ function Client:query_rows(arguments, settings) end
 ---@field version? integer
 
 ---@class polytomic.HarborSavedQueryParameter
+---Taken when the parameter is left out
 ---@field default_value? any
+---As in {{name}} of sql_template
 ---@field name string
+---true refuses null, even with a default
 ---@field required? boolean
 ---@field type "string"|"number"|"boolean"|"date"|"timestamp"|"uuid"
 
@@ -1860,11 +1997,14 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.HarborSourceMappingResponse
 ---@field destination_schema_id? string
+---Destination name by source field; one that was not materialised is absent
 ---@field fields? table<string, string>
+---resolved, unresolved or ambiguous
 ---@field status? string
 
 ---@class polytomic.HarborSourceReference
 ---@field connection_id string UUID
+---At most 500
 ---@field fields? string[]
 ---@field schema_id string
 
@@ -2019,6 +2159,7 @@ function Client:query_rows(arguments, settings) end
 ---@class polytomic.IdentityCredentialSchema
 ---@field api_key_profile? polytomic.IdentityCredentialApiKeyProfileSchema
 ---@field harbor? polytomic.IdentityCredentialHarborSchema
+---How the request was authenticated
 ---@field method? string
 ---@field mode? string
 ---@field oauth_client_id? string
@@ -2035,11 +2176,13 @@ function Client:query_rows(arguments, settings) end
 ---| string
 
 ---@class polytomic.InviteHarborUserRequest
+---Address the invitation goes to
 ---@field email string
 
 ---@class polytomic.JobResponse
 ---@field error? string
 ---@field job_id? string UUID
+---Of a log export: holds a signed URL; of a proxy job: bodyDownloadUrl and the like
 ---@field result? any
 ---@field status? polytomic.WorkTaskStatus
 ---@field type? string
@@ -2151,7 +2294,9 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.User[]
 
 ---@class polytomic.LogsIndexEntry
+---Records of this kind in all files
 ---@field count? integer
+---Endpoint that gives the signed URLs
 ---@field url? string
 
 ---@class polytomic.LogsIndexResponse
@@ -2166,10 +2311,15 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.LogsIndexResponse
 
 ---@class polytomic.LookupHarborActionRequest
+---As list_harbor_actions gives it
 ---@field connection_id string UUID
+---The field and value that identify the record
 ---@field lookup polytomic.ActionLookup
+---As list_harbor_actions gives it
 ---@field operation_id string
+---As list_harbor_actions gives it
 ---@field schema_id string
+---IDs of the fields to return, at least one; all granted ones when left out
 ---@field fields? string[]
 
 ---@class polytomic.Mode
@@ -2199,12 +2349,14 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.ModelFilterCondition
 ---@field ["function"] polytomic.FilterFunction
+---Name of the condition in logic; case matters
 ---@field label? string
 ---@field source polytomic.Source
 ---@field value? any
 
 ---@class polytomic.ModelFilters
 ---@field conditions? polytomic.ModelFilterCondition[]
+---Labels joined by and, or and parentheses; must name every condition; empty: all must hold
 ---@field logic? string
 
 ---@class polytomic.ModelListResponseEnvelope
@@ -2261,13 +2413,17 @@ function Client:query_rows(arguments, settings) end
 ---@field strategy? "priority"|"and"
 
 ---@class polytomic.ModelSyncProblem
+---Stable; decide on this
 ---@field code? string
 ---@field message? string
+---JSON path into the sync
 ---@field path? string
 ---@field severity? "error"
 
 ---@class polytomic.ModelSyncSourceIdentity
+---An identity mapping source of the sync
 ---@field source polytomic.Source
+---Value the field must hold
 ---@field value string
 
 ---@class polytomic.ModelSyncV5Response
@@ -2290,6 +2446,7 @@ function Client:query_rows(arguments, settings) end
 ---@field override_fields? polytomic.OverrideField[]
 ---@field overrides? polytomic.Override[]
 ---@field policies? string[] UUID
+---Parts that could not be resolved; any of them stops the sync from running
 ---@field problems? polytomic.ModelSyncProblem[]
 ---@field schedule? polytomic.Schedule
 ---@field skip_initial_backfill? boolean
@@ -2305,15 +2462,21 @@ function Client:query_rows(arguments, settings) end
 ---@class polytomic.ModelSyncV5Target
 ---@field configuration? table<string, any>
 ---@field connection_id string UUID
+---Properties of a new target object, in the place of object
 ---@field create? table<string, string>
+---Use target_filters.logic
 ---@field filter_logic? string deprecated
+---Name of a new target object
 ---@field new_name? string
+---ID of an existing target object
 ---@field object? string
 ---@field search_values? table<string, any>
 
 ---@class polytomic.ModelsCreateRequest
 ---@field additional_fields? polytomic.ModelModelFieldRequest[]
+---What to read, such as a table or a query; keys by the connection's type
 ---@field configuration table<string, any>
+---ID of the connection that is read from
 ---@field connection_id string UUID
 ---@field enricher? polytomic.Enrichment
 ---@field fields? string[]
@@ -2327,7 +2490,9 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.ModelsPreviewRequest
 ---@field additional_fields? polytomic.ModelModelFieldRequest[]
+---What to read, such as a table or a query; keys by the connection's type
 ---@field configuration table<string, any>
+---ID of the connection that is read from
 ---@field connection_id string UUID
 ---@field enricher? polytomic.Enrichment
 ---@field fields? string[]
@@ -2363,6 +2528,7 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.OperationSearchAvailabilityEnvelopeData
 ---@field enabled boolean
+---Given only while one question would be refused
 ---@field rate_limited? polytomic.OperationSearchRateLimit
 
 ---@class polytomic.OperationSearchRateLimit
@@ -2376,6 +2542,7 @@ function Client:query_rows(arguments, settings) end
 ---| string
 
 ---@class polytomic.OperationSearchResult
+---Empty when no operation fits
 ---@field matches? polytomic.OperationMatch[]
 ---@field noMatchProbability? number
 ---@field query? string
@@ -2415,24 +2582,34 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.OverrideFieldInput
 ---@field encryption_enabled? boolean
+---true lets Polytomic create the target field; not everywhere possible
 ---@field new? boolean
+---Value written for every record
 ---@field override_value? string
 ---@field source? polytomic.Source
+---Default updateOrCreate; create leaves a field that has a value
 ---@field sync_mode? string
+---ID of the target field
 ---@field target string
 
 ---@class polytomic.PaginationDetails
 ---@field next_page_token? string
 
 ---@class polytomic.PartnerCreateSharedConnectionRequestSchema
+---ID of the organization that gets the shared copy
 ---@field child_organization_id string UUID
+---Name of the copy; default the parent's
 ---@field name? string
 
 ---@class polytomic.PatchSchemaFieldRequest
 ---@field definition? polytomic.TypesDefinition
+---Sample value shown in the app
 ---@field example? any
+---Label shown to people
 ---@field label? string
+---JSONPath into each source record, for document sources; empty clears it
 ---@field path? string
+---A change without definition drops the detailed type
 ---@field type? "string"|"number"|"boolean"|"datetime"|"array"|"object"|"binary"
 
 ---@class polytomic.PickValue
@@ -2454,14 +2631,20 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.PolicyResponse
 
 ---@class polytomic.PrepareHarborActionRequest
+---As list_harbor_actions gives it
 ---@field connection_id string UUID
+---Values by field ID, JSON scalars only; fields left out stay as they are
 ---@field input table<string, any>
+---As list_harbor_actions gives it
 ---@field operation_id string
+---As list_harbor_actions gives it
 ---@field schema_id string
+---Required when describe_harbor_action lists lookup_fields, otherwise to be left out
 ---@field lookup? polytomic.ActionLookup
 
 ---@class polytomic.QueryResultsEnvelope
 ---@field data? polytomic.RunQueryResult
+---Follow as given; the tokens are opaque
 ---@field links? polytomic.RunQueryPagination
 
 ---@alias polytomic.QueryStatus
@@ -2497,8 +2680,11 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.RegisterHarborSessionResponse
 
 ---@class polytomic.RegisterHarborSessionRequest
+---Name of the MCP client
 ---@field client_name? string
+---Version of the MCP client
 ---@field client_version? string
+---The client's own ID for its run
 ---@field external_run_id? string
 
 ---@class polytomic.RegisterHarborSessionResponse
@@ -2519,9 +2705,11 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.ResolveHarborSourceMappingsEnvelopeData
 ---@field backing_connection_id? string UUID
+---In the order of the request
 ---@field sources? polytomic.HarborSourceMappingResponse[]
 
 ---@class polytomic.ResolveHarborSourceMappingsRequest
+---At most 200 tables, answered in order
 ---@field sources? polytomic.HarborSourceReference[]
 
 ---@class polytomic.RevokedHarborKeyEnvelope
@@ -2558,33 +2746,50 @@ function Client:query_rows(arguments, settings) end
 ---@class polytomic.RunQueryResult
 ---@field count? integer
 ---@field error? string
+---When the result is deleted
 ---@field expires? string
 ---@field fields? string[]
 ---@field id? string UUID
 ---@field results? table<string, any>[]
+---done, failed and unknown are final
 ---@field status? polytomic.QueryStatus
 
 ---@alias polytomic.SampleRecord table<string, table<string, any>>
 
 ---@class polytomic.SaveHarborContextDraftRequest
+---At most 200 characters
 ---@field title string
+---Plain text, at most 20000 characters
 ---@field content string
+---At most 1000 characters
 ---@field description? string
+---Kept with the draft, copied to the published version
 ---@field change_note? string
 
 ---@class polytomic.SaveHarborContextRequest
+---At most 200 characters
 ---@field title string
+---Plain text, at most 20000 characters
 ---@field content string
+---At most 1000 characters
 ---@field description? string
+---Note on the change
 ---@field change_note? string
 
 ---@class polytomic.SaveHarborSavedQueryDraftRequest
+---At most 200 characters
 ---@field name string
+---DuckDB SQL with {{name}} where a parameter belongs
 ---@field sql_template string
+---Copied to the published version
 ---@field change_note? string
+---At most 2000 characters
 ---@field description? string
+---Label of the owner, at most 200 characters
 ---@field owner? string
+---One declaration for each {{name}}
 ---@field parameters? polytomic.HarborSavedQueryParameter[]
+---Values by parameter name, used only to validate the draft
 ---@field validation_values? table<string, any>
 
 ---@class polytomic.Schedule
@@ -2658,6 +2863,7 @@ function Client:query_rows(arguments, settings) end
 ---@class polytomic.SchemaField
 ---@field association? polytomic.SchemaAssociation
 ---@field id? string
+---Overrides included
 ---@field is_primary_key? boolean
 ---@field name? string
 ---@field path? string
@@ -2666,6 +2872,7 @@ function Client:query_rows(arguments, settings) end
 ---@field source_primary_key? boolean
 ---@field type? polytomic.UtilFieldType
 ---@field type_spec? any
+---Whether a user override defines the field
 ---@field user_managed? boolean
 ---@field values? polytomic.PickValue[]
 
@@ -2695,8 +2902,11 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.SearchOperationsResponse
 
 ---@class polytomic.SearchOperationsRequest
+---One to three tasks in plain words
 ---@field queries string[]
+---Operations for each task: 1 to 10, default 5
 ---@field limit? integer
+---Only these, each as METHOD /api/path; not empty when given
 ---@field operationIds? string[]
 
 ---@class polytomic.SearchOperationsResponse
@@ -2704,6 +2914,7 @@ function Client:query_rows(arguments, settings) end
 ---@field sourceSha256? string
 
 ---@class polytomic.SetPrimaryKeysRequest
+---Fields of the key, in order; empty clears the override
 ---@field fields? polytomic.SchemaPrimaryKeyOverrideInput[]
 
 ---@class polytomic.Source
@@ -2717,13 +2928,19 @@ function Client:query_rows(arguments, settings) end
 
 ---@class polytomic.StartBulkSyncRequest
 ---@field fetch_mode? polytomic.BulkFetchMode
+---How to run everything anew; not together with test
 ---@field resync_mode? polytomic.BulkResyncMode
+---IDs of the schemas to run; all enabled ones when empty
 ---@field schemas? string[]
+---true: a test with at most 5 records a schema; not together with resync_mode
 ---@field test? boolean
 
 ---@class polytomic.StartSyncRequest
+---Values of the identity field of the records to sync; only for a sync with one identity mapping
 ---@field identities? string[]
+---true reads everything from the source again, which can be slow and a load on it
 ---@field resync? boolean
+---Records to sync, each a list of source and value; at most 1000; not together with identities
 ---@field source_identities? polytomic.ModelSyncSourceIdentity[][]
 ---@field test? boolean
 
@@ -2805,6 +3022,7 @@ function Client:query_rows(arguments, settings) end
 ---@field enum? boolean
 ---@field id? string
 ---@field title? string
+---Only when include_target_creation_values was asked for and enum is true
 ---@field values? polytomic.UtilEnumValue[]
 
 ---@class polytomic.TargetCreator
@@ -2831,12 +3049,15 @@ function Client:query_rows(arguments, settings) end
 ---@class polytomic.TargetFilterCondition
 ---@field field string
 ---@field ["function"] polytomic.FilterFunction
+---Name of the condition in logic; case matters
 ---@field label? string
 ---@field value? any
 ---@field value_source? polytomic.Source
 
 ---@class polytomic.TargetFilters
+---Conditions a matched destination record must meet; empty: every matched record
 ---@field conditions? polytomic.TargetFilterCondition[]
+---Labels joined by and, or and parentheses; must name every condition; empty: all must hold
 ---@field logic? string
 
 ---@class polytomic.TargetObject
@@ -2869,6 +3090,7 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.TargetResponse
 
 ---@class polytomic.TemporaryCredentialResponse
+---Shown once
 ---@field access_token? string
 ---@field expires_at? string RFC 3339
 ---@field id? string
@@ -2878,16 +3100,24 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.TemporaryCredentialResponse
 
 ---@class polytomic.TemporaryCredentialSubject
+---The Harbor to act as, with type harbor
 ---@field harbor_id? string UUID
+---For type user only; default user, read_only allows reading only
 ---@field mode? "user"|"read_only"
+---Needed with a partner key; else the caller's own
 ---@field organization_id? string UUID
+---user or harbor
 ---@field type "user"|"harbor"
+---Needed with a partner key; left out for oneself
 ---@field user_id? string UUID
 ---@field [string] any
 
 ---@class polytomic.TestConnectionRequest
+---Settings to try; laid over the saved ones when connection_id is given
 ---@field configuration table<string, any>
+---Connection whose saved settings are the base
 ---@field connection_id? string UUID
+---Type of the connection
 ---@field type string
 
 ---@alias polytomic.TimeDuration integer
@@ -2911,28 +3141,49 @@ function Client:query_rows(arguments, settings) end
 ---@field user_output_name? string
 
 ---@class polytomic.UpdateBulkSyncErrorHandlingRequest
+---Lag at which a run fails: seconds, or items for a queue source such as S3; 0 clears it; left out:
+---unchanged
 ---@field ingestion_failure_threshold? integer
+---E-mail addresses told of failures; replaces the list, empty unsubscribes all; left out: unchanged
 ---@field subscribers? string[]
 
 ---@class polytomic.UpdateBulkSyncRequest
+---false: its schedules do not start it, start_bulk_sync still does
 ---@field active? boolean
+---Further schedules; times are UTC
 ---@field additional_schedules? polytomic.BulkSyncAdditionalScheduleRequest[]
+---Whether fields found later on selected objects are synced; by default they are
 ---@field automatically_add_new_fields? polytomic.BulkDiscover
+---Whether objects found later are synced; by default they are not
 ---@field automatically_add_new_objects? polytomic.BulkDiscover
+---Overrides the default concurrency limit
 ---@field concurrency_limit? integer
+---Source records older than this are left out, in every schema
 ---@field data_cutoff_timestamp? string RFC 3339
+---Times are UTC
 ---@field default_schedule polytomic.BulkSyncDefaultScheduleRequest
+---Where and how to write; keys by the destination's type, see get_bulk_sync_destination
 ---@field destination_configuration table<string, any>
+---ID of the connection that is written to
 ---@field destination_connection_id string UUID
+---true: Polytomic adds no timestamp columns of its own
 ---@field disable_record_timestamps? boolean
 ---@field mode? polytomic.BulkSyncTargetMode
+---Name shown to people
 ---@field name string
+---Default enabled
 ---@field normalize_names? polytomic.BulkNormalizeNames
+---For partner keys only; other keys always mean their own organization
 ---@field organization_id? string UUID
+---IDs of the permission policies that apply
 ---@field policies? string[] UUID
+---Overrides the default concurrency limit of resyncs
 ---@field resync_concurrency_limit? integer
+---Schemas to sync, those not listed are disabled; left out or empty: unchanged
 ---@field schemas? polytomic.UpdateBulkSyncRequestSchemasItem[]
+---How to read; keys by the source's type
 ---@field source_configuration? table<string, any>
+---ID of the connection that is read from
 ---@field source_connection_id string UUID
 
 ---@alias polytomic.UpdateBulkSyncRequestSchemasItem
@@ -2943,25 +3194,33 @@ function Client:query_rows(arguments, settings) end
 ---@field data? polytomic.BulkSchema[]
 
 ---@class polytomic.UpdateConnectionProxySettingsRequest
+---Whether call_connection_proxy may use the connection
 ---@field enabled boolean
 
 ---@class polytomic.UpdateConnectionRequestSchema
+---All settings and credentials; what is left out is cleared
 ---@field configuration table<string, any>
+---Overrides how often the health is checked
 ---@field healthcheck_interval? string
 ---@field name string
 ---@field organization_id? string UUID
 ---@field policies? string[] UUID
 ---@field reconnect? boolean
 ---@field type? string
+---Whether to check the configuration
 ---@field validate? boolean
 
 ---@class polytomic.UpdateHarborRequest
+---Name shown to people
 ---@field name string
+---At most 1000 characters
 ---@field description? string
 
 ---@class polytomic.UpdateModelRequest
 ---@field additional_fields? polytomic.ModelModelFieldRequest[]
+---What to read, such as a table or a query; keys by the connection's type
 ---@field configuration table<string, any>
+---ID of the connection that is read from
 ---@field connection_id string UUID
 ---@field enricher? polytomic.Enrichment
 ---@field fields? string[]
@@ -2975,57 +3234,93 @@ function Client:query_rows(arguments, settings) end
 ---@field tracking_columns? string[]
 
 ---@class polytomic.UpdateOrganizationRequestSchema
+---OIDC client ID that the identity provider issued
 ---@field client_id? string
+---OIDC client secret that the identity provider issued; no reply ever holds it
 ---@field client_secret? string
+---URL of the OpenID Connect issuer, for sign-in with OIDC
 ---@field issuer? string
+---Name of the organization; unique across the partner account
 ---@field name string
+---E-mail domain whose users belong to this organization when they sign in with SSO
 ---@field sso_domain? string
+---WorkOS organization ID that links it to its SAML or SSO setup
 ---@field sso_org_id? string
 
 ---@class polytomic.UpdateRecordLoggingRequest
+---Whether records are logged
 ---@field enabled boolean
+---Blob storage connection that gets the logs after each model sync run; left out or null: none
 ---@field deliveryConnectionId? string
+---Path before the organization ID; left out or null: none
 ---@field deliveryPrefix? string
 
 ---@class polytomic.UpdateSyncErrorHandlingRequest
+---Whether failed records are tried again in the next run; left out: unchanged
 ---@field auto_retry_record_errors? boolean
+---Whether subscribers also hear of single records that fail; left out: unchanged
 ---@field notify_on_record_errors? boolean
+---E-mail addresses told of failures; replaces the list, empty unsubscribes all; left out: unchanged
 ---@field subscribers? string[]
+---Whether subscribers hear of a sync that ended with warnings; left out: unchanged
 ---@field warning_notifications? boolean
 
 ---@class polytomic.UpdateSyncRequest
+---Whether the sync is enabled and scheduled
 ---@field active? boolean
+---Passphrase that encrypts the synced data
 ---@field encryption_passphrase? string
+---Which source field goes to which target field
 ---@field fields polytomic.SyncField[]
+---Deprecated: use model_filters.logic; joins the model filters of filters
 ---@field filter_logic? string deprecated
+---Deprecated: use model_filters and target_filters; refused beside them when they differ
 ---@field filters? polytomic.Filter[] deprecated
+---How records are matched: mappings and a strategy
 ---@field identities? polytomic.ModelSyncIdentities
+---Deprecated: use identities; takes one mapping, and only when identities is left out
 ---@field identity? polytomic.Identity deprecated
+---Which records are written; one of the modes of the target, see list_sync_targets
 ---@field mode polytomic.ModelsyncSyncTargetMode
+---Which records of the models are synced
 ---@field model_filters? polytomic.ModelFilters
 ---@field name string
+---true: only changes of the base models make a record sync, not those of enrichments
 ---@field only_enrich_updates? boolean
+---Organization of the sync; read-only with a partner key
 ---@field organization_id? string UUID
+---Target fields that get one fixed value in every record
 ---@field override_fields? polytomic.OverrideFieldInput[]
+---Replacements of field values under conditions
 ---@field overrides? polytomic.Override[]
 ---@field policies? string[] UUID
 ---@field schedule polytomic.Schedule
+---true: only records seen after the sync is enabled are synced
 ---@field skip_initial_backfill? boolean
+---true: every run syncs all records, changed or not
 ---@field sync_all_records? boolean
+---Where to write: connection_id with object, or with create for a new target
 ---@field target polytomic.ModelSyncV5Target
+---Which matched target records are written; not for every target and mode
 ---@field target_filters? polytomic.TargetFilters
 
 ---@class polytomic.UpdateUserRequestSchema
+---Required, but neither name nor address is changed by this call
 ---@field email string
+---Deprecated: the name of one role; not together with role_ids
 ---@field role? string deprecated
+---IDs of the permission roles to give; at least one when given
 ---@field role_ids? string[] UUID
 
 ---@class polytomic.UpdateWebhooksSchema
+---URL that events are sent to
 ---@field endpoint string
 ---@field organization_id? string UUID
+---Key that signs each delivery (header Polytomic-Signature)
 ---@field secret string
 
 ---@class polytomic.UpsertSchemaFieldRequest
+---Fields to create, or to replace where field_id is known
 ---@field fields? polytomic.UserFieldRequest[]
 
 ---@class polytomic.User
@@ -3080,6 +3375,7 @@ function Client:query_rows(arguments, settings) end
 ---@field endpoint? string
 ---@field id? string UUID
 ---@field organization_id? string UUID
+---Whether the API masks it is not documented
 ---@field secret? string
 
 ---@class polytomic.WebhookEnvelope
@@ -3096,27 +3392,38 @@ function Client:query_rows(arguments, settings) end
 ---| string
 
 ---@class polytomic.bulkSync.CreateScheduleRequest
+---Times are UTC
 ---@field schedule polytomic.BulkSyncScheduleApi
 
 ---@class polytomic.bulkSync.UpdateBulkSchema
+---Records older than this are left out
 ---@field data_cutoff_timestamp? string RFC 3339
+---true ignores the cutoff for this schema
 ---@field disable_data_cutoff? boolean
+---Whether runs include the schema
 ---@field enabled? boolean
+---Settings by field; left out or empty: every field is enabled
 ---@field fields? polytomic.UpdateBulkField[]
+---Which source rows are read
 ---@field filters? polytomic.BulkFilter[]
+---Source field that partitions the rows written
 ---@field partition_key? string
+---Source field that shows what changed since the run before
 ---@field tracking_field? string
 ---@field user_output_name? string
 
 ---@class polytomic.bulkSync.UpdateBulkSyncSchemasRequest
+---Schemas to change, matched by id; the others stay as they are
 ---@field schemas? polytomic.BulkSchema[]
 
 ---@class polytomic.bulkSync.UpdateScheduleRequest
+---The whole schedule; times are UTC
 ---@field schedule polytomic.BulkSyncScheduleApi
 
 ---@class polytomic.permissions.CreatePolicyRequest
 ---@field name string
 ---@field organization_id? string UUID
+---Actions, and the roles that may do them
 ---@field policy_actions? polytomic.PolicyAction[]
 
 ---@class polytomic.permissions.CreateRoleRequest
@@ -3126,6 +3433,7 @@ function Client:query_rows(arguments, settings) end
 ---@class polytomic.permissions.UpdatePolicyRequest
 ---@field name string
 ---@field organization_id? string UUID
+---Actions, and the roles that may do them
 ---@field policy_actions? polytomic.PolicyAction[]
 
 ---@class polytomic.permissions.UpdateRoleRequest
@@ -3133,10 +3441,13 @@ function Client:query_rows(arguments, settings) end
 ---@field organization_id? string UUID
 
 ---@class polytomic.Redirect
+---Where the redirect leads; it was not followed
 ---@field url string
 
 ---@class polytomic.arguments.activate_bulk_sync
+---ID of the bulk sync
 ---@field id string UUID, in the path
+---true lets its schedules start it, false stops that
 ---@field active boolean
 
 ---Turn a bulk sync on or off
@@ -3164,7 +3475,9 @@ function Client:activate_bulk_sync(arguments, options) end
 function M.activate_bulk_sync(arguments, options) end
 
 ---@class polytomic.arguments.activate_sync
+---ID of the model sync
 ---@field id string UUID, in the path
+---true lets it run by schedule or by start_sync, false pauses it
 ---@field active boolean
 
 ---Turn a model sync on or off
@@ -3192,7 +3505,9 @@ function Client:activate_sync(arguments, options) end
 function M.activate_sync(arguments, options) end
 
 ---@class polytomic.arguments.assign_harbor_user
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the Harbor-only user
 ---@field user_id string UUID, in the path
 
 ---Give a Harbor-only user a further Harbor
@@ -3220,15 +3535,20 @@ function Client:assign_harbor_user(arguments, options) end
 function M.assign_harbor_user(arguments, options) end
 
 ---@class polytomic.arguments.call_connection_proxy
+---ID of the connection whose credentials are used
 ---@field id string UUID, in the path
+---For GET only: true answers with a job at once
 ---@field async? boolean|polytomic.Null
+---The HTTP request to send
 ---@field request polytomic.ConnectionProxyCall
 
 ---Send an HTTP call through a connection's credentials
 ---
 ---`POST /api/connections/{id}/proxy`, user key
 ---
----Note: acts on the outside service with the stored credentials; 429 past the limits of get_connection_proxy_info; long bodies are cut (`truncated`); with `async` poll get_job with type connectionproxy and `jobId`
+---Note: acts on the outside service with the stored credentials; 429 past the limits of
+---get_connection_proxy_info; long bodies are cut (`truncated`); with `async` poll get_job with type
+---connectionproxy and `jobId`
 ---@param arguments polytomic.arguments.call_connection_proxy
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionProxyResponse|nil data
@@ -3240,7 +3560,9 @@ function Client:call_connection_proxy(arguments, options) end
 ---
 ---`POST /api/connections/{id}/proxy`, user key
 ---
----Note: acts on the outside service with the stored credentials; 429 past the limits of get_connection_proxy_info; long bodies are cut (`truncated`); with `async` poll get_job with type connectionproxy and `jobId`
+---Note: acts on the outside service with the stored credentials; 429 past the limits of
+---get_connection_proxy_info; long bodies are cut (`truncated`); with `async` poll get_job with type
+---connectionproxy and `jobId`
 ---@param arguments polytomic.arguments.call_connection_proxy
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionProxyResponse|nil data
@@ -3249,6 +3571,7 @@ function Client:call_connection_proxy(arguments, options) end
 function M.call_connection_proxy(arguments, options) end
 
 ---@class polytomic.arguments.cancel_bulk_sync
+---ID of the bulk sync whose run is to stop
 ---@field id string UUID, in the path
 
 ---Ask running bulk executions to stop (async)
@@ -3276,7 +3599,9 @@ function Client:cancel_bulk_sync(arguments, options) end
 function M.cancel_bulk_sync(arguments, options) end
 
 ---@class polytomic.arguments.cancel_bulk_sync_execution
+---ID of the bulk sync
 ---@field id string UUID, in the path
+---ID of the run to stop
 ---@field exec_id string UUID, in the path
 
 ---Ask for one bulk run to stop (async)
@@ -3304,7 +3629,9 @@ function Client:cancel_bulk_sync_execution(arguments, options) end
 function M.cancel_bulk_sync_execution(arguments, options) end
 
 ---@class polytomic.arguments.cancel_bulk_sync_schema
+---ID of the bulk sync
 ---@field id string UUID, in the path
+---ID of the schema whose work is to stop
 ---@field schema_id string in the path
 
 ---Ask one schema's run to stop (async)
@@ -3332,6 +3659,7 @@ function Client:cancel_bulk_sync_schema(arguments, options) end
 function M.cancel_bulk_sync_schema(arguments, options) end
 
 ---@class polytomic.arguments.cancel_sync
+---ID of the model sync whose run is to stop
 ---@field id string UUID, in the path
 
 ---Ask running executions to stop (async)
@@ -3359,7 +3687,9 @@ function Client:cancel_sync(arguments, options) end
 function M.cancel_sync(arguments, options) end
 
 ---@class polytomic.arguments.cancel_sync_execution
+---ID of the model sync
 ---@field sync_id string UUID, in the path
+---ID of the run to stop
 ---@field id string UUID, in the path
 
 ---Ask one model run to stop
@@ -3387,6 +3717,7 @@ function Client:cancel_sync_execution(arguments, options) end
 function M.cancel_sync_execution(arguments, options) end
 
 ---@class polytomic.arguments.close_harbor_session
+---ID of the session
 ---@field session_id string UUID, in the path
 
 ---Close a Harbor agent session
@@ -3414,14 +3745,23 @@ function Client:close_harbor_session(arguments, options) end
 function M.close_harbor_session(arguments, options) end
 
 ---@class polytomic.arguments.connect_connection
+---ID of a connection to reconnect
 ---@field connection? string|polytomic.Null UUID
+---true for a dark page
 ---@field dark? boolean|polytomic.Null
+---Name of the new connection; unique in the organization
 ---@field name string
+---ID of the organization it belongs to
 ---@field organization_id? string|polytomic.Null UUID
+---Where the browser goes once the connection is made
 ---@field redirect_url string
+---Life of the session in seconds; default 300, at most 604800
 ---@field ttl? integer|polytomic.Null
+---Type of connection to create; whitelist is then ignored
 ---@field type? string|polytomic.Null
+---true shows the organization's name, not the partner's; default false
 ---@field use_organization_name? boolean|polytomic.Null
+---Types that may be created; ignored when type is given
 ---@field whitelist? string[]|polytomic.Null
 
 ---Open a Polytomic Connect session, get redirect URL
@@ -3449,24 +3789,42 @@ function Client:connect_connection(arguments, options) end
 function M.connect_connection(arguments, options) end
 
 ---@class polytomic.arguments.create_bulk_sync
+---false: its schedules do not start it, start_bulk_sync still does
 ---@field active? boolean|polytomic.Null
+---Further schedules; times are UTC
 ---@field additional_schedules? polytomic.BulkSyncAdditionalScheduleRequest[]|polytomic.Null
+---Whether fields found later on selected objects are synced; by default they are
 ---@field automatically_add_new_fields? polytomic.BulkDiscover|polytomic.Null
+---Whether objects found later are synced; by default they are not
 ---@field automatically_add_new_objects? polytomic.BulkDiscover|polytomic.Null
+---Overrides the default concurrency limit
 ---@field concurrency_limit? integer|polytomic.Null
+---Source records older than this are left out, in every schema
 ---@field data_cutoff_timestamp? string|polytomic.Null RFC 3339
+---Times are UTC
 ---@field default_schedule polytomic.BulkSyncDefaultScheduleRequest
+---Where and how to write; keys by the destination's type, see get_bulk_sync_destination
 ---@field destination_configuration table<string, any>
+---ID of the connection that is written to
 ---@field destination_connection_id string UUID
+---true: Polytomic adds no timestamp columns of its own
 ---@field disable_record_timestamps? boolean|polytomic.Null
 ---@field mode? polytomic.BulkSyncTargetMode|polytomic.Null
+---Name shown to people
 ---@field name string
+---Default enabled
 ---@field normalize_names? polytomic.BulkNormalizeNames|polytomic.Null
+---For partner keys only; other keys always mean their own organization
 ---@field organization_id? string|polytomic.Null UUID
+---IDs of the permission policies that apply
 ---@field policies? string[]|polytomic.Null UUID
+---Overrides the default concurrency limit of resyncs
 ---@field resync_concurrency_limit? integer|polytomic.Null
+---IDs or settings of the schemas to sync; every schema of the source when left out
 ---@field schemas? polytomic.CreateBulkSyncRequestSchemasItem[]|polytomic.Null
+---How to read; keys by the source's type
 ---@field source_configuration? table<string, any>|polytomic.Null
+---ID of the connection that is read from
 ---@field source_connection_id string UUID
 
 ---Create a bulk sync
@@ -3494,7 +3852,9 @@ function Client:create_bulk_sync(arguments, options) end
 function M.create_bulk_sync(arguments, options) end
 
 ---@class polytomic.arguments.create_bulk_sync_schedule
+---ID of the bulk sync
 ---@field sync_id string UUID, in the path
+---Times are UTC
 ---@field schedule polytomic.BulkSyncScheduleApi
 
 ---Add a schedule to a bulk sync
@@ -3522,20 +3882,29 @@ function Client:create_bulk_sync_schedule(arguments, options) end
 function M.create_bulk_sync_schedule(arguments, options) end
 
 ---@class polytomic.arguments.create_connection
+---Settings and credentials; keys by type, see get_connection_type_schema
 ---@field configuration table<string, any> write-only
+---Overrides how often the health is checked
 ---@field healthcheck_interval? string|polytomic.Null
+---Name of the connection
 ---@field name string
+---ID of the organization it belongs to
 ---@field organization_id? string|polytomic.Null UUID
+---IDs of the permission policies that apply
 ---@field policies? string[]|polytomic.Null UUID
+---Where the browser goes after the OAuth steps
 ---@field redirect_url? string|polytomic.Null
+---An ID from list_connection_types, such as postgresql
 ---@field type string
+---Whether to check the configuration
 ---@field validate? boolean|polytomic.Null
 
 ---Create a connection (may need OAuth visit)
 ---
 ---`POST /api/connections`, user key
 ---
----Note: the credentials are tried at the service at once, and the call fails when they do not work; types with OAuth answer `auth_url` to visit
+---Note: the credentials are tried at the service at once, and the call fails when they do not work;
+---types with OAuth answer `auth_url` to visit
 ---@param arguments polytomic.arguments.create_connection
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CreateConnectionResponseSchema|nil data
@@ -3547,7 +3916,8 @@ function Client:create_connection(arguments, options) end
 ---
 ---`POST /api/connections`, user key
 ---
----Note: the credentials are tried at the service at once, and the call fails when they do not work; types with OAuth answer `auth_url` to visit
+---Note: the credentials are tried at the service at once, and the call fails when they do not work;
+---types with OAuth answer `auth_url` to visit
 ---@param arguments polytomic.arguments.create_connection
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CreateConnectionResponseSchema|nil data
@@ -3556,8 +3926,11 @@ function Client:create_connection(arguments, options) end
 function M.create_connection(arguments, options) end
 
 ---@class polytomic.arguments.create_current_org_user
+---Address the user signs in with; the invitation and notifications go there
 ---@field email string
+---Deprecated: the name of one role; not together with role_ids
 ---@field role? string|polytomic.Null not together with role_ids, deprecated
+---IDs of the permission roles to give; at least one when given
 ---@field role_ids? string[]|polytomic.Null UUID, not empty
 
 ---Invite a user into the caller's organization
@@ -3585,17 +3958,23 @@ function Client:create_current_org_user(arguments, options) end
 function M.create_current_org_user(arguments, options) end
 
 ---@class polytomic.arguments.create_harbor
+---managed or customer_managed
 ---@field backing_mode "managed"|"customer_managed"
+---Name shown to people
 ---@field name string
+---ID of a connection that can be queried; for customer_managed only, and required there
 ---@field backing_connection_id? string|polytomic.Null
+---At most 1000 characters
 ---@field description? string|polytomic.Null
+---Whether to make a key with it; default true
 ---@field generate_api_key? boolean|polytomic.Null
 
 ---Create a Harbor
 ---
 ---`POST /api/harbors`, any key
 ---
----Note: the key is shown only in this reply; a managed Harbor begins as provisioning: poll get_harbor until its status is ready
+---Note: the key is shown only in this reply; a managed Harbor begins as provisioning: poll
+---get_harbor until its status is ready
 ---@param arguments polytomic.arguments.create_harbor
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CreateHarborResponse|nil data
@@ -3607,7 +3986,8 @@ function Client:create_harbor(arguments, options) end
 ---
 ---`POST /api/harbors`, any key
 ---
----Note: the key is shown only in this reply; a managed Harbor begins as provisioning: poll get_harbor until its status is ready
+---Note: the key is shown only in this reply; a managed Harbor begins as provisioning: poll
+---get_harbor until its status is ready
 ---@param arguments polytomic.arguments.create_harbor
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CreateHarborResponse|nil data
@@ -3616,9 +3996,13 @@ function Client:create_harbor(arguments, options) end
 function M.create_harbor(arguments, options) end
 
 ---@class polytomic.arguments.create_harbor_context
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---At most 200 characters
 ---@field title string
+---Plain text, at most 20000 characters
 ---@field content string
+---At most 1000 characters
 ---@field description? string|polytomic.Null
 
 ---Add a context document to a Harbor
@@ -3646,10 +4030,15 @@ function Client:create_harbor_context(arguments, options) end
 function M.create_harbor_context(arguments, options) end
 
 ---@class polytomic.arguments.create_harbor_context_draft
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---At most 200 characters
 ---@field title string
+---Plain text, at most 20000 characters
 ---@field content string
+---At most 1000 characters
 ---@field description? string|polytomic.Null
+---Kept with the draft, copied to version 1
 ---@field change_note? string|polytomic.Null
 
 ---Add an unpublished context document to a Harbor
@@ -3677,6 +4066,7 @@ function Client:create_harbor_context_draft(arguments, options) end
 function M.create_harbor_context_draft(arguments, options) end
 
 ---@class polytomic.arguments.create_harbor_key
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
 
 ---Mint a key for a Harbor
@@ -3704,20 +4094,29 @@ function Client:create_harbor_key(arguments, options) end
 function M.create_harbor_key(arguments, options) end
 
 ---@class polytomic.arguments.create_harbor_saved_query_draft
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---At most 200 characters
 ---@field name string
+---DuckDB SQL with {{name}} where a parameter belongs
 ---@field sql_template string
+---Copied to the published version
 ---@field change_note? string|polytomic.Null
+---At most 2000 characters
 ---@field description? string|polytomic.Null
+---Label of the owner, at most 200 characters
 ---@field owner? string|polytomic.Null
+---One declaration for each {{name}}
 ---@field parameters? polytomic.HarborSavedQueryParameter[]|polytomic.Null
+---Values by parameter name, used only to validate the draft
 ---@field validation_values? table<string, any>|polytomic.Null
 
 ---Add a saved query to a Harbor, as a draft
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries`, any key
 ---
----Note: for managed Harbors only; unknown members are refused with 400; unpublished until publish_harbor_saved_query_draft
+---Note: for managed Harbors only; unknown members are refused with 400; unpublished until
+---publish_harbor_saved_query_draft
 ---@param arguments polytomic.arguments.create_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborSavedQueryDraftResponse|nil data
@@ -3729,7 +4128,8 @@ function Client:create_harbor_saved_query_draft(arguments, options) end
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries`, any key
 ---
----Note: for managed Harbors only; unknown members are refused with 400; unpublished until publish_harbor_saved_query_draft
+---Note: for managed Harbors only; unknown members are refused with 400; unpublished until
+---publish_harbor_saved_query_draft
 ---@param arguments polytomic.arguments.create_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborSavedQueryDraftResponse|nil data
@@ -3738,16 +4138,22 @@ function Client:create_harbor_saved_query_draft(arguments, options) end
 function M.create_harbor_saved_query_draft(arguments, options) end
 
 ---@class polytomic.arguments.create_model
+---true answers with a job instead; see get_job
 ---@field async? boolean in the query
 ---@field additional_fields? polytomic.ModelModelFieldRequest[]|polytomic.Null
+---What to read, such as a table or a query; keys by the connection's type
 ---@field configuration table<string, any>
+---ID of the connection that is read from
 ---@field connection_id string UUID
 ---@field enricher? polytomic.Enrichment|polytomic.Null
 ---@field fields? string[]|polytomic.Null
 ---@field identifier? string|polytomic.Null
 ---@field labels? string[]|polytomic.Null
+---Name of the model
 ---@field name string
+---ID of the organization it belongs to
 ---@field organization_id? string|polytomic.Null UUID
+---IDs of the permission policies that apply
 ---@field policies? string[]|polytomic.Null
 ---@field relations? polytomic.ModelRelation[]|polytomic.Null
 ---@field tracking_columns? string[]|polytomic.Null
@@ -3777,18 +4183,25 @@ function Client:create_model(arguments, options) end
 function M.create_model(arguments, options) end
 
 ---@class polytomic.arguments.create_org
+---OIDC client ID that the identity provider issued
 ---@field client_id? string|polytomic.Null
+---OIDC client secret that the identity provider issued; no reply ever holds it
 ---@field client_secret? string|polytomic.Null write-only
+---URL of the OpenID Connect issuer, for sign-in with OIDC
 ---@field issuer? string|polytomic.Null
+---Name of the organization; unique across the partner account
 ---@field name string
+---E-mail domain whose users belong to this organization when they sign in with SSO
 ---@field sso_domain? string|polytomic.Null
+---WorkOS organization ID that links it to its SAML or SSO setup
 ---@field sso_org_id? string|polytomic.Null
 
 ---Create an organization under the partner
 ---
 ---`POST /api/organizations`, partner key
 ---
----Note: needs a partner key; the new organization belongs to the partner account; 409 when the name is in use
+---Note: needs a partner key; the new organization belongs to the partner account; 409 when the name
+---is in use
 ---@param arguments polytomic.arguments.create_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil data
@@ -3800,7 +4213,8 @@ function Client:create_org(arguments, options) end
 ---
 ---`POST /api/organizations`, partner key
 ---
----Note: needs a partner key; the new organization belongs to the partner account; 409 when the name is in use
+---Note: needs a partner key; the new organization belongs to the partner account; 409 when the name
+---is in use
 ---@param arguments polytomic.arguments.create_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil data
@@ -3809,8 +4223,11 @@ function Client:create_org(arguments, options) end
 function M.create_org(arguments, options) end
 
 ---@class polytomic.arguments.create_policy
+---Name of the policy
 ---@field name string
+---ID of the organization it belongs to
 ---@field organization_id? string|polytomic.Null UUID
+---Actions, and the roles that may do them
 ---@field policy_actions? polytomic.PolicyAction[]|polytomic.Null
 
 ---Create a policy
@@ -3838,12 +4255,19 @@ function Client:create_policy(arguments, options) end
 function M.create_policy(arguments, options) end
 
 ---@class polytomic.arguments.create_record_view_link
+---ID of the connection that holds the record
 ---@field connection_id string
+---Field that identifies the record: the schema's only primary key
 ---@field lookup_key_field string
+---Its value in the record
 ---@field lookup_key_value string
+---ID of the schema that holds the record
 ---@field schema_id string
+---Default in 72 hours, at most in 7 days
 ---@field expires_at? string|polytomic.Null RFC 3339
+---IDs of the fields to show; all readable ones when left out
 ---@field fields? string[]|polytomic.Null
+---Label that tells who made the link
 ---@field source? string|polytomic.Null
 
 ---Create a link to view one record
@@ -3871,7 +4295,9 @@ function Client:create_record_view_link(arguments, options) end
 function M.create_record_view_link(arguments, options) end
 
 ---@class polytomic.arguments.create_role
+---Name of the role
 ---@field name string
+---ID of the organization it belongs to
 ---@field organization_id? string|polytomic.Null UUID
 
 ---Create a role
@@ -3899,9 +4325,13 @@ function Client:create_role(arguments, options) end
 function M.create_role(arguments, options) end
 
 ---@class polytomic.arguments.create_shared_connection
+---ID of the organization that owns the parent connection
 ---@field org_id string UUID, in the path
+---ID of the parent connection
 ---@field connection_id string UUID, in the path
+---ID of the organization that gets the shared copy
 ---@field child_organization_id string UUID
+---Name of the copy; default the parent's
 ---@field name? string|polytomic.Null
 
 ---Share a connection with a child org (partner)
@@ -3925,25 +4355,45 @@ function Client:create_shared_connection(arguments, options) end
 function M.create_shared_connection(arguments, options) end
 
 ---@class polytomic.arguments.create_sync
+---Whether the sync is enabled and scheduled
 ---@field active? boolean|polytomic.Null
+---Passphrase that encrypts the synced data
 ---@field encryption_passphrase? string|polytomic.Null write-only
+---Which source field goes to which target field
 ---@field fields polytomic.SyncField[]
+---Deprecated: use model_filters.logic; joins the model filters of filters
 ---@field filter_logic? string|polytomic.Null deprecated
+---Deprecated: use model_filters and target_filters; refused beside them when they differ
 ---@field filters? polytomic.Filter[]|polytomic.Null deprecated
+---How records are matched: mappings and a strategy
 ---@field identities? polytomic.ModelSyncIdentities|polytomic.Null
+---Deprecated: use identities; takes one mapping, and only when identities is left out
 ---@field identity? polytomic.Identity|polytomic.Null deprecated
+---Which records are written; one of the modes of the target, see list_sync_targets
 ---@field mode polytomic.ModelsyncSyncTargetMode
+---Which records of the models are synced
 ---@field model_filters? polytomic.ModelFilters|polytomic.Null
+---Name of the model sync
 ---@field name string
+---true: only changes of the base models make a record sync, not those of enrichments
 ---@field only_enrich_updates? boolean|polytomic.Null
+---Organization of the sync; read-only with a partner key
 ---@field organization_id? string|polytomic.Null UUID
+---Target fields that get one fixed value in every record
 ---@field override_fields? polytomic.OverrideFieldInput[]|polytomic.Null
+---Replacements of field values under conditions
 ---@field overrides? polytomic.Override[]|polytomic.Null
+---IDs of the permission policies that apply
 ---@field policies? string[]|polytomic.Null UUID
+---When the sync runs
 ---@field schedule polytomic.Schedule
+---true: only records seen after the sync is enabled are synced
 ---@field skip_initial_backfill? boolean|polytomic.Null
+---true: every run syncs all records, changed or not
 ---@field sync_all_records? boolean|polytomic.Null
+---Where to write: connection_id with object, or with create for a new target
 ---@field target polytomic.ModelSyncV5Target
+---Which matched target records are written; not for every target and mode
 ---@field target_filters? polytomic.TargetFilters|polytomic.Null
 
 ---Create a model sync
@@ -3971,15 +4421,20 @@ function Client:create_sync(arguments, options) end
 function M.create_sync(arguments, options) end
 
 ---@class polytomic.arguments.create_temporary_credentials
+---Whom it acts for: type user, or type harbor with harbor_id
 ---@field subject polytomic.TemporaryCredentialSubject
+---Life in seconds: 600 to 14400, default 3600
 ---@field duration_seconds? integer|polytomic.Null
+---Label for audits, at most 128 characters; no secrets, no personal data
 ---@field session_name? string|polytomic.Null
 
 ---Issue a short-lived credential
 ---
 ---`POST /api/temporary-credentials`, any key
 ---
----Note: the token is shown only in this reply, cannot be renewed and cannot make another; a partner key must name `organization_id` and `user_id` in `subject`; 429 at 1000 live ones in an organization
+---Note: the token is shown only in this reply, cannot be renewed and cannot make another; a partner
+---key must name `organization_id` and `user_id` in `subject`; 429 at 1000 live ones in an
+---organization
 ---@param arguments polytomic.arguments.create_temporary_credentials
 ---@param options? polytomic.CallOptions
 ---@return polytomic.TemporaryCredentialResponse|nil data
@@ -3991,7 +4446,9 @@ function Client:create_temporary_credentials(arguments, options) end
 ---
 ---`POST /api/temporary-credentials`, any key
 ---
----Note: the token is shown only in this reply, cannot be renewed and cannot make another; a partner key must name `organization_id` and `user_id` in `subject`; 429 at 1000 live ones in an organization
+---Note: the token is shown only in this reply, cannot be renewed and cannot make another; a partner
+---key must name `organization_id` and `user_id` in `subject`; 429 at 1000 live ones in an
+---organization
 ---@param arguments polytomic.arguments.create_temporary_credentials
 ---@param options? polytomic.CallOptions
 ---@return polytomic.TemporaryCredentialResponse|nil data
@@ -4000,16 +4457,21 @@ function Client:create_temporary_credentials(arguments, options) end
 function M.create_temporary_credentials(arguments, options) end
 
 ---@class polytomic.arguments.create_user
+---ID of the organization the user will belong to
 ---@field org_id string UUID, in the path
+---Address the user signs in with; the invitation and notifications go there
 ---@field email string
+---Deprecated: the name of one role; not together with role_ids
 ---@field role? string|polytomic.Null not together with role_ids, deprecated
+---IDs of the permission roles to give; at least one when given
 ---@field role_ids? string[]|polytomic.Null UUID, not empty
 
 ---Invite a user into an organization (partner)
 ---
 ---`POST /api/organizations/{org_id}/users`, partner key
 ---
----Note: needs a partner key; sends an invitation e-mail to a real person; the roles take effect once it is accepted
+---Note: needs a partner key; sends an invitation e-mail to a real person; the roles take effect
+---once it is accepted
 ---@param arguments polytomic.arguments.create_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -4021,7 +4483,8 @@ function Client:create_user(arguments, options) end
 ---
 ---`POST /api/organizations/{org_id}/users`, partner key
 ---
----Note: needs a partner key; sends an invitation e-mail to a real person; the roles take effect once it is accepted
+---Note: needs a partner key; sends an invitation e-mail to a real person; the roles take effect
+---once it is accepted
 ---@param arguments polytomic.arguments.create_user
 ---@param options? polytomic.CallOptions
 ---@return polytomic.User|nil data
@@ -4030,15 +4493,19 @@ function Client:create_user(arguments, options) end
 function M.create_user(arguments, options) end
 
 ---@class polytomic.arguments.create_user_api_key
+---ID of the organization the user belongs to
 ---@field org_id string UUID, in the path
+---ID of the user the key is for
 ---@field id string UUID, in the path
+---true first revokes the key the user has
 ---@field force? boolean in the query
 
 ---Mint an API key for a user (partner)
 ---
 ---`POST /api/organizations/{org_id}/users/{id}/keys`, partner key
 ---
----Note: needs a partner key; the key is shown only in this reply; with `force` whatever still uses the old key stops working
+---Note: needs a partner key; the key is shown only in this reply; with `force` whatever still uses
+---the old key stops working
 ---@param arguments polytomic.arguments.create_user_api_key
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ApiKeyResponse|nil data
@@ -4050,7 +4517,8 @@ function Client:create_user_api_key(arguments, options) end
 ---
 ---`POST /api/organizations/{org_id}/users/{id}/keys`, partner key
 ---
----Note: needs a partner key; the key is shown only in this reply; with `force` whatever still uses the old key stops working
+---Note: needs a partner key; the key is shown only in this reply; with `force` whatever still uses
+---the old key stops working
 ---@param arguments polytomic.arguments.create_user_api_key
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ApiKeyResponse|nil data
@@ -4059,8 +4527,11 @@ function Client:create_user_api_key(arguments, options) end
 function M.create_user_api_key(arguments, options) end
 
 ---@class polytomic.arguments.create_webhook
+---URL that events are sent to
 ---@field endpoint string
+---ID of the organization it belongs to
 ---@field organization_id? string|polytomic.Null UUID
+---Key that signs each delivery (header Polytomic-Signature)
 ---@field secret string write-only
 
 ---Register the organization's webhook
@@ -4088,6 +4559,7 @@ function Client:create_webhook(arguments, options) end
 function M.create_webhook(arguments, options) end
 
 ---@class polytomic.arguments.delete_bulk_sync
+---ID of the bulk sync
 ---@field id string UUID, in the path
 ---@field refresh_schemas? boolean in the query
 
@@ -4095,7 +4567,8 @@ function M.create_webhook(arguments, options) end
 ---
 ---`DELETE /api/bulk/syncs/{id}`, user key
 ---
----Note: running executions are cancelled; its schedules, schema settings and run history are deleted with it
+---Note: running executions are cancelled; its schedules, schema settings and run history are
+---deleted with it
 ---@param arguments polytomic.arguments.delete_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -4107,7 +4580,8 @@ function Client:delete_bulk_sync(arguments, options) end
 ---
 ---`DELETE /api/bulk/syncs/{id}`, user key
 ---
----Note: running executions are cancelled; its schedules, schema settings and run history are deleted with it
+---Note: running executions are cancelled; its schedules, schema settings and run history are
+---deleted with it
 ---@param arguments polytomic.arguments.delete_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -4116,7 +4590,9 @@ function Client:delete_bulk_sync(arguments, options) end
 function M.delete_bulk_sync(arguments, options) end
 
 ---@class polytomic.arguments.delete_bulk_sync_schedule
+---ID of the bulk sync
 ---@field sync_id string UUID, in the path
+---ID of the schedule
 ---@field schedule_id string UUID, in the path
 
 ---Remove one bulk schedule
@@ -4144,7 +4620,9 @@ function Client:delete_bulk_sync_schedule(arguments, options) end
 function M.delete_bulk_sync_schedule(arguments, options) end
 
 ---@class polytomic.arguments.delete_connection
+---ID of the connection
 ---@field id string UUID, in the path
+---true also deletes the fieldsets, syncs, bulk syncs and schedules that use it
 ---@field force? boolean in the query
 
 ---Delete a connection (force removes dependents)
@@ -4172,6 +4650,7 @@ function Client:delete_connection(arguments, options) end
 function M.delete_connection(arguments, options) end
 
 ---@class polytomic.arguments.delete_current_org_user
+---ID of the user to remove
 ---@field id string UUID, in the path
 
 ---Remove a user (own org)
@@ -4199,13 +4678,15 @@ function Client:delete_current_org_user(arguments, options) end
 function M.delete_current_org_user(arguments, options) end
 
 ---@class polytomic.arguments.delete_harbor
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
 
 ---Delete a Harbor
 ---
 ---`DELETE /api/harbors/{harbor_id}`, any key
 ---
----Note: revokes its keys and removes its contexts and user assignments; a managed backing connection that nothing else uses is deleted too, its storage in the background
+---Note: revokes its keys and removes its contexts and user assignments; a managed backing
+---connection that nothing else uses is deleted too, its storage in the background
 ---@param arguments polytomic.arguments.delete_harbor
 ---@param options? polytomic.CallOptions
 ---@return polytomic.DeletedHarborResponse|nil data
@@ -4217,7 +4698,8 @@ function Client:delete_harbor(arguments, options) end
 ---
 ---`DELETE /api/harbors/{harbor_id}`, any key
 ---
----Note: revokes its keys and removes its contexts and user assignments; a managed backing connection that nothing else uses is deleted too, its storage in the background
+---Note: revokes its keys and removes its contexts and user assignments; a managed backing
+---connection that nothing else uses is deleted too, its storage in the background
 ---@param arguments polytomic.arguments.delete_harbor
 ---@param options? polytomic.CallOptions
 ---@return polytomic.DeletedHarborResponse|nil data
@@ -4226,7 +4708,9 @@ function Client:delete_harbor(arguments, options) end
 function M.delete_harbor(arguments, options) end
 
 ---@class polytomic.arguments.delete_harbor_context
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the context document
 ---@field context_id string UUID, in the path
 
 ---Delete a context document of a Harbor
@@ -4250,7 +4734,9 @@ function Client:delete_harbor_context(arguments, options) end
 function M.delete_harbor_context(arguments, options) end
 
 ---@class polytomic.arguments.delete_harbor_context_draft
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the context document
 ---@field context_id string UUID, in the path
 
 ---Discard the draft of a context document
@@ -4278,7 +4764,9 @@ function Client:delete_harbor_context_draft(arguments, options) end
 function M.delete_harbor_context_draft(arguments, options) end
 
 ---@class polytomic.arguments.delete_harbor_key
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the key
 ---@field key_id string UUID, in the path
 
 ---Revoke one key of a Harbor
@@ -4306,7 +4794,9 @@ function Client:delete_harbor_key(arguments, options) end
 function M.delete_harbor_key(arguments, options) end
 
 ---@class polytomic.arguments.delete_harbor_saved_query
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the saved query; stays the same from version to version
 ---@field saved_query_id string UUID, in the path
 
 ---Archive a saved query
@@ -4334,7 +4824,9 @@ function Client:delete_harbor_saved_query(arguments, options) end
 function M.delete_harbor_saved_query(arguments, options) end
 
 ---@class polytomic.arguments.delete_harbor_saved_query_draft
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the saved query; stays the same from version to version
 ---@field saved_query_id string UUID, in the path
 
 ---Discard the draft of a saved query
@@ -4362,7 +4854,9 @@ function Client:delete_harbor_saved_query_draft(arguments, options) end
 function M.delete_harbor_saved_query_draft(arguments, options) end
 
 ---@class polytomic.arguments.delete_model
+---ID of the model
 ---@field id string UUID, in the path
+---true answers with a job instead; see get_job
 ---@field async? boolean in the query
 
 ---Delete a model
@@ -4390,6 +4884,7 @@ function Client:delete_model(arguments, options) end
 function M.delete_model(arguments, options) end
 
 ---@class polytomic.arguments.delete_org
+---ID of the organization to delete
 ---@field id string UUID, in the path
 
 ---Delete an organization (not the owner one)
@@ -4417,6 +4912,7 @@ function Client:delete_org(arguments, options) end
 function M.delete_org(arguments, options) end
 
 ---@class polytomic.arguments.delete_policy
+---ID of the policy
 ---@field id string UUID, in the path
 
 ---Delete a policy
@@ -4444,6 +4940,7 @@ function Client:delete_policy(arguments, options) end
 function M.delete_policy(arguments, options) end
 
 ---@class polytomic.arguments.delete_role
+---ID of the role
 ---@field id string UUID, in the path
 
 ---Delete a custom role
@@ -4471,8 +4968,11 @@ function Client:delete_role(arguments, options) end
 function M.delete_role(arguments, options) end
 
 ---@class polytomic.arguments.delete_schema_field
+---ID of the connection
 ---@field connection_id string UUID, in the path
+---ID of the schema
 ---@field schema_id string in the path
+---ID of a user-defined field; detected ones cannot be deleted
 ---@field field_id string in the path
 
 ---Remove a user-defined field
@@ -4500,6 +5000,7 @@ function Client:delete_schema_field(arguments, options) end
 function M.delete_schema_field(arguments, options) end
 
 ---@class polytomic.arguments.delete_sync
+---ID of the model sync
 ---@field id string UUID, in the path
 
 ---Delete a model sync
@@ -4527,7 +5028,9 @@ function Client:delete_sync(arguments, options) end
 function M.delete_sync(arguments, options) end
 
 ---@class polytomic.arguments.delete_user
+---ID of the organization the user belongs to
 ---@field org_id string UUID, in the path
+---ID of the user to remove
 ---@field id string UUID, in the path
 
 ---Remove a user (partner)
@@ -4555,6 +5058,7 @@ function Client:delete_user(arguments, options) end
 function M.delete_user(arguments, options) end
 
 ---@class polytomic.arguments.delete_webhook
+---ID of the webhook
 ---@field id string UUID, in the path
 
 ---Delete a webhook
@@ -4582,16 +5086,21 @@ function Client:delete_webhook(arguments, options) end
 function M.delete_webhook(arguments, options) end
 
 ---@class polytomic.arguments.describe_harbor_action
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---As list_harbor_actions gives it
 ---@field connection_id string in the query
+---As list_harbor_actions gives it
 ---@field schema_id string in the query
+---As list_harbor_actions gives it
 ---@field operation_id string in the query
 
 ---Fields and effect of one action
 ---
 ---`GET /api/harbors/{harbor_id}/actions/describe`, any key
 ---
----Note: 403 when it is not granted, 503 when it cannot be looked up; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: 403 when it is not granted, 503 when it cannot be looked up; with a Harbor key each call
+---needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.describe_harbor_action
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborActionCapability|nil data
@@ -4603,7 +5112,8 @@ function Client:describe_harbor_action(arguments, options) end
 ---
 ---`GET /api/harbors/{harbor_id}/actions/describe`, any key
 ---
----Note: 403 when it is not granted, 503 when it cannot be looked up; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: 403 when it is not granted, 503 when it cannot be looked up; with a Harbor key each call
+---needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.describe_harbor_action
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborActionCapability|nil data
@@ -4612,6 +5122,7 @@ function Client:describe_harbor_action(arguments, options) end
 function M.describe_harbor_action(arguments, options) end
 
 ---@class polytomic.arguments.disable_webhook
+---ID of the webhook
 ---@field id string UUID, in the path
 
 ---Pause deliveries
@@ -4639,6 +5150,7 @@ function Client:disable_webhook(arguments, options) end
 function M.disable_webhook(arguments, options) end
 
 ---@class polytomic.arguments.enable_webhook
+---ID of the webhook
 ---@field id string UUID, in the path
 
 ---Resume deliveries
@@ -4666,14 +5178,19 @@ function Client:enable_webhook(arguments, options) end
 function M.enable_webhook(arguments, options) end
 
 ---@class polytomic.arguments.execute_harbor_action
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---From prepare_harbor_action; keep it
 ---@field execution_id string
 
 ---Run a prepared action
 ---
 ---`POST /api/harbors/{harbor_id}/actions/execute`, any key
 ---
----Note: changes a record at the outside service, in one attempt at most; 410 or 404 once the preparation has expired; after an uncertain outcome do not prepare again: poll get_harbor_action_execution with the same `execution_id`; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: changes a record at the outside service, in one attempt at most; 410 or 404 once the
+---preparation has expired; after an uncertain outcome do not prepare again: poll
+---get_harbor_action_execution with the same `execution_id`; with a Harbor key each call needs a new
+---UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.execute_harbor_action
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborActionExecutionResponse|nil data
@@ -4685,7 +5202,10 @@ function Client:execute_harbor_action(arguments, options) end
 ---
 ---`POST /api/harbors/{harbor_id}/actions/execute`, any key
 ---
----Note: changes a record at the outside service, in one attempt at most; 410 or 404 once the preparation has expired; after an uncertain outcome do not prepare again: poll get_harbor_action_execution with the same `execution_id`; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: changes a record at the outside service, in one attempt at most; 410 or 404 once the
+---preparation has expired; after an uncertain outcome do not prepare again: poll
+---get_harbor_action_execution with the same `execution_id`; with a Harbor key each call needs a new
+---UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.execute_harbor_action
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborActionExecutionResponse|nil data
@@ -4694,15 +5214,21 @@ function Client:execute_harbor_action(arguments, options) end
 function M.execute_harbor_action(arguments, options) end
 
 ---@class polytomic.arguments.execute_harbor_saved_query
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the saved query; stays the same from version to version
 ---@field saved_query_id string UUID, in the path
+---Values by parameter name; one left out takes its published default, else NULL; unknown names are
+---refused
 ---@field parameters? table<string, any>|polytomic.Null
 
 ---Run a published saved query
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/execute`, any key
 ---
----Note: asynchronous: poll get_query with the returned id; results expire after 24 hours; needs a Harbor key, administrators are refused; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: asynchronous: poll get_query with the returned id; results expire after 24 hours; needs a
+---Harbor key, administrators are refused; with a Harbor key each call needs a new UUID in
+---X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.execute_harbor_saved_query
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ExecuteHarborSavedQueryEnvelopeData|nil data
@@ -4714,7 +5240,9 @@ function Client:execute_harbor_saved_query(arguments, options) end
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/execute`, any key
 ---
----Note: asynchronous: poll get_query with the returned id; results expire after 24 hours; needs a Harbor key, administrators are refused; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: asynchronous: poll get_query with the returned id; results expire after 24 hours; needs a
+---Harbor key, administrators are refused; with a Harbor key each call needs a new UUID in
+---X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.execute_harbor_saved_query
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ExecuteHarborSavedQueryEnvelopeData|nil data
@@ -4723,8 +5251,11 @@ function Client:execute_harbor_saved_query(arguments, options) end
 function M.execute_harbor_saved_query(arguments, options) end
 
 ---@class polytomic.arguments.export_bulk_sync_execution_logs
+---ID of the bulk sync
 ---@field sync_id string UUID, in the path
+---ID of the run
 ---@field execution_id string UUID, in the path
+---true also e-mails the caller when the archive is ready
 ---@field notify? boolean in the query
 
 ---Start a job zipping a bulk run's logs
@@ -4752,6 +5283,7 @@ function Client:export_bulk_sync_execution_logs(arguments, options) end
 function M.export_bulk_sync_execution_logs(arguments, options) end
 
 ---@class polytomic.arguments.get_bulk_sync
+---ID of the bulk sync
 ---@field id string UUID, in the path
 ---@field refresh_schemas? boolean in the query
 
@@ -4776,6 +5308,7 @@ function Client:get_bulk_sync(arguments, options) end
 function M.get_bulk_sync(arguments, options) end
 
 ---@class polytomic.arguments.get_bulk_sync_destination
+---ID of the connection
 ---@field id string UUID, in the path
 
 ---Destination config shape and modes for a connection
@@ -4803,6 +5336,7 @@ function Client:get_bulk_sync_destination(arguments, options) end
 function M.get_bulk_sync_destination(arguments, options) end
 
 ---@class polytomic.arguments.get_bulk_sync_error_handling
+---ID of the bulk sync
 ---@field id string UUID, in the path
 
 ---Read how failures of a bulk sync are handled
@@ -4826,7 +5360,9 @@ function Client:get_bulk_sync_error_handling(arguments, options) end
 function M.get_bulk_sync_error_handling(arguments, options) end
 
 ---@class polytomic.arguments.get_bulk_sync_execution
+---ID of the bulk sync
 ---@field id string UUID, in the path
+---ID of the run
 ---@field exec_id string UUID, in the path
 
 ---One bulk sync run with per-schema detail
@@ -4854,9 +5390,13 @@ function Client:get_bulk_sync_execution(arguments, options) end
 function M.get_bulk_sync_execution(arguments, options) end
 
 ---@class polytomic.arguments.get_bulk_sync_execution_console_logs
+---ID of the bulk sync
 ---@field sync_id string UUID, in the path
+---ID of the run
 ---@field execution_id string UUID, in the path
+---At most 50; more is cut to 50
 ---@field limit? integer in the query
+---Cursor: only entries newer than it
 ---@field after? string in the query
 
 ---Newest console lines of a bulk run
@@ -4880,7 +5420,9 @@ function Client:get_bulk_sync_execution_console_logs(arguments, options) end
 function M.get_bulk_sync_execution_console_logs(arguments, options) end
 
 ---@class polytomic.arguments.get_bulk_sync_execution_logs
+---ID of the bulk sync
 ---@field sync_id string UUID, in the path
+---ID of the run
 ---@field execution_id string UUID, in the path
 
 ---Signed log-file URLs for a bulk run
@@ -4908,7 +5450,9 @@ function Client:get_bulk_sync_execution_logs(arguments, options) end
 function M.get_bulk_sync_execution_logs(arguments, options) end
 
 ---@class polytomic.arguments.get_bulk_sync_schedule
+---ID of the bulk sync
 ---@field sync_id string UUID, in the path
+---ID of the schedule
 ---@field schedule_id string UUID, in the path
 
 ---Fetch one bulk schedule
@@ -4936,7 +5480,9 @@ function Client:get_bulk_sync_schedule(arguments, options) end
 function M.get_bulk_sync_schedule(arguments, options) end
 
 ---@class polytomic.arguments.get_bulk_sync_schema
+---ID of the bulk sync
 ---@field id string UUID, in the path
+---ID of the schema at the source
 ---@field schema_id string in the path
 
 ---Fetch one configured schema
@@ -4960,15 +5506,21 @@ function Client:get_bulk_sync_schema(arguments, options) end
 function M.get_bulk_sync_schema(arguments, options) end
 
 ---@class polytomic.arguments.get_bulk_sync_schema_console_logs
+---ID of the bulk sync
 ---@field sync_id string UUID, in the path
+---ID of the run
 ---@field execution_id string UUID, in the path
+---ID of the schema
 ---@field schema_id string in the path
+---At most 50; more is cut to 50
 ---@field limit? integer in the query
+---Cursor: only entries newer than it
 ---@field after? string in the query
 
 ---Console lines for one schema of a bulk run
 ---
----`GET /api/bulk/syncs/{sync_id}/executions/{execution_id}/schemas/{schema_id}/consolelog`, user key
+---`GET /api/bulk/syncs/{sync_id}/executions/{execution_id}/schemas/{schema_id}/consolelog`, user
+---key
 ---@param arguments polytomic.arguments.get_bulk_sync_schema_console_logs
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ExecutionConsoleLogsResponse|nil data
@@ -4978,7 +5530,8 @@ function Client:get_bulk_sync_schema_console_logs(arguments, options) end
 
 ---Console lines for one schema of a bulk run
 ---
----`GET /api/bulk/syncs/{sync_id}/executions/{execution_id}/schemas/{schema_id}/consolelog`, user key
+---`GET /api/bulk/syncs/{sync_id}/executions/{execution_id}/schemas/{schema_id}/consolelog`, user
+---key
 ---@param arguments polytomic.arguments.get_bulk_sync_schema_console_logs
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ExecutionConsoleLogsResponse|nil data
@@ -4987,7 +5540,9 @@ function Client:get_bulk_sync_schema_console_logs(arguments, options) end
 function M.get_bulk_sync_schema_console_logs(arguments, options) end
 
 ---@class polytomic.arguments.get_bulk_sync_source
+---ID of the connection
 ---@field id string UUID, in the path
+---true also lists the fields of each schema, which is slow for large sources
 ---@field include_fields? boolean in the query
 
 ---Schemas a connection offers as bulk source
@@ -5015,6 +5570,7 @@ function Client:get_bulk_sync_source(arguments, options) end
 function M.get_bulk_sync_source(arguments, options) end
 
 ---@class polytomic.arguments.get_bulk_sync_status
+---ID of the bulk sync
 ---@field id string UUID, in the path
 
 ---Current and last run of a bulk sync
@@ -5038,6 +5594,7 @@ function Client:get_bulk_sync_status(arguments, options) end
 function M.get_bulk_sync_status(arguments, options) end
 
 ---@class polytomic.arguments.get_connect_session
+---The token of the session, as connect_connection returned it
 ---@field token string in the query, write-only
 
 ---Details behind a Connect link, authorised by its token
@@ -5065,6 +5622,7 @@ function Client:get_connect_session(arguments, options) end
 function M.get_connect_session(arguments, options) end
 
 ---@class polytomic.arguments.get_connection
+---ID of the connection
 ---@field id string UUID, in the path
 
 ---Fetch one connection
@@ -5092,9 +5650,13 @@ function Client:get_connection(arguments, options) end
 function M.get_connection(arguments, options) end
 
 ---@class polytomic.arguments.get_connection_ingest_console_logs
+---ID of the connection
 ---@field connection_id string UUID, in the path
+---Only lines of this bulk sync
 ---@field sync_id? string in the query
+---At most 50; more is cut to 50
 ---@field limit? integer in the query
+---Cursor: only entries newer than it
 ---@field after? string in the query
 
 ---Newest console lines of a connection's ingestion
@@ -5118,6 +5680,7 @@ function Client:get_connection_ingest_console_logs(arguments, options) end
 function M.get_connection_ingest_console_logs(arguments, options) end
 
 ---@class polytomic.arguments.get_connection_parameter_values
+---ID of the connection
 ---@field id string UUID, in the path
 
 ---Completion values for a saved connection
@@ -5141,6 +5704,7 @@ function Client:get_connection_parameter_values(arguments, options) end
 function M.get_connection_parameter_values(arguments, options) end
 
 ---@class polytomic.arguments.get_connection_proxy_info
+---ID of the connection
 ---@field id string UUID, in the path
 
 ---Limits and rules of a connection's proxy
@@ -5168,6 +5732,7 @@ function Client:get_connection_proxy_info(arguments, options) end
 function M.get_connection_proxy_info(arguments, options) end
 
 ---@class polytomic.arguments.get_connection_proxy_settings
+---ID of the connection
 ---@field id string UUID, in the path
 
 ---Whether the proxy of a connection is on
@@ -5195,9 +5760,11 @@ function Client:get_connection_proxy_settings(arguments, options) end
 function M.get_connection_proxy_settings(arguments, options) end
 
 ---@class polytomic.arguments.get_connection_type_parameter_values
+---An ID from list_connection_types, such as postgresql
 ---@field type string in the path
 ---@field connection_id? string|polytomic.Null UUID
 ---@field field string
+---Values chosen so far, on which others depend
 ---@field parameters? table<string, any>|polytomic.Null write-only
 ---@field query? string|polytomic.Null
 
@@ -5226,6 +5793,7 @@ function Client:get_connection_type_parameter_values(arguments, options) end
 function M.get_connection_type_parameter_values(arguments, options) end
 
 ---@class polytomic.arguments.get_connection_type_schema
+---Type of connection, such as postgresql or salesforce
 ---@field id string in the path
 
 ---JSON Schema of a connection type (bare, no envelope)
@@ -5249,6 +5817,7 @@ function Client:get_connection_type_schema(arguments, options) end
 function M.get_connection_type_schema(arguments, options) end
 
 ---@class polytomic.arguments.get_connection_usage
+---ID of the connection
 ---@field id string UUID, in the path
 
 ---API calls a connection made in the last 24 hours, by sync where known
@@ -5302,6 +5871,7 @@ function Client:get_current_org(arguments, options) end
 function M.get_current_org(arguments, options) end
 
 ---@class polytomic.arguments.get_current_org_user
+---ID of the user
 ---@field id string UUID, in the path
 
 ---Fetch a user of the caller's organization
@@ -5325,7 +5895,9 @@ function Client:get_current_org_user(arguments, options) end
 function M.get_current_org_user(arguments, options) end
 
 ---@class polytomic.arguments.get_enrichment_input_fields
+---ID of the connection that enriches
 ---@field connection_id string UUID, in the path
+---The proposed configuration of the enrichment
 ---@field configuration? table<string, any>|polytomic.Null
 
 ---Input field sets an enricher accepts
@@ -5349,6 +5921,7 @@ function Client:get_enrichment_input_fields(arguments, options) end
 function M.get_enrichment_input_fields(arguments, options) end
 
 ---@class polytomic.arguments.get_entity
+---UUID of a sync, run, model, connection, user, Harbor and so on
 ---@field id string UUID, in the path
 
 ---Resolve a UUID to its resource
@@ -5398,13 +5971,15 @@ function Client:get_global_error_subscribers(arguments, options) end
 function M.get_global_error_subscribers(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
 
 ---Fetch a Harbor
 ---
 ---`GET /api/harbors/{harbor_id}`, any key
 ---
----Note: after create_harbor poll until the status is ready; after provisioning_failed the server tries again by itself
+---Note: after create_harbor poll until the status is ready; after provisioning_failed the server
+---tries again by itself
 ---@param arguments polytomic.arguments.get_harbor
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborResponse|nil data
@@ -5416,7 +5991,8 @@ function Client:get_harbor(arguments, options) end
 ---
 ---`GET /api/harbors/{harbor_id}`, any key
 ---
----Note: after create_harbor poll until the status is ready; after provisioning_failed the server tries again by itself
+---Note: after create_harbor poll until the status is ready; after provisioning_failed the server
+---tries again by itself
 ---@param arguments polytomic.arguments.get_harbor
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborResponse|nil data
@@ -5425,14 +6001,18 @@ function Client:get_harbor(arguments, options) end
 function M.get_harbor(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_action_execution
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---From prepare_harbor_action
 ---@field execution_id string UUID, in the path
 
 ---Outcome of an action that was run
 ---
 ---`GET /api/harbors/{harbor_id}/action-executions/{execution_id}`, any key
 ---
----Note: poll until succeeded, failed or unknown; unknown is final: the change may have happened; 404 does not prove that nothing happened; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: poll until succeeded, failed or unknown; unknown is final: the change may have happened;
+---404 does not prove that nothing happened; with a Harbor key each call needs a new UUID in
+---X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.get_harbor_action_execution
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborActionExecutionResponse|nil data
@@ -5444,7 +6024,9 @@ function Client:get_harbor_action_execution(arguments, options) end
 ---
 ---`GET /api/harbors/{harbor_id}/action-executions/{execution_id}`, any key
 ---
----Note: poll until succeeded, failed or unknown; unknown is final: the change may have happened; 404 does not prove that nothing happened; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: poll until succeeded, failed or unknown; unknown is final: the change may have happened;
+---404 does not prove that nothing happened; with a Harbor key each call needs a new UUID in
+---X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.get_harbor_action_execution
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborActionExecutionResponse|nil data
@@ -5453,6 +6035,7 @@ function Client:get_harbor_action_execution(arguments, options) end
 function M.get_harbor_action_execution(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_activity_event
+---ID of the event
 ---@field event_id string UUID, in the path
 
 ---One Harbor activity event
@@ -5480,16 +6063,21 @@ function Client:get_harbor_activity_event(arguments, options) end
 function M.get_harbor_activity_event(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_activity_session
+---ID of the session
 ---@field session_id string UUID, in the path
+---Default 50, at most 100
 ---@field limit? integer in the query
+---From pagination.next_page_token of the page before; expires 24 hours after the first page
 ---@field page_token? string in the query
+---By the time of recording; default asc
 ---@field order? "asc"|"desc" in the query
 
 ---Activity of one Harbor session
 ---
 ---`GET /api/organization/harbor-activity/sessions/{session_id}`, any key
 ---
----Note: for administrators of the organization; `history_truncated` tells that older events are gone
+---Note: for administrators of the organization; `history_truncated` tells that older events are
+---gone
 ---@param arguments polytomic.arguments.get_harbor_activity_session
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarboractivityapiHarborActivitySession|nil data
@@ -5501,7 +6089,8 @@ function Client:get_harbor_activity_session(arguments, options) end
 ---
 ---`GET /api/organization/harbor-activity/sessions/{session_id}`, any key
 ---
----Note: for administrators of the organization; `history_truncated` tells that older events are gone
+---Note: for administrators of the organization; `history_truncated` tells that older events are
+---gone
 ---@param arguments polytomic.arguments.get_harbor_activity_session
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarboractivityapiHarborActivitySession|nil data
@@ -5510,7 +6099,9 @@ function Client:get_harbor_activity_session(arguments, options) end
 function M.get_harbor_activity_session(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_authorized_schema
+---ID of the connection
 ---@field connection_id string UUID, in the path
+---ID of the schema
 ---@field schema_id string in the path
 
 ---One schema of an allowed connection
@@ -5534,7 +6125,9 @@ function Client:get_harbor_authorized_schema(arguments, options) end
 function M.get_harbor_authorized_schema(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_context
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the context document
 ---@field context_id string UUID, in the path
 
 ---Fetch a context document
@@ -5558,7 +6151,9 @@ function Client:get_harbor_context(arguments, options) end
 function M.get_harbor_context(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_context_draft
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the context document
 ---@field context_id string UUID, in the path
 
 ---Fetch the draft of a context document
@@ -5582,8 +6177,11 @@ function Client:get_harbor_context_draft(arguments, options) end
 function M.get_harbor_context_draft(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_context_version
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the context document
 ---@field context_id string UUID, in the path
+---ID of the version
 ---@field version_id string UUID, in the path
 
 ---Fetch one published version of a context document
@@ -5607,7 +6205,9 @@ function Client:get_harbor_context_version(arguments, options) end
 function M.get_harbor_context_version(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_saved_query
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the saved query; stays the same from version to version
 ---@field saved_query_id string UUID, in the path
 
 ---Fetch the published version of a saved query
@@ -5635,6 +6235,7 @@ function Client:get_harbor_saved_query(arguments, options) end
 function M.get_harbor_saved_query(arguments, options) end
 
 ---@class polytomic.arguments.get_harbor_status
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
 
 ---How fresh the datasets of a Harbor are, by pipeline
@@ -5688,7 +6289,15 @@ function Client:get_identity(arguments, options) end
 function M.get_identity(arguments, options) end
 
 ---@class polytomic.arguments.get_job
----@field type "createmodel"|"updatemodel"|"previewmodel"|"samplemodel"|"exportlogs"|"connectionproxy" in the path
+---Kind of job, as in the reply that began it; an unknown one is refused with 400
+---@field type in the path
+---| "createmodel"
+---| "updatemodel"
+---| "previewmodel"
+---| "samplemodel"
+---| "exportlogs"
+---| "connectionproxy"
+---ID of the job, from the reply that began it
 ---@field id string UUID, in the path
 
 ---Poll an asynchronous job
@@ -5716,7 +6325,9 @@ function Client:get_job(arguments, options) end
 function M.get_job(arguments, options) end
 
 ---@class polytomic.arguments.get_model
+---ID of the model
 ---@field id string UUID, in the path
+---true answers with a job instead; see get_job
 ---@field async? boolean in the query
 
 ---Fetch one model (async option)
@@ -5740,7 +6351,9 @@ function Client:get_model(arguments, options) end
 function M.get_model(arguments, options) end
 
 ---@class polytomic.arguments.get_model_enrichment_source
+---ID of the connection
 ---@field id string UUID, in the path
+---Choices made so far, by configuration field; narrow what can follow
 ---@field params? table<string, string[]> in the query
 
 ---Enrichment options of a connection
@@ -5794,6 +6407,7 @@ function Client:get_operation_search_availability(arguments, options) end
 function M.get_operation_search_availability(arguments, options) end
 
 ---@class polytomic.arguments.get_org
+---ID of the organization
 ---@field id string UUID, in the path
 
 ---Fetch an organization by id
@@ -5821,6 +6435,7 @@ function Client:get_org(arguments, options) end
 function M.get_org(arguments, options) end
 
 ---@class polytomic.arguments.get_partner_entity
+---UUID of anything in an organization of the partner
 ---@field id string UUID, in the path
 
 ---Resolve a UUID across partner orgs
@@ -5848,6 +6463,7 @@ function Client:get_partner_entity(arguments, options) end
 function M.get_partner_entity(arguments, options) end
 
 ---@class polytomic.arguments.get_policy
+---ID of the policy
 ---@field id string UUID, in the path
 
 ---Fetch a policy
@@ -5871,14 +6487,17 @@ function Client:get_policy(arguments, options) end
 function M.get_policy(arguments, options) end
 
 ---@class polytomic.arguments.get_query
+---ID from run_query or execute_harbor_saved_query
 ---@field id string UUID, in the path
+---Token from links.next or links.previous; opaque
 ---@field page? string in the query
 
 ---Poll a query and page its results
 ---
 ---`GET /api/queries/{id}`, user key
 ---
----Note: poll until the status is done, failed or unknown; only its creator may read it, others get 404; results are kept until `expires`
+---Note: poll until the status is done, failed or unknown; only its creator may read it, others get
+---404; results are kept until `expires`
 ---@param arguments polytomic.arguments.get_query
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RunQueryResult|nil data
@@ -5890,7 +6509,8 @@ function Client:get_query(arguments, options) end
 ---
 ---`GET /api/queries/{id}`, user key
 ---
----Note: poll until the status is done, failed or unknown; only its creator may read it, others get 404; results are kept until `expires`
+---Note: poll until the status is done, failed or unknown; only its creator may read it, others get
+---404; results are kept until `expires`
 ---@param arguments polytomic.arguments.get_query
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RunQueryResult|nil data
@@ -5921,7 +6541,9 @@ function Client:get_record_logging(arguments, options) end
 function M.get_record_logging(arguments, options) end
 
 ---@class polytomic.arguments.get_record_view_link_capabilities
+---ID of the connection
 ---@field connection_id string in the query
+---ID of the schema
 ---@field schema_id string in the query
 
 ---What record view links support for a schema
@@ -5945,6 +6567,7 @@ function Client:get_record_view_link_capabilities(arguments, options) end
 function M.get_record_view_link_capabilities(arguments, options) end
 
 ---@class polytomic.arguments.get_role
+---ID of the role
 ---@field id string UUID, in the path
 
 ---Fetch a role
@@ -5968,7 +6591,9 @@ function Client:get_role(arguments, options) end
 function M.get_role(arguments, options) end
 
 ---@class polytomic.arguments.get_schema
+---ID of the connection
 ---@field id string UUID, in the path
+---schema.table for a database, the object's name elsewhere
 ---@field schema_id string in the path
 
 ---Fetch one source schema
@@ -5996,7 +6621,9 @@ function Client:get_schema(arguments, options) end
 function M.get_schema(arguments, options) end
 
 ---@class polytomic.arguments.get_schema_records
+---ID of the connection
 ---@field id string UUID, in the path
+---ID of the schema
 ---@field schema_id string in the path
 
 ---Sample rows of a source schema
@@ -6024,6 +6651,7 @@ function Client:get_schema_records(arguments, options) end
 function M.get_schema_records(arguments, options) end
 
 ---@class polytomic.arguments.get_schemas_status
+---ID of the connection
 ---@field id string UUID, in the path
 
 ---Schema cache refresh state
@@ -6047,6 +6675,7 @@ function Client:get_schemas_status(arguments, options) end
 function M.get_schemas_status(arguments, options) end
 
 ---@class polytomic.arguments.get_sync
+---ID of the model sync
 ---@field id string UUID, in the path
 
 ---Fetch one model sync
@@ -6070,6 +6699,7 @@ function Client:get_sync(arguments, options) end
 function M.get_sync(arguments, options) end
 
 ---@class polytomic.arguments.get_sync_error_handling
+---ID of the model sync
 ---@field id string UUID, in the path
 
 ---Read how failures of a model sync are handled
@@ -6093,7 +6723,9 @@ function Client:get_sync_error_handling(arguments, options) end
 function M.get_sync_error_handling(arguments, options) end
 
 ---@class polytomic.arguments.get_sync_execution
+---ID of the model sync
 ---@field sync_id string UUID, in the path
+---ID of the run
 ---@field id string UUID, in the path
 
 ---Fetch one model sync run
@@ -6121,9 +6753,13 @@ function Client:get_sync_execution(arguments, options) end
 function M.get_sync_execution(arguments, options) end
 
 ---@class polytomic.arguments.get_sync_execution_console_logs
+---ID of the model sync
 ---@field sync_id string UUID, in the path
+---ID of the run
 ---@field id string UUID, in the path
+---At most 50; more is cut to 50
 ---@field limit? integer in the query
+---Cursor: only entries newer than it
 ---@field after? string in the query
 
 ---Newest console lines of a model run
@@ -6147,8 +6783,11 @@ function Client:get_sync_execution_console_logs(arguments, options) end
 function M.get_sync_execution_console_logs(arguments, options) end
 
 ---@class polytomic.arguments.get_sync_execution_log_urls
+---ID of the model sync
 ---@field sync_id string UUID, in the path
+---ID of the run
 ---@field id string UUID, in the path
+---Kind of log
 ---@field type polytomic.ExecutionLogType in the path
 
 ---Signed log URLs by category
@@ -6176,16 +6815,21 @@ function Client:get_sync_execution_log_urls(arguments, options) end
 function M.get_sync_execution_log_urls(arguments, options) end
 
 ---@class polytomic.arguments.get_sync_execution_logs
+---ID of the model sync
 ---@field sync_id string UUID, in the path
+---ID of the run
 ---@field id string UUID, in the path
+---Kind of log
 ---@field type polytomic.ExecutionLogType in the path
+---Name of the log file
 ---@field filename string in the path
 
 ---Signed URL of one log file, in the Location header
 ---
 ---`GET /api/syncs/{sync_id}/executions/{id}/{type}/{filename}`, user key
 ---
----Note: answers 302 with an empty body; the signed URL in Location opens without a key and expires soon
+---Note: answers 302 with an empty body; the signed URL in Location opens without a key and expires
+---soon
 ---@param arguments polytomic.arguments.get_sync_execution_logs
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Redirect|nil data
@@ -6197,7 +6841,8 @@ function Client:get_sync_execution_logs(arguments, options) end
 ---
 ---`GET /api/syncs/{sync_id}/executions/{id}/{type}/{filename}`, user key
 ---
----Note: answers 302 with an empty body; the signed URL in Location opens without a key and expires soon
+---Note: answers 302 with an empty body; the signed URL in Location opens without a key and expires
+---soon
 ---@param arguments polytomic.arguments.get_sync_execution_logs
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Redirect|nil data
@@ -6206,7 +6851,9 @@ function Client:get_sync_execution_logs(arguments, options) end
 function M.get_sync_execution_logs(arguments, options) end
 
 ---@class polytomic.arguments.get_sync_execution_logs_index
+---ID of the model sync
 ---@field sync_id string UUID, in the path
+---ID of the run
 ---@field id string UUID, in the path
 
 ---Which record logs a model sync run has, with their counts
@@ -6252,7 +6899,9 @@ function Client:get_sync_schedule_options(arguments, options) end
 function M.get_sync_schedule_options(arguments, options) end
 
 ---@class polytomic.arguments.get_sync_source
+---ID of the connection
 ---@field id string UUID, in the path
+---Choices made so far, by configuration field; narrow what can follow
 ---@field params? table<string, string[]> in the query
 
 ---Source options of a connection
@@ -6276,6 +6925,7 @@ function Client:get_sync_source(arguments, options) end
 function M.get_sync_source(arguments, options) end
 
 ---@class polytomic.arguments.get_sync_status
+---ID of the model sync
 ---@field id string UUID, in the path
 
 ---Current and last run of a model sync
@@ -6299,7 +6949,9 @@ function Client:get_sync_status(arguments, options) end
 function M.get_sync_status(arguments, options) end
 
 ---@class polytomic.arguments.get_sync_target_create_property
+---ID of the connection
 ---@field id string UUID, in the path
+---ID of a property of target_creation whose enum is true, see list_sync_targets
 ---@field property string in the path
 
 ---Valid values for a target-creation property
@@ -6327,7 +6979,9 @@ function Client:get_sync_target_create_property(arguments, options) end
 function M.get_sync_target_create_property(arguments, options) end
 
 ---@class polytomic.arguments.get_user
+---ID of the organization the user belongs to
 ---@field org_id string UUID, in the path
+---ID of the user
 ---@field id string UUID, in the path
 
 ---Fetch a user (partner)
@@ -6355,6 +7009,7 @@ function Client:get_user(arguments, options) end
 function M.get_user(arguments, options) end
 
 ---@class polytomic.arguments.get_webhook
+---ID of the webhook
 ---@field id string UUID, in the path
 
 ---Fetch a webhook
@@ -6378,7 +7033,9 @@ function Client:get_webhook(arguments, options) end
 function M.get_webhook(arguments, options) end
 
 ---@class polytomic.arguments.invite_harbor_user
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---Address the invitation goes to
 ---@field email string
 
 ---Invite a new Harbor-only user
@@ -6406,8 +7063,11 @@ function Client:invite_harbor_user(arguments, options) end
 function M.invite_harbor_user(arguments, options) end
 
 ---@class polytomic.arguments.list_bulk_sync_execution_statuses
+---true: every sync of the organization; sync_id is then ignored
 ---@field all? boolean in the query
+---true: active syncs only; sync_id is then ignored
 ---@field active? boolean in the query
+---IDs of bulk syncs
 ---@field sync_id? string[] UUID, in the query
 
 ---Latest per-schema state for several bulk syncs
@@ -6431,10 +7091,15 @@ function Client:list_bulk_sync_execution_statuses(arguments, options) end
 function M.list_bulk_sync_execution_statuses(arguments, options) end
 
 ---@class polytomic.arguments.list_bulk_sync_executions
+---ID of the bulk sync
 ---@field id string UUID, in the path
+---From pagination.next_page_token of the page before
 ---@field page_token? string in the query
+---true: finished runs only, the latest change first
 ---@field only_terminal? boolean in the query
+---true: oldest first; default newest first
 ---@field ascending? boolean in the query
+---At most 100
 ---@field limit? integer in the query
 
 ---Page through runs of a bulk sync
@@ -6458,6 +7123,7 @@ function Client:list_bulk_sync_executions(arguments, options) end
 function M.list_bulk_sync_executions(arguments, options) end
 
 ---@class polytomic.arguments.list_bulk_sync_schedules
+---ID of the bulk sync
 ---@field sync_id string UUID, in the path
 
 ---List a bulk sync's schedules
@@ -6485,7 +7151,9 @@ function Client:list_bulk_sync_schedules(arguments, options) end
 function M.list_bulk_sync_schedules(arguments, options) end
 
 ---@class polytomic.arguments.list_bulk_sync_schemas
+---ID of the bulk sync
 ---@field id string UUID, in the path
+---enabled = "true" or "false" gives only enabled or only disabled schemas
 ---@field filters? table<string, string> in the query
 
 ---List schemas configured on a bulk sync
@@ -6509,8 +7177,11 @@ function Client:list_bulk_sync_schemas(arguments, options) end
 function M.list_bulk_sync_schemas(arguments, options) end
 
 ---@class polytomic.arguments.list_bulk_syncs
+---true: active ones only; false: paused ones only; both when left out
 ---@field active? boolean in the query
+---The page to give, from the reply before; the first one when left out
 ---@field page_token? string in the query
+---How many items a page may have
 ---@field limit? integer in the query
 
 ---List bulk syncs (page_token and limit are described in prose only)
@@ -6630,10 +7301,15 @@ function Client:list_event_types(arguments, options) end
 function M.list_event_types(arguments, options) end
 
 ---@class polytomic.arguments.list_events
+---For system callers only; others always get their own organization
 ---@field organization_id? string UUID, in the query
+---One event type, see list_event_types
 ---@field type? string in the query
+---Only events created after this time
 ---@field starting_after? string RFC 3339, in the query
+---Only events created before this time
 ---@field ending_before? string RFC 3339, in the query
+---Default 10, at most 100
 ---@field limit? integer in the query
 
 ---List recent events
@@ -6661,9 +7337,13 @@ function Client:list_events(arguments, options) end
 function M.list_events(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_actions
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---Only actions whose schema or operation matches
 ---@field search? string in the query
+---How many items a page may have
 ---@field limit? integer in the query
+---From pagination.next_page_token of the page before; keep search the same
 ---@field page_token? string in the query
 
 ---List the actions a Harbor allows
@@ -6691,18 +7371,31 @@ function Client:list_harbor_actions(arguments, options) end
 function M.list_harbor_actions(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_activity
+---Inclusive, by the time of recording
 ---@field start_time string RFC 3339, in the query
+---Exclusive; at most 90 days after start_time
 ---@field end_time string RFC 3339, in the query
+---Default 50, at most 100
 ---@field limit? integer in the query
+---From pagination.next_page_token of the page before; expires 24 hours after the first page
 ---@field page_token? string in the query
+---By the time of recording; default desc
 ---@field order? "asc"|"desc" in the query
+---Only events of these Harbors
 ---@field harbor_id? string[] in the query
+---Only events of these types
 ---@field event_type? string[] in the query
+---Only events of these outcomes
 ---@field outcome? string[] in the query
+---Only events of these operation IDs
 ---@field operation_id? string[] in the query
+---Only events of these sessions
 ---@field session_id? string[] in the query
+---Only events of these actors
 ---@field actor_id? string[] in the query
+---Only events of these credentials
 ---@field credential_id? string[] in the query
+---Only events of these connections
 ---@field connection_id? string[] in the query
 
 ---Harbor activity events in a time window
@@ -6730,7 +7423,9 @@ function Client:list_harbor_activity(arguments, options) end
 function M.list_harbor_activity(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_authorized_connections
+---How many items a page may have
 ---@field limit? integer in the query
+---From pagination.next_page_token of the page before
 ---@field page_token? string in the query
 
 ---Connections this Harbor credential may use
@@ -6754,8 +7449,11 @@ function Client:list_harbor_authorized_connections(arguments, options) end
 function M.list_harbor_authorized_connections(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_authorized_schemas
+---ID of the connection
 ---@field connection_id string UUID, in the path
+---How many items a page may have
 ---@field limit? integer in the query
+---From pagination.next_page_token of the page before
 ---@field page_token? string in the query
 
 ---Schemas of an allowed connection
@@ -6779,8 +7477,11 @@ function Client:list_harbor_authorized_schemas(arguments, options) end
 function M.list_harbor_authorized_schemas(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_context_drafts
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---Default and at most 50
 ---@field limit? integer in the query
+---From pagination.next_page_token of the page before
 ---@field page_token? string in the query
 
 ---List the drafts of context documents, without their text
@@ -6804,9 +7505,13 @@ function Client:list_harbor_context_drafts(arguments, options) end
 function M.list_harbor_context_drafts(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_context_versions
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the context document
 ---@field context_id string UUID, in the path
+---Default and at most 50
 ---@field limit? integer in the query
+---From pagination.next_page_token of the page before
 ---@field page_token? string in the query
 
 ---List the published versions of a context document, without their text
@@ -6834,8 +7539,11 @@ function Client:list_harbor_context_versions(arguments, options) end
 function M.list_harbor_context_versions(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_contexts
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---Default and at most 50
 ---@field limit? integer in the query
+---From pagination.next_page_token of the page before
 ---@field page_token? string in the query
 
 ---List the context documents of a Harbor, without their text
@@ -6859,8 +7567,11 @@ function Client:list_harbor_contexts(arguments, options) end
 function M.list_harbor_contexts(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_keys
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---Default and at most 50
 ---@field limit? integer in the query
+---From pagination.next_page_token of the page before
 ---@field page_token? string in the query
 
 ---List the active keys of a Harbor, masked
@@ -6884,15 +7595,19 @@ function Client:list_harbor_keys(arguments, options) end
 function M.list_harbor_keys(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_saved_queries
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---How many items a page may have
 ---@field limit? integer in the query
+---From pagination.next_page_token of the page before
 ---@field page_token? string in the query
 
 ---List the published saved queries of a Harbor
 ---
 ---`GET /api/harbors/{harbor_id}/saved-queries`, any key
 ---
----Note: for managed Harbors only; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: for managed Harbors only; with a Harbor key each call needs a new UUID in
+---X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.list_harbor_saved_queries
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborSavedQueryMetadataResponse[]|nil data
@@ -6904,7 +7619,8 @@ function Client:list_harbor_saved_queries(arguments, options) end
 ---
 ---`GET /api/harbors/{harbor_id}/saved-queries`, any key
 ---
----Note: for managed Harbors only; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: for managed Harbors only; with a Harbor key each call needs a new UUID in
+---X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.list_harbor_saved_queries
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborSavedQueryMetadataResponse[]|nil data
@@ -6913,8 +7629,11 @@ function Client:list_harbor_saved_queries(arguments, options) end
 function M.list_harbor_saved_queries(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_saved_query_drafts
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---How many items a page may have
 ---@field limit? integer in the query
+---From pagination.next_page_token of the page before
 ---@field page_token? string in the query
 
 ---List the drafts of saved queries
@@ -6942,8 +7661,11 @@ function Client:list_harbor_saved_query_drafts(arguments, options) end
 function M.list_harbor_saved_query_drafts(arguments, options) end
 
 ---@class polytomic.arguments.list_harbor_users
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---Default and at most 50
 ---@field limit? integer in the query
+---From pagination.next_page_token of the page before
 ---@field page_token? string in the query
 
 ---List the Harbor-only users of a Harbor
@@ -6967,7 +7689,9 @@ function Client:list_harbor_users(arguments, options) end
 function M.list_harbor_users(arguments, options) end
 
 ---@class polytomic.arguments.list_harbors
+---Default and at most 50
 ---@field limit? integer in the query
+---From pagination.next_page_token of the page before
 ---@field page_token? string in the query
 
 ---List Harbors
@@ -6995,7 +7719,9 @@ function Client:list_harbors(arguments, options) end
 function M.list_harbors(arguments, options) end
 
 ---@class polytomic.arguments.list_models
+---The page to give, from the reply before; the first one when left out
 ---@field page_token? string in the query
+---How many items a page may have
 ---@field limit? integer in the query
 
 ---List models (page_token and limit are described in prose only)
@@ -7019,7 +7745,9 @@ function Client:list_models(arguments, options) end
 function M.list_models(arguments, options) end
 
 ---@class polytomic.arguments.list_org_shared_connections
+---ID of the organization that owns the parent connection
 ---@field org_id string UUID, in the path
+---ID of the parent connection
 ---@field connection_id string UUID, in the path
 
 ---Shared copies, partner view
@@ -7117,6 +7845,7 @@ function Client:list_roles(arguments, options) end
 function M.list_roles(arguments, options) end
 
 ---@class polytomic.arguments.list_shared_connections
+---ID of the parent connection
 ---@field id string UUID, in the path
 
 ---Shared copies of an own-org connection
@@ -7140,9 +7869,12 @@ function Client:list_shared_connections(arguments, options) end
 function M.list_shared_connections(arguments, options) end
 
 ---@class polytomic.arguments.list_sync_executions
+---ID of the model sync
 ---@field sync_id string UUID, in the path
+---From pagination.next_page_token of the page before
 ---@field page_token? string in the query
 ---@field only_completed? boolean in the query
+---true: oldest first
 ---@field ascending? boolean in the query
 
 ---Page through runs of a model sync
@@ -7166,7 +7898,9 @@ function Client:list_sync_executions(arguments, options) end
 function M.list_sync_executions(arguments, options) end
 
 ---@class polytomic.arguments.list_sync_source_fields
+---ID of the connection
 ---@field id string UUID, in the path
+---The source configuration, as for get_sync_source
 ---@field params? table<string, string[]> in the query
 
 ---Fields for a source configuration
@@ -7190,9 +7924,13 @@ function Client:list_sync_source_fields(arguments, options) end
 function M.list_sync_source_fields(arguments, options) end
 
 ---@class polytomic.arguments.list_sync_target_fields
+---ID of the connection
 ---@field id string UUID, in the path
+---ID of the target object, such as schema.table; not together with properties
 ---@field target? string in the query, not together with properties
+---true first refreshes the cached schema of the target; ignored with properties
 ---@field refresh? boolean in the query
+---Creation properties of a target that is not there yet, as list_sync_targets names them
 ---@field properties? table<string, string[]> in the query
 
 ---Fields of a target object
@@ -7220,7 +7958,9 @@ function Client:list_sync_target_fields(arguments, options) end
 function M.list_sync_target_fields(arguments, options) end
 
 ---@class polytomic.arguments.list_sync_targets
+---ID of the connection
 ---@field id string UUID, in the path
+---true adds the valid values of enum properties to the reply
 ---@field include_target_creation_values? boolean in the query
 
 ---Target objects of a connection
@@ -7244,10 +7984,15 @@ function Client:list_sync_targets(arguments, options) end
 function M.list_sync_targets(arguments, options) end
 
 ---@class polytomic.arguments.list_syncs
+---true: active ones only; false: paused ones only
 ---@field active? boolean in the query
+---Only syncs of this mode
 ---@field mode? polytomic.ModelsyncSyncTargetMode in the query
+---Only syncs that write to this connection
 ---@field target_connection_id? string UUID, in the query
+---From pagination.next_page_token of the page before
 ---@field page_token? string in the query
+---Default and at most 50
 ---@field limit? integer in the query
 
 ---Page through model syncs
@@ -7271,6 +8016,7 @@ function Client:list_syncs(arguments, options) end
 function M.list_syncs(arguments, options) end
 
 ---@class polytomic.arguments.list_users
+---ID of the organization whose users to list
 ---@field org_id string UUID, in the path
 
 ---Users of a given organization (partner)
@@ -7320,18 +8066,25 @@ function Client:list_webhooks(arguments, options) end
 function M.list_webhooks(arguments, options) end
 
 ---@class polytomic.arguments.lookup_harbor_action
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---As list_harbor_actions gives it
 ---@field connection_id string
+---The field and value that identify the record
 ---@field lookup polytomic.ActionLookup
+---As list_harbor_actions gives it
 ---@field operation_id string
+---As list_harbor_actions gives it
 ---@field schema_id string
+---IDs of the fields to return, at least one; all granted ones when left out
 ---@field fields? string[]|polytomic.Null
 
 ---Look up one record with a reading action
 ---
 ---`POST /api/harbors/{harbor_id}/actions/lookup`, any key
 ---
----Note: 404 for no record, 409 for several, 503 when the service fails; bodies over 256 KiB are refused; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: 404 for no record, 409 for several, 503 when the service fails; bodies over 256 KiB are
+---refused; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.lookup_harbor_action
 ---@param options? polytomic.CallOptions
 ---@return table<string, any>|nil data
@@ -7343,7 +8096,8 @@ function Client:lookup_harbor_action(arguments, options) end
 ---
 ---`POST /api/harbors/{harbor_id}/actions/lookup`, any key
 ---
----Note: 404 for no record, 409 for several, 503 when the service fails; bodies over 256 KiB are refused; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: 404 for no record, 409 for several, 503 when the service fails; bodies over 256 KiB are
+---refused; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.lookup_harbor_action
 ---@param options? polytomic.CallOptions
 ---@return table<string, any>|nil data
@@ -7352,7 +8106,9 @@ function Client:lookup_harbor_action(arguments, options) end
 function M.lookup_harbor_action(arguments, options) end
 
 ---@class polytomic.arguments.patch_bulk_sync_schemas
+---ID of the bulk sync
 ---@field id string UUID, in the path
+---Schemas to change, matched by id; the others stay as they are
 ---@field schemas? polytomic.BulkSchema[]|polytomic.Null
 
 ---Change some schemas of a bulk sync
@@ -7380,13 +8136,20 @@ function Client:patch_bulk_sync_schemas(arguments, options) end
 function M.patch_bulk_sync_schemas(arguments, options) end
 
 ---@class polytomic.arguments.patch_schema_field
+---ID of the connection
 ---@field connection_id string UUID, in the path
+---ID of the schema
 ---@field schema_id string in the path
+---ID of the field
 ---@field field_id string in the path
 ---@field definition? polytomic.TypesDefinition|polytomic.Null
+---Sample value shown in the app
 ---@field example? any
+---Label shown to people
 ---@field label? string|polytomic.Null
+---JSONPath into each source record, for document sources; empty clears it
 ---@field path? string|polytomic.Null
+---A change without definition drops the detailed type
 ---@field type? "string"|"number"|"boolean"|"datetime"|"array"|"object"|"binary"|polytomic.Null
 
 ---Change parts of one schema field
@@ -7414,18 +8177,26 @@ function Client:patch_schema_field(arguments, options) end
 function M.patch_schema_field(arguments, options) end
 
 ---@class polytomic.arguments.prepare_harbor_action
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---As list_harbor_actions gives it
 ---@field connection_id string
+---Values by field ID, JSON scalars only; fields left out stay as they are
 ---@field input table<string, any>
+---As list_harbor_actions gives it
 ---@field operation_id string
+---As list_harbor_actions gives it
 ---@field schema_id string
+---Required when describe_harbor_action lists lookup_fields, otherwise to be left out
 ---@field lookup? polytomic.ActionLookup|polytomic.Null
 
 ---Prepare a changing action
 ---
 ---`POST /api/harbors/{harbor_id}/actions/prepare`, any key
 ---
----Note: changes nothing yet: run it with execute_harbor_action within 15 minutes; what was submitted is kept encrypted for 90 days; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: changes nothing yet: run it with execute_harbor_action within 15 minutes; what was
+---submitted is kept encrypted for 90 days; with a Harbor key each call needs a new UUID in
+---X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.prepare_harbor_action
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborActionPreparation|nil data
@@ -7437,7 +8208,9 @@ function Client:prepare_harbor_action(arguments, options) end
 ---
 ---`POST /api/harbors/{harbor_id}/actions/prepare`, any key
 ---
----Note: changes nothing yet: run it with execute_harbor_action within 15 minutes; what was submitted is kept encrypted for 90 days; with a Harbor key each call needs a new UUID in X-Polytomic-Activity-Request-ID
+---Note: changes nothing yet: run it with execute_harbor_action within 15 minutes; what was
+---submitted is kept encrypted for 90 days; with a Harbor key each call needs a new UUID in
+---X-Polytomic-Activity-Request-ID
 ---@param arguments polytomic.arguments.prepare_harbor_action
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborActionPreparation|nil data
@@ -7446,16 +8219,22 @@ function Client:prepare_harbor_action(arguments, options) end
 function M.prepare_harbor_action(arguments, options) end
 
 ---@class polytomic.arguments.preview_model
+---true answers with a job instead; see get_job
 ---@field async? boolean in the query
 ---@field additional_fields? polytomic.ModelModelFieldRequest[]|polytomic.Null
+---What to read, such as a table or a query; keys by the connection's type
 ---@field configuration table<string, any>
+---ID of the connection that is read from
 ---@field connection_id string UUID
 ---@field enricher? polytomic.Enrichment|polytomic.Null
 ---@field fields? string[]|polytomic.Null
 ---@field identifier? string|polytomic.Null
 ---@field labels? string[]|polytomic.Null
+---Name of the model
 ---@field name string
+---ID of the organization it belongs to
 ---@field organization_id? string|polytomic.Null UUID
+---IDs of the permission policies that apply
 ---@field policies? string[]|polytomic.Null
 ---@field relations? polytomic.ModelRelation[]|polytomic.Null
 ---@field tracking_columns? string[]|polytomic.Null
@@ -7485,7 +8264,9 @@ function Client:preview_model(arguments, options) end
 function M.preview_model(arguments, options) end
 
 ---@class polytomic.arguments.promote_harbor_context_draft
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the context document
 ---@field context_id string UUID, in the path
 
 ---Publish the draft of a context document
@@ -7513,14 +8294,17 @@ function Client:promote_harbor_context_draft(arguments, options) end
 function M.promote_harbor_context_draft(arguments, options) end
 
 ---@class polytomic.arguments.publish_harbor_saved_query_draft
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the saved query; stays the same from version to version
 ---@field saved_query_id string UUID, in the path
 
 ---Validate and publish the draft of a saved query
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft/publish`, any key
 ---
----Note: for administrators of the organization; runs the query; 409 when the draft changed meanwhile
+---Note: for administrators of the organization; runs the query; 409 when the draft changed
+---meanwhile
 ---@param arguments polytomic.arguments.publish_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborSavedQueryResponse|nil data
@@ -7532,7 +8316,8 @@ function Client:publish_harbor_saved_query_draft(arguments, options) end
 ---
 ---`POST /api/harbors/{harbor_id}/saved-queries/{saved_query_id}/draft/publish`, any key
 ---
----Note: for administrators of the organization; runs the query; 409 when the draft changed meanwhile
+---Note: for administrators of the organization; runs the query; 409 when the draft changed
+---meanwhile
 ---@param arguments polytomic.arguments.publish_harbor_saved_query_draft
 ---@param options? polytomic.CallOptions
 ---@return polytomic.HarborSavedQueryResponse|nil data
@@ -7541,13 +8326,15 @@ function Client:publish_harbor_saved_query_draft(arguments, options) end
 function M.publish_harbor_saved_query_draft(arguments, options) end
 
 ---@class polytomic.arguments.refresh_schemas
+---ID of the connection
 ---@field id string UUID, in the path
 
 ---Start a schema cache refresh (202, Location)
 ---
 ---`POST /api/connections/{id}/schemas/refresh`, user key
 ---
----Note: asynchronous: poll get_schemas_status until `cache_status` is fresh; only for a healthy connection
+---Note: asynchronous: poll get_schemas_status until `cache_status` is fresh; only for a healthy
+---connection
 ---@param arguments polytomic.arguments.refresh_schemas
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -7559,7 +8346,8 @@ function Client:refresh_schemas(arguments, options) end
 ---
 ---`POST /api/connections/{id}/schemas/refresh`, user key
 ---
----Note: asynchronous: poll get_schemas_status until `cache_status` is fresh; only for a healthy connection
+---Note: asynchronous: poll get_schemas_status until `cache_status` is fresh; only for a healthy
+---connection
 ---@param arguments polytomic.arguments.refresh_schemas
 ---@param options? polytomic.CallOptions
 ---@return true|nil data
@@ -7568,15 +8356,19 @@ function Client:refresh_schemas(arguments, options) end
 function M.refresh_schemas(arguments, options) end
 
 ---@class polytomic.arguments.register_harbor_session
+---Name of the MCP client
 ---@field client_name? string|polytomic.Null
+---Version of the MCP client
 ---@field client_version? string|polytomic.Null
+---The client's own ID for its run
 ---@field external_run_id? string|polytomic.Null
 
 ---Open a Harbor agent session
 ---
 ---`POST /api/harbor/sessions`, any key
 ---
----Note: for an MCP service that signs its calls with the X-Polytomic-MCP-* headers; the reply holds a token
+---Note: for an MCP service that signs its calls with the X-Polytomic-MCP-* headers; the reply holds
+---a token
 ---@param arguments? polytomic.arguments.register_harbor_session
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RegisterHarborSessionResponse|nil data
@@ -7588,7 +8380,8 @@ function Client:register_harbor_session(arguments, options) end
 ---
 ---`POST /api/harbor/sessions`, any key
 ---
----Note: for an MCP service that signs its calls with the X-Polytomic-MCP-* headers; the reply holds a token
+---Note: for an MCP service that signs its calls with the X-Polytomic-MCP-* headers; the reply holds
+---a token
 ---@param arguments? polytomic.arguments.register_harbor_session
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RegisterHarborSessionResponse|nil data
@@ -7597,7 +8390,9 @@ function Client:register_harbor_session(arguments, options) end
 function M.register_harbor_session(arguments, options) end
 
 ---@class polytomic.arguments.reset_schema_primary_keys
+---ID of the connection
 ---@field connection_id string UUID, in the path
+---ID of the schema
 ---@field schema_id string in the path
 
 ---Drop primary-key overrides
@@ -7621,7 +8416,9 @@ function Client:reset_schema_primary_keys(arguments, options) end
 function M.reset_schema_primary_keys(arguments, options) end
 
 ---@class polytomic.arguments.resolve_harbor_source_mappings
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---At most 200 tables, answered in order
 ---@field sources? polytomic.HarborSourceReference[]|polytomic.Null
 
 ---Names of source tables and fields inside a Harbor
@@ -7645,14 +8442,17 @@ function Client:resolve_harbor_source_mappings(arguments, options) end
 function M.resolve_harbor_source_mappings(arguments, options) end
 
 ---@class polytomic.arguments.run_query
+---ID of the connection to query
 ---@field connection_id string UUID, in the path
+---The query to run
 ---@field query? string in the query
 
 ---Submit a query, get a task id
 ---
 ---`POST /api/connections/{connection_id}/query`, user key
 ---
----Note: asynchronous: poll get_query with the returned id; the SQL text travels as a query parameter, so it is part of the URL
+---Note: asynchronous: poll get_query with the returned id; the SQL text travels as a query
+---parameter, so it is part of the URL
 ---@param arguments polytomic.arguments.run_query
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RunQueryResult|nil data
@@ -7664,7 +8464,8 @@ function Client:run_query(arguments, options) end
 ---
 ---`POST /api/connections/{connection_id}/query`, user key
 ---
----Note: asynchronous: poll get_query with the returned id; the SQL text travels as a query parameter, so it is part of the URL
+---Note: asynchronous: poll get_query with the returned id; the SQL text travels as a query
+---parameter, so it is part of the URL
 ---@param arguments polytomic.arguments.run_query
 ---@param options? polytomic.CallOptions
 ---@return polytomic.RunQueryResult|nil data
@@ -7673,7 +8474,9 @@ function Client:run_query(arguments, options) end
 function M.run_query(arguments, options) end
 
 ---@class polytomic.arguments.sample_model
+---ID of the model
 ---@field id string UUID, in the path
+---true answers with a job; without it the sample must be ready within 10 seconds
 ---@field async? boolean in the query
 
 ---Sample rows of a model (async option)
@@ -7701,11 +8504,17 @@ function Client:sample_model(arguments, options) end
 function M.sample_model(arguments, options) end
 
 ---@class polytomic.arguments.save_harbor_context_draft
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the context document
 ---@field context_id string UUID, in the path
+---At most 200 characters
 ---@field title string
+---Plain text, at most 20000 characters
 ---@field content string
+---At most 1000 characters
 ---@field description? string|polytomic.Null
+---Kept with the draft, copied to the published version
 ---@field change_note? string|polytomic.Null
 
 ---Create or replace the draft of a context document
@@ -7733,14 +8542,23 @@ function Client:save_harbor_context_draft(arguments, options) end
 function M.save_harbor_context_draft(arguments, options) end
 
 ---@class polytomic.arguments.save_harbor_saved_query_draft
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the saved query; stays the same from version to version
 ---@field saved_query_id string UUID, in the path
+---At most 200 characters
 ---@field name string
+---DuckDB SQL with {{name}} where a parameter belongs
 ---@field sql_template string
+---Copied to the published version
 ---@field change_note? string|polytomic.Null
+---At most 2000 characters
 ---@field description? string|polytomic.Null
+---Label of the owner, at most 200 characters
 ---@field owner? string|polytomic.Null
+---One declaration for each {{name}}
 ---@field parameters? polytomic.HarborSavedQueryParameter[]|polytomic.Null
+---Values by parameter name, used only to validate the draft
 ---@field validation_values? table<string, any>|polytomic.Null
 
 ---Create or replace the draft of a saved query
@@ -7768,15 +8586,19 @@ function Client:save_harbor_saved_query_draft(arguments, options) end
 function M.save_harbor_saved_query_draft(arguments, options) end
 
 ---@class polytomic.arguments.search_operations
+---One to three tasks in plain words
 ---@field queries string[]
+---Operations for each task: 1 to 10, default 5
 ---@field limit? integer|polytomic.Null
+---Only these, each as METHOD /api/path; not empty when given
 ---@field operationIds? string[]|polytomic.Null
 
 ---Find API operations from plain-language questions
 ---
 ---`POST /api/operations/search`, any key
 ---
----Note: each query counts: 12 a minute and 300 a day for an organization by default; 429 carries Retry-After; 503 when search is not set up
+---Note: each query counts: 12 a minute and 300 a day for an organization by default; 429 carries
+---Retry-After; 503 when search is not set up
 ---@param arguments polytomic.arguments.search_operations
 ---@param options? polytomic.CallOptions
 ---@return polytomic.SearchOperationsResponse|nil data
@@ -7788,7 +8610,8 @@ function Client:search_operations(arguments, options) end
 ---
 ---`POST /api/operations/search`, any key
 ---
----Note: each query counts: 12 a minute and 300 a day for an organization by default; 429 carries Retry-After; 503 when search is not set up
+---Note: each query counts: 12 a minute and 300 a day for an organization by default; 429 carries
+---Retry-After; 503 when search is not set up
 ---@param arguments polytomic.arguments.search_operations
 ---@param options? polytomic.CallOptions
 ---@return polytomic.SearchOperationsResponse|nil data
@@ -7797,6 +8620,7 @@ function Client:search_operations(arguments, options) end
 function M.search_operations(arguments, options) end
 
 ---@class polytomic.arguments.set_global_error_subscribers
+---All addresses; an empty list unsubscribes everyone
 ---@field emails? string[]|polytomic.Null
 
 ---Replace the error email list (no envelope)
@@ -7824,8 +8648,11 @@ function Client:set_global_error_subscribers(arguments, options) end
 function M.set_global_error_subscribers(arguments, options) end
 
 ---@class polytomic.arguments.set_schema_primary_keys
+---ID of the connection
 ---@field connection_id string UUID, in the path
+---ID of the schema
 ---@field schema_id string in the path
+---Fields of the key, in order; empty clears the override
 ---@field fields? polytomic.SchemaPrimaryKeyOverrideInput[]|polytomic.Null
 
 ---Override a schema's primary keys
@@ -7853,17 +8680,22 @@ function Client:set_schema_primary_keys(arguments, options) end
 function M.set_schema_primary_keys(arguments, options) end
 
 ---@class polytomic.arguments.start_bulk_sync
+---ID of the bulk sync
 ---@field id string UUID, in the path
 ---@field fetch_mode? polytomic.BulkFetchMode|polytomic.Null
+---How to run everything anew; not together with test
 ---@field resync_mode? polytomic.BulkResyncMode|polytomic.Null
+---IDs of the schemas to run; all enabled ones when empty
 ---@field schemas? string[]|polytomic.Null
+---true: a test with at most 5 records a schema; not together with resync_mode
 ---@field test? boolean|polytomic.Null
 
 ---Start a bulk sync run
 ---
 ---`POST /api/bulk/syncs/{id}/executions`, user key
 ---
----Note: answers before the run has ended: poll get_bulk_sync_execution; 409 while another run is in progress; reruns with `resync_mode` can be destructive
+---Note: answers before the run has ended: poll get_bulk_sync_execution; 409 while another run is in
+---progress; reruns with `resync_mode` can be destructive
 ---@param arguments polytomic.arguments.start_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncExecution|nil data
@@ -7875,7 +8707,8 @@ function Client:start_bulk_sync(arguments, options) end
 ---
 ---`POST /api/bulk/syncs/{id}/executions`, user key
 ---
----Note: answers before the run has ended: poll get_bulk_sync_execution; 409 while another run is in progress; reruns with `resync_mode` can be destructive
+---Note: answers before the run has ended: poll get_bulk_sync_execution; 409 while another run is in
+---progress; reruns with `resync_mode` can be destructive
 ---@param arguments polytomic.arguments.start_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncExecution|nil data
@@ -7884,9 +8717,13 @@ function Client:start_bulk_sync(arguments, options) end
 function M.start_bulk_sync(arguments, options) end
 
 ---@class polytomic.arguments.start_sync
+---ID of the model sync
 ---@field id string UUID, in the path
+---Values of the identity field of the records to sync; only for a sync with one identity mapping
 ---@field identities? string[]|polytomic.Null not together with source_identities
+---true reads everything from the source again, which can be slow and a load on it
 ---@field resync? boolean|polytomic.Null
+---Records to sync, each a list of source and value; at most 1000; not together with identities
 ---@field source_identities? polytomic.ModelSyncSourceIdentity[][]|polytomic.Null
 ---@field test? boolean|polytomic.Null
 
@@ -7915,8 +8752,11 @@ function Client:start_sync(arguments, options) end
 function M.start_sync(arguments, options) end
 
 ---@class polytomic.arguments.test_connection
+---Settings to try; laid over the saved ones when connection_id is given
 ---@field configuration table<string, any> write-only
+---Connection whose saved settings are the base
 ---@field connection_id? string|polytomic.Null UUID
+---Type of the connection
 ---@field type string
 
 ---Try a configuration without saving it
@@ -7944,7 +8784,9 @@ function Client:test_connection(arguments, options) end
 function M.test_connection(arguments, options) end
 
 ---@class polytomic.arguments.unassign_harbor_user
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the Harbor-only user
 ---@field user_id string UUID, in the path
 
 ---Take a Harbor from a Harbor-only user
@@ -7972,32 +8814,52 @@ function Client:unassign_harbor_user(arguments, options) end
 function M.unassign_harbor_user(arguments, options) end
 
 ---@class polytomic.arguments.update_bulk_sync
+---ID of the bulk sync to change
 ---@field id string UUID, in the path
+---false: its schedules do not start it, start_bulk_sync still does
 ---@field active? boolean|polytomic.Null
+---Further schedules; times are UTC
 ---@field additional_schedules? polytomic.BulkSyncAdditionalScheduleRequest[]|polytomic.Null
+---Whether fields found later on selected objects are synced; by default they are
 ---@field automatically_add_new_fields? polytomic.BulkDiscover|polytomic.Null
+---Whether objects found later are synced; by default they are not
 ---@field automatically_add_new_objects? polytomic.BulkDiscover|polytomic.Null
+---Overrides the default concurrency limit
 ---@field concurrency_limit? integer|polytomic.Null
+---Source records older than this are left out, in every schema
 ---@field data_cutoff_timestamp? string|polytomic.Null RFC 3339
+---Times are UTC
 ---@field default_schedule polytomic.BulkSyncDefaultScheduleRequest
+---Where and how to write; keys by the destination's type, see get_bulk_sync_destination
 ---@field destination_configuration table<string, any>
+---ID of the connection that is written to
 ---@field destination_connection_id string UUID
+---true: Polytomic adds no timestamp columns of its own
 ---@field disable_record_timestamps? boolean|polytomic.Null
 ---@field mode? polytomic.BulkSyncTargetMode|polytomic.Null
+---Name shown to people
 ---@field name string
+---Default enabled
 ---@field normalize_names? polytomic.BulkNormalizeNames|polytomic.Null
+---For partner keys only; other keys always mean their own organization
 ---@field organization_id? string|polytomic.Null UUID
+---IDs of the permission policies that apply
 ---@field policies? string[]|polytomic.Null UUID
+---Overrides the default concurrency limit of resyncs
 ---@field resync_concurrency_limit? integer|polytomic.Null
+---Schemas to sync, those not listed are disabled; left out or empty: unchanged
 ---@field schemas? polytomic.UpdateBulkSyncRequestSchemasItem[]|polytomic.Null
+---How to read; keys by the source's type
 ---@field source_configuration? table<string, any>|polytomic.Null
+---ID of the connection that is read from
 ---@field source_connection_id string UUID
 
 ---Replace a bulk sync's configuration
 ---
 ---`PUT /api/bulk/syncs/{id}`, user key
 ---
----Note: replaces the configuration as a whole: what is left out is cleared or reset; newer servers take it without `mode`
+---Note: replaces the configuration as a whole: what is left out is cleared or reset; newer servers
+---take it without `mode`
 ---@param arguments polytomic.arguments.update_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncResponse|nil data
@@ -8009,7 +8871,8 @@ function Client:update_bulk_sync(arguments, options) end
 ---
 ---`PUT /api/bulk/syncs/{id}`, user key
 ---
----Note: replaces the configuration as a whole: what is left out is cleared or reset; newer servers take it without `mode`
+---Note: replaces the configuration as a whole: what is left out is cleared or reset; newer servers
+---take it without `mode`
 ---@param arguments polytomic.arguments.update_bulk_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncResponse|nil data
@@ -8018,8 +8881,12 @@ function Client:update_bulk_sync(arguments, options) end
 function M.update_bulk_sync(arguments, options) end
 
 ---@class polytomic.arguments.update_bulk_sync_error_handling
+---ID of the bulk sync
 ---@field id string UUID, in the path
+---Lag at which a run fails: seconds, or items for a queue source such as S3; 0 clears it; left out:
+---unchanged
 ---@field ingestion_failure_threshold? integer|polytomic.Null
+---E-mail addresses told of failures; replaces the list, empty unsubscribes all; left out: unchanged
 ---@field subscribers? string[]|polytomic.Null
 
 ---Change how failures of a bulk sync are handled
@@ -8043,8 +8910,11 @@ function Client:update_bulk_sync_error_handling(arguments, options) end
 function M.update_bulk_sync_error_handling(arguments, options) end
 
 ---@class polytomic.arguments.update_bulk_sync_schedule
+---ID of the bulk sync
 ---@field sync_id string UUID, in the path
+---ID of the schedule
 ---@field schedule_id string UUID, in the path
+---The whole schedule; times are UTC
 ---@field schedule polytomic.BulkSyncScheduleApi
 
 ---Replace one bulk schedule
@@ -8072,14 +8942,23 @@ function Client:update_bulk_sync_schedule(arguments, options) end
 function M.update_bulk_sync_schedule(arguments, options) end
 
 ---@class polytomic.arguments.update_bulk_sync_schema
+---ID of the bulk sync
 ---@field id string UUID, in the path
+---ID of the schema at the source
 ---@field schema_id string in the path
+---Records older than this are left out
 ---@field data_cutoff_timestamp? string|polytomic.Null RFC 3339
+---true ignores the cutoff for this schema
 ---@field disable_data_cutoff? boolean|polytomic.Null
+---Whether runs include the schema
 ---@field enabled? boolean|polytomic.Null
+---Settings by field; left out or empty: every field is enabled
 ---@field fields? polytomic.UpdateBulkField[]|polytomic.Null
+---Which source rows are read
 ---@field filters? polytomic.BulkFilter[]|polytomic.Null
+---Source field that partitions the rows written
 ---@field partition_key? string|polytomic.Null
+---Source field that shows what changed since the run before
 ---@field tracking_field? string|polytomic.Null
 ---@field user_output_name? string|polytomic.Null
 
@@ -8108,21 +8987,30 @@ function Client:update_bulk_sync_schema(arguments, options) end
 function M.update_bulk_sync_schema(arguments, options) end
 
 ---@class polytomic.arguments.update_connection
+---ID of the connection
 ---@field id string UUID, in the path
+---All settings and credentials; what is left out is cleared
 ---@field configuration table<string, any> write-only
+---Overrides how often the health is checked
 ---@field healthcheck_interval? string|polytomic.Null
+---Name of the connection
 ---@field name string
+---ID of the organization it belongs to
 ---@field organization_id? string|polytomic.Null UUID
+---IDs of the permission policies that apply
 ---@field policies? string[]|polytomic.Null UUID
 ---@field reconnect? boolean|polytomic.Null
+---An ID from list_connection_types, such as postgresql
 ---@field type? string|polytomic.Null
+---Whether to check the configuration
 ---@field validate? boolean|polytomic.Null
 
 ---Replace a connection's configuration
 ---
 ---`PUT /api/connections/{id}`, user key
 ---
----Note: replaces `configuration` as a whole, keys left out are cleared, and tries it at the service; runs in progress keep the old one; 409 for a connection that a managed Harbor owns
+---Note: replaces `configuration` as a whole, keys left out are cleared, and tries it at the
+---service; runs in progress keep the old one; 409 for a connection that a managed Harbor owns
 ---@param arguments polytomic.arguments.update_connection
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CreateConnectionResponseSchema|nil data
@@ -8134,7 +9022,8 @@ function Client:update_connection(arguments, options) end
 ---
 ---`PUT /api/connections/{id}`, user key
 ---
----Note: replaces `configuration` as a whole, keys left out are cleared, and tries it at the service; runs in progress keep the old one; 409 for a connection that a managed Harbor owns
+---Note: replaces `configuration` as a whole, keys left out are cleared, and tries it at the
+---service; runs in progress keep the old one; 409 for a connection that a managed Harbor owns
 ---@param arguments polytomic.arguments.update_connection
 ---@param options? polytomic.CallOptions
 ---@return polytomic.CreateConnectionResponseSchema|nil data
@@ -8143,14 +9032,17 @@ function Client:update_connection(arguments, options) end
 function M.update_connection(arguments, options) end
 
 ---@class polytomic.arguments.update_connection_proxy_settings
+---ID of the connection
 ---@field id string UUID, in the path
+---Whether call_connection_proxy may use the connection
 ---@field enabled boolean
 
 ---Switch the proxy of a connection on or off
 ---
 ---`PUT /api/connections/{id}/proxy/settings`, any key
 ---
----Note: the setting lives on the parent of a shared connection, which the caller must be allowed to edit; 400 when the type has no proxy
+---Note: the setting lives on the parent of a shared connection, which the caller must be allowed to
+---edit; 400 when the type has no proxy
 ---@param arguments polytomic.arguments.update_connection_proxy_settings
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionProxySettingsResponse|nil data
@@ -8162,7 +9054,8 @@ function Client:update_connection_proxy_settings(arguments, options) end
 ---
 ---`PUT /api/connections/{id}/proxy/settings`, any key
 ---
----Note: the setting lives on the parent of a shared connection, which the caller must be allowed to edit; 400 when the type has no proxy
+---Note: the setting lives on the parent of a shared connection, which the caller must be allowed to
+---edit; 400 when the type has no proxy
 ---@param arguments polytomic.arguments.update_connection_proxy_settings
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ConnectionProxySettingsResponse|nil data
@@ -8171,8 +9064,11 @@ function Client:update_connection_proxy_settings(arguments, options) end
 function M.update_connection_proxy_settings(arguments, options) end
 
 ---@class polytomic.arguments.update_current_org_user
+---ID of the user to change
 ---@field id string UUID, in the path
+---Deprecated: the name of one role; not together with role_ids
 ---@field role? string|polytomic.Null not together with role_ids, deprecated
+---IDs of the permission roles to give; at least one when given
 ---@field role_ids? string[]|polytomic.Null UUID, not empty
 
 ---Change a user's roles (own org)
@@ -8200,8 +9096,11 @@ function Client:update_current_org_user(arguments, options) end
 function M.update_current_org_user(arguments, options) end
 
 ---@class polytomic.arguments.update_harbor
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---Name shown to people
 ---@field name string
+---At most 1000 characters
 ---@field description? string|polytomic.Null
 
 ---Rename or describe a Harbor
@@ -8229,11 +9128,17 @@ function Client:update_harbor(arguments, options) end
 function M.update_harbor(arguments, options) end
 
 ---@class polytomic.arguments.update_harbor_context
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the context document
 ---@field context_id string UUID, in the path
+---At most 200 characters
 ---@field title string
+---Plain text, at most 20000 characters
 ---@field content string
+---At most 1000 characters
 ---@field description? string|polytomic.Null
+---Note on the change
 ---@field change_note? string|polytomic.Null
 
 ---Replace a context document
@@ -8261,17 +9166,24 @@ function Client:update_harbor_context(arguments, options) end
 function M.update_harbor_context(arguments, options) end
 
 ---@class polytomic.arguments.update_model
+---ID of the model
 ---@field id string UUID, in the path
+---true answers with a job instead; see get_job
 ---@field async? boolean in the query
 ---@field additional_fields? polytomic.ModelModelFieldRequest[]|polytomic.Null
+---What to read, such as a table or a query; keys by the connection's type
 ---@field configuration table<string, any>
+---ID of the connection that is read from
 ---@field connection_id string UUID
 ---@field enricher? polytomic.Enrichment|polytomic.Null
 ---@field fields? string[]|polytomic.Null
 ---@field identifier? string|polytomic.Null
 ---@field labels? string[]|polytomic.Null UUID
+---Name of the model
 ---@field name string
+---ID of the organization it belongs to
 ---@field organization_id? string|polytomic.Null UUID
+---IDs of the permission policies that apply
 ---@field policies? string[]|polytomic.Null UUID
 ---@field refresh? boolean|polytomic.Null
 ---@field relations? polytomic.ModelRelation[]|polytomic.Null
@@ -8281,7 +9193,8 @@ function M.update_harbor_context(arguments, options) end
 ---
 ---`PUT /api/models/{id}`, user key
 ---
----Note: replaces the model as a whole: what is left out is cleared or reset; used from the next run on; with `async` poll get_job with type updatemodel
+---Note: replaces the model as a whole: what is left out is cleared or reset; used from the next run
+---on; with `async` poll get_job with type updatemodel
 ---@param arguments polytomic.arguments.update_model
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelResponse|nil data
@@ -8293,7 +9206,8 @@ function Client:update_model(arguments, options) end
 ---
 ---`PUT /api/models/{id}`, user key
 ---
----Note: replaces the model as a whole: what is left out is cleared or reset; used from the next run on; with `async` poll get_job with type updatemodel
+---Note: replaces the model as a whole: what is left out is cleared or reset; used from the next run
+---on; with `async` poll get_job with type updatemodel
 ---@param arguments polytomic.arguments.update_model
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelResponse|nil data
@@ -8302,19 +9216,27 @@ function Client:update_model(arguments, options) end
 function M.update_model(arguments, options) end
 
 ---@class polytomic.arguments.update_org
+---ID of the organization to change
 ---@field id string UUID, in the path
+---OIDC client ID that the identity provider issued
 ---@field client_id? string|polytomic.Null
+---OIDC client secret that the identity provider issued; no reply ever holds it
 ---@field client_secret? string|polytomic.Null write-only
+---URL of the OpenID Connect issuer, for sign-in with OIDC
 ---@field issuer? string|polytomic.Null
+---Name of the organization; unique across the partner account
 ---@field name string
+---E-mail domain whose users belong to this organization when they sign in with SSO
 ---@field sso_domain? string|polytomic.Null
+---WorkOS organization ID that links it to its SAML or SSO setup
 ---@field sso_org_id? string|polytomic.Null
 
 ---Rename and replace SSO/OIDC settings
 ---
 ---`PUT /api/organizations/{id}`, partner key
 ---
----Note: needs a partner key; SSO and OIDC settings are replaced as a whole: send every one that should stay, `client_secret` too; 409 when the name is in use
+---Note: needs a partner key; SSO and OIDC settings are replaced as a whole: send every one that
+---should stay, `client_secret` too; 409 when the name is in use
 ---@param arguments polytomic.arguments.update_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil data
@@ -8326,7 +9248,8 @@ function Client:update_org(arguments, options) end
 ---
 ---`PUT /api/organizations/{id}`, partner key
 ---
----Note: needs a partner key; SSO and OIDC settings are replaced as a whole: send every one that should stay, `client_secret` too; 409 when the name is in use
+---Note: needs a partner key; SSO and OIDC settings are replaced as a whole: send every one that
+---should stay, `client_secret` too; 409 when the name is in use
 ---@param arguments polytomic.arguments.update_org
 ---@param options? polytomic.CallOptions
 ---@return polytomic.Organization|nil data
@@ -8335,9 +9258,13 @@ function Client:update_org(arguments, options) end
 function M.update_org(arguments, options) end
 
 ---@class polytomic.arguments.update_policy
+---ID of the policy
 ---@field id string UUID, in the path
+---Name of the policy
 ---@field name string
+---ID of the organization it belongs to
 ---@field organization_id? string|polytomic.Null UUID
+---Actions, and the roles that may do them
 ---@field policy_actions? polytomic.PolicyAction[]|polytomic.Null
 
 ---Replace a policy's bindings
@@ -8365,8 +9292,11 @@ function Client:update_policy(arguments, options) end
 function M.update_policy(arguments, options) end
 
 ---@class polytomic.arguments.update_record_logging
+---Whether records are logged
 ---@field enabled boolean
+---Blob storage connection that gets the logs after each model sync run; left out or null: none
 ---@field deliveryConnectionId? string|polytomic.Null
+---Path before the organization ID; left out or null: none
 ---@field deliveryPrefix? string|polytomic.Null
 
 ---Replace the organization record-logging settings
@@ -8394,8 +9324,11 @@ function Client:update_record_logging(arguments, options) end
 function M.update_record_logging(arguments, options) end
 
 ---@class polytomic.arguments.update_role
+---ID of the role
 ---@field id string UUID, in the path
+---Name of the role
 ---@field name string
+---ID of the organization it belongs to
 ---@field organization_id? string|polytomic.Null UUID
 
 ---Rename a custom role
@@ -8423,33 +9356,55 @@ function Client:update_role(arguments, options) end
 function M.update_role(arguments, options) end
 
 ---@class polytomic.arguments.update_sync
+---ID of the model sync
 ---@field id string UUID, in the path
+---Whether the sync is enabled and scheduled
 ---@field active? boolean|polytomic.Null
+---Passphrase that encrypts the synced data
 ---@field encryption_passphrase? string|polytomic.Null write-only
+---Which source field goes to which target field
 ---@field fields polytomic.SyncField[]
+---Deprecated: use model_filters.logic; joins the model filters of filters
 ---@field filter_logic? string|polytomic.Null deprecated
+---Deprecated: use model_filters and target_filters; refused beside them when they differ
 ---@field filters? polytomic.Filter[]|polytomic.Null deprecated
+---How records are matched: mappings and a strategy
 ---@field identities? polytomic.ModelSyncIdentities|polytomic.Null
+---Deprecated: use identities; takes one mapping, and only when identities is left out
 ---@field identity? polytomic.Identity|polytomic.Null deprecated
+---Which records are written; one of the modes of the target, see list_sync_targets
 ---@field mode polytomic.ModelsyncSyncTargetMode
+---Which records of the models are synced
 ---@field model_filters? polytomic.ModelFilters|polytomic.Null
+---Name of the model sync
 ---@field name string
+---true: only changes of the base models make a record sync, not those of enrichments
 ---@field only_enrich_updates? boolean|polytomic.Null
+---Organization of the sync; read-only with a partner key
 ---@field organization_id? string|polytomic.Null UUID
+---Target fields that get one fixed value in every record
 ---@field override_fields? polytomic.OverrideFieldInput[]|polytomic.Null
+---Replacements of field values under conditions
 ---@field overrides? polytomic.Override[]|polytomic.Null
+---IDs of the permission policies that apply
 ---@field policies? string[]|polytomic.Null UUID
+---When the sync runs
 ---@field schedule polytomic.Schedule
+---true: only records seen after the sync is enabled are synced
 ---@field skip_initial_backfill? boolean|polytomic.Null
+---true: every run syncs all records, changed or not
 ---@field sync_all_records? boolean|polytomic.Null
+---Where to write: connection_id with object, or with create for a new target
 ---@field target polytomic.ModelSyncV5Target
+---Which matched target records are written; not for every target and mode
 ---@field target_filters? polytomic.TargetFilters|polytomic.Null
 
 ---Replace a model sync's configuration
 ---
 ---`PUT /api/syncs/{id}`, user key
 ---
----Note: replaces the configuration as a whole: what is left out is cleared or reset; mappings and filters count from the next run; a sync with several identity mappings needs `identities`
+---Note: replaces the configuration as a whole: what is left out is cleared or reset; mappings and
+---filters count from the next run; a sync with several identity mappings needs `identities`
 ---@param arguments polytomic.arguments.update_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelSyncV5Response|nil data
@@ -8461,7 +9416,8 @@ function Client:update_sync(arguments, options) end
 ---
 ---`PUT /api/syncs/{id}`, user key
 ---
----Note: replaces the configuration as a whole: what is left out is cleared or reset; mappings and filters count from the next run; a sync with several identity mappings needs `identities`
+---Note: replaces the configuration as a whole: what is left out is cleared or reset; mappings and
+---filters count from the next run; a sync with several identity mappings needs `identities`
 ---@param arguments polytomic.arguments.update_sync
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelSyncV5Response|nil data
@@ -8470,10 +9426,15 @@ function Client:update_sync(arguments, options) end
 function M.update_sync(arguments, options) end
 
 ---@class polytomic.arguments.update_sync_error_handling
+---ID of the model sync
 ---@field id string UUID, in the path
+---Whether failed records are tried again in the next run; left out: unchanged
 ---@field auto_retry_record_errors? boolean|polytomic.Null
+---Whether subscribers also hear of single records that fail; left out: unchanged
 ---@field notify_on_record_errors? boolean|polytomic.Null
+---E-mail addresses told of failures; replaces the list, empty unsubscribes all; left out: unchanged
 ---@field subscribers? string[]|polytomic.Null
+---Whether subscribers hear of a sync that ended with warnings; left out: unchanged
 ---@field warning_notifications? boolean|polytomic.Null
 
 ---Change how failures of a model sync are handled
@@ -8497,10 +9458,15 @@ function Client:update_sync_error_handling(arguments, options) end
 function M.update_sync_error_handling(arguments, options) end
 
 ---@class polytomic.arguments.update_user
+---ID of the organization the user belongs to
 ---@field org_id string UUID, in the path
+---ID of the user to change
 ---@field id string UUID, in the path
+---Required, but neither name nor address is changed by this call
 ---@field email string
+---Deprecated: the name of one role; not together with role_ids
 ---@field role? string|polytomic.Null not together with role_ids, deprecated
+---IDs of the permission roles to give; at least one when given
 ---@field role_ids? string[]|polytomic.Null UUID, not empty
 
 ---Change a user's roles (partner)
@@ -8528,9 +9494,13 @@ function Client:update_user(arguments, options) end
 function M.update_user(arguments, options) end
 
 ---@class polytomic.arguments.update_webhook
+---ID of the webhook
 ---@field id string UUID, in the path
+---URL that events are sent to
 ---@field endpoint string
+---ID of the organization it belongs to
 ---@field organization_id? string|polytomic.Null UUID
+---Key that signs each delivery (header Polytomic-Signature)
 ---@field secret string write-only
 
 ---Replace endpoint and secret
@@ -8554,8 +9524,11 @@ function Client:update_webhook(arguments, options) end
 function M.update_webhook(arguments, options) end
 
 ---@class polytomic.arguments.upsert_schema_field
+---ID of the connection
 ---@field connection_id string UUID, in the path
+---ID of the schema
 ---@field schema_id string in the path
+---Fields to create, or to replace where field_id is known
 ---@field fields? polytomic.UserFieldRequest[]|polytomic.Null
 
 ---Create or update user-defined fields
@@ -8583,7 +9556,9 @@ function Client:upsert_schema_field(arguments, options) end
 function M.upsert_schema_field(arguments, options) end
 
 ---@class polytomic.arguments.validate_harbor_saved_query_draft
+---ID of the Harbor
 ---@field harbor_id string UUID, in the path
+---ID of the saved query; stays the same from version to version
 ---@field saved_query_id string UUID, in the path
 
 ---Try the draft of a saved query and preview its rows

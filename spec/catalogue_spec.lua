@@ -306,7 +306,7 @@ describe("the catalogue's generator", function()
     return '{"secret":['
       .. secret
       .. '],"not_empty":[],"excludes":{},"open_schemas":[],"secret_replies":[],"long_replies":[],'
-      .. '"items":{},"goes_on":{},"finished_when":{},"body_fields":{}}'
+      .. '"items":{},"goes_on":{},"finished_when":{},"descriptions":{},"body_fields":{}}'
   end
 
   local function facts(schemas, operation, secret)

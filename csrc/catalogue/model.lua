@@ -66,10 +66,17 @@ local function overlay_entry(model, list, owner, field)
   return value
 end
 
+-- What an argument means where its own page does not say: as its name or other pages have it.
+local function description_of(model, owner, raw)
+  if raw.description or not model.describing then return raw.description end
+  return overlay_entry(model, "descriptions", owner, raw.name)
+    or overlay_entry(model, "descriptions", "*", raw.name)
+end
+
 local function resolve_field(model, owner, raw, location)
   return {
     name = raw.name,
-    description = raw.description,
+    description = description_of(model, owner, raw),
     type = parse_type(model, raw.type, raw.format),
     location = location,
     required = raw.required or location == "path",
@@ -246,7 +253,7 @@ local function check_unique(op)
 end
 
 local function check_overlay(model)
-  for _, list in ipairs { "secret", "not_empty", "excludes" } do
+  for _, list in ipairs { "secret", "not_empty", "excludes", "descriptions" } do
     for key in pairs(model.overlay[list]) do
       assert(
         model.overlay_used[list .. " " .. key],
@@ -360,6 +367,7 @@ function M.load(directory, only)
   resolve_schema(model, REDIRECT)
   model.secrets = load_secrets(read_json(directory .. "/secret_replies.json"))
   model.waiting = load_waiting(model, read_json(directory .. "/statuses.json"))
+  model.describing = true -- arguments; the members of types are left as they are
   for _, raw in ipairs(read_json(directory .. "/operations.json")) do
     local op = resolve_operation(model, raw)
     check_path(op)

@@ -3,8 +3,13 @@
 local M = {}
 
 local KEYS = {
-  user = "user key", partner = "partner key", unspecified = "any key", connect_token = "authorised by `token`",
+  user = "user key",
+  partner = "partner key",
+  unspecified = "any key",
+  connect_token = "authorised by `token`",
 }
+
+local wrap, words
 
 local function class_name(name) return "polytomic." .. name end
 
@@ -26,18 +31,19 @@ local function type_text(kind)
 end
 
 local function field_comment(field)
-  local words = {}
-  local kind = field.type
-  while kind.element do kind = kind.element end
-  if kind.format == "uuid" then words[#words + 1] = "UUID" end
-  if kind.format == "date-time" then words[#words + 1] = "RFC 3339" end
-  if field.location ~= "body" then words[#words + 1] = "in the " .. field.location end
-  if field.secret then words[#words + 1] = "write-only" end
-  if field.not_empty then words[#words + 1] = "not empty" end
-  if field.excludes then words[#words + 1] = "not together with " .. field.excludes end
-  if field.deprecated then words[#words + 1] = "deprecated" end
-  return #words > 0 and " " .. table.concat(words, ", ") or ""
+  local kind = words.innermost(field.type)
+  local facts = {}
+  if kind.format == "uuid" then facts[#facts + 1] = "UUID" end
+  if kind.format == "date-time" then facts[#facts + 1] = "RFC 3339" end
+  if field.location ~= "body" then facts[#facts + 1] = "in the " .. field.location end
+  for _, remark in ipairs(words.remarks(field, function(name) return name end)) do
+    if remark ~= "nullable" then facts[#facts + 1] = remark end
+  end
+  return #facts > 0 and " " .. table.concat(facts, ", ") or ""
 end
+
+-- Prose of any length as lines of a comment.
+local function comment(text) return wrap.text(text, "---", "---") end
 
 local RESERVED =
   { ["function"] = true, ["else"] = true, ["if"] = true, ["then"] = true, ["not"] = true }
@@ -47,17 +53,22 @@ local function field_key(name, optional)
   return name .. (optional and "?" or "")
 end
 
--- `null`: whether the line is of an arguments class, where optional body fields take
--- polytomic.null.
-local function field_line(field, null)
+-- The lines of one field: what it means, and its declaration; an enumeration without a name goes
+-- below where it would be too long. `null`: whether it is of an arguments class, where optional body
+-- fields take polytomic.null.
+local function field_text(field, null)
   local text = type_text(field.type)
   local nullable = null and field.location == "body" and (field.nullable or not field.required)
   if nullable and text ~= "any" then text = text .. "|polytomic.Null" end
-  return ("---@field %s %s%s\n"):format(
-    field_key(field.name, not field.required),
-    text,
-    field_comment(field)
-  )
+  local before = field.description and comment(field.description) or ""
+  local key = field_key(field.name, not field.required)
+  local line = "---@field " .. key .. " " .. text .. field_comment(field) .. "\n"
+  if #line <= wrap.WIDTH + 1 then return before .. line end
+  assert(field.type.values, field.name .. ": the declaration is too long")
+  local lines = { before, "---@field ", key, field_comment(field), "\n" }
+  for _, value in ipairs(field.type.values) do lines[#lines + 1] = '---| "' .. value .. '"\n' end
+  if nullable then lines[#lines + 1] = "---| polytomic.Null\n" end
+  return table.concat(lines)
 end
 
 -- An enumeration is open, so plain strings are members of it too.
@@ -84,7 +95,7 @@ local function schema_text(schema)
     return "---@alias " .. name .. " " .. type_text(schema.target) .. "\n"
   end
   local lines = { "---@class " .. name .. "\n" }
-  for _, field in ipairs(schema.members or {}) do lines[#lines + 1] = field_line(field) end
+  for _, field in ipairs(schema.members or {}) do lines[#lines + 1] = field_text(field) end
   if not schema.members or schema.open then lines[#lines + 1] = "---@field [string] any\n" end
   return table.concat(lines)
 end
@@ -93,7 +104,7 @@ local function arguments_class(op) return "polytomic.arguments." .. op.name end
 
 local function arguments_text(op)
   local lines = { "---@class " .. arguments_class(op) .. "\n" }
-  for _, field in ipairs(op.fields) do lines[#lines + 1] = field_line(field, true) end
+  for _, field in ipairs(op.fields) do lines[#lines + 1] = field_text(field, true) end
   return table.concat(lines)
 end
 
@@ -109,8 +120,9 @@ local function signature(op)
   local returns = op.returns and type_text(op.returns) or "true"
   if returns ~= "any" then returns = returns .. "|nil" end
   return table.concat {
-    "---", op.summary, "\n---\n---`", op.method, " ", op.path, "`, ", KEYS[op.auth], "\n",
-    op.note and "---\n---Note: " .. op.note .. "\n" or "",
+    comment(op.summary), "---\n",
+    comment(("`%s %s`, %s"):format(op.method, op.path, KEYS[op.auth])),
+    op.note and "---\n" .. comment("Note: " .. op.note) or "",
     "---@param arguments", all_optional(op) and "? " or " ", arguments_class(op), "\n",
     "---@param options? polytomic.CallOptions\n",
     "---@return ", returns, " data\n---@return string|nil message\n",
@@ -148,6 +160,7 @@ end
 
 -- The text of library/polytomic.lua; `here` is the directory of the template.
 function M.render(model, _, here)
+  wrap, words = dofile(here .. "/wrap.lua"), dofile(here .. "/words.lua")
   local template = read(here .. "/library.template")
   check_names(template, model)
   local parts = {}
