@@ -1,6 +1,6 @@
 -- Generates what is made from the catalogue: the C table, the operation reference, the LuaLS types,
--- the command line's list of arrays and its help, the sandbox's catalogue, and the statuses that are
--- waited for.
+-- the command line's list of arrays and its help, the sandbox's catalogue, and the statuses that
+-- are waited for.
 --
 --   lua5.4 csrc/catalogue/generate.lua [--check] [--only NAME,NAME...] [OUTDIR]
 --

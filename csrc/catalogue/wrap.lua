@@ -3,6 +3,9 @@ local M = {}
 
 M.WIDTH = 100
 
+-- How many characters of UTF-8 a text has.
+local function length_of(text) return select(2, text:gsub("[^\128-\191]", "")) end
+
 -- Words are split at blanks, but what stands between backquotes or in a link's brackets is kept
 -- whole.
 local function words_of(text)
@@ -27,7 +30,7 @@ function M.items(items, first, rest, width)
   width = width or M.WIDTH
   local lines, line, empty = {}, first, true
   for _, item in ipairs(items) do
-    if not empty and utf8.len(line) + 1 + utf8.len(item) > width then
+    if not empty and length_of(line) + 1 + length_of(item) > width then
       lines[#lines + 1], line, empty = line, rest, true
     end
     line = line .. (empty and "" or " ") .. item
@@ -47,10 +50,10 @@ end
 -- How much of a text fits into so many columns as a literal of Lua, whole words where it can be.
 local function fitting(text, room)
   local length, cut = 0, 0
-  for position, code in utf8.codes(text) do
-    length = length + ((code == 34 or code == 92) and 2 or 1)
+  for character in text:gmatch "[^\128-\191][\128-\191]*" do
+    length = length + (character:find '["\\]' and 2 or 1)
     if length > room then return text:sub(1, cut):match "^.*() " or cut end
-    cut = position + #utf8.char(code) - 1
+    cut = cut + #character
   end
   return #text
 end

@@ -35,8 +35,8 @@ local function one_of(values) return "one of " .. codes(values) end
 
 local function type_text(kind) return words.type_text(kind, type_link, one_of) end
 
--- "- **`name`** (where, type; remarks): what it means. One of …", with the members of an object below
--- it, one level deep.
+-- "- **`name`** (where, type; remarks): what it means. One of …", with the members of an object
+-- below it, one level deep.
 local function field_item(field, indent, location, nested)
   local text = code(field.name)
   if field.required then text = "**" .. text .. "**" end
@@ -109,7 +109,8 @@ end
 local function waiting_text(op)
   local waiting = op.waiting
   if not waiting then return nil end
-  local text = ("`wait_for` knows its end by %s: %s"):format(codes(waiting.fields), codes(waiting.success))
+  local fields, success = codes(waiting.fields), codes(waiting.success)
+  local text = ("`wait_for` knows its end by %s: %s"):format(fields, success)
   if #waiting.failure > 0 then text = text .. "; it failed at " .. codes(waiting.failure) end
   return text .. (waiting.note and " (" .. waiting.note .. ")" or "") .. "."
 end

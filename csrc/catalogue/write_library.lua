@@ -54,8 +54,8 @@ local function field_key(name, optional)
 end
 
 -- The lines of one field: what it means, and its declaration; an enumeration without a name goes
--- below where it would be too long. `null`: whether it is of an arguments class, where optional body
--- fields take polytomic.null.
+-- below where it would be too long. `null`: whether it is of an arguments class, where optional
+-- body fields take polytomic.null.
 local function field_text(field, null)
   local text = type_text(field.type)
   local nullable = null and field.location == "body" and (field.nullable or not field.required)

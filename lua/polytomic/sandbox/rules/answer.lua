@@ -18,9 +18,13 @@ function M.shape(kind, values, settable, seed)
 end
 
 -- What some kinds call the id of the item that they show.
-local named_ids = { CloseHarborSessionEnvelopeData = "session_id", HarborActionExecutionResponse = "execution_id",
-  HarborActionPreparation = "execution_id", HarborActionSummary = "operation_id",
-  RegisterHarborSessionResponse = "session_id" }
+local named_ids = {
+  CloseHarborSessionEnvelopeData = "session_id",
+  HarborActionExecutionResponse = "execution_id",
+  HarborActionPreparation = "execution_id",
+  HarborActionSummary = "operation_id",
+  RegisterHarborSessionResponse = "session_id",
+}
 
 -- An item (resources.lua) as the kind has it.
 function M.show(item, kind)

@@ -6,7 +6,14 @@ local inference = require "polytomic.sandbox.inference"
 
 local M = {}
 
-local final = { completed = true, done = true, failed = true, canceled = true, ready = true, succeeded = true }
+local final = {
+  completed = true,
+  done = true,
+  failed = true,
+  canceled = true,
+  ready = true,
+  succeeded = true,
+}
 
 -- Whether the work of an item has ended.
 function M.ended(item) return final[item.values.status] or false end
