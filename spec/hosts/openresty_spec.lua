@@ -188,6 +188,88 @@ describe("In nginx", function()
     limited:stop()
   end)
 
+  it("P: is loaded wherever nginx runs Lua, also for the first time in a handler or a timer", function()
+    local loading = [[
+      local client = require "polytomic".new { base_url = "UPSTREAM", partner_key = "KEY", env = false,
+        wait = require "polytomic.wait.openresty" }
+      assert(client:each("list_orgs"))
+      assert(#client:batch("create_org", { { name = name } }) == 1)
+    ]]
+    local places = {
+      content = { server = "location = /content { content_by_lua_block { local name = 'a' LOAD ngx.print 'fine' } }" },
+      access = {
+        server = "location = /access { access_by_lua_block { local name = 'b' LOAD ngx.print 'fine' ngx.exit(200) } }",
+      },
+      timer = { server = [[location = /timer { content_by_lua_block {
+        local done, said = require "ngx.semaphore".new(), nil
+        ngx.timer.at(0, function()
+          local ok, message = pcall(function() local name = "c" LOAD end)
+          said = ok and "fine" or message
+          done:post()
+        end)
+        done:wait(5)
+        ngx.print(said)
+      } }]] },
+      init_worker = {
+        init_worker = 'worked, why = pcall(require, "polytomic")',
+        server = "location = /init_worker { content_by_lua_block { ngx.print(worked and 'fine' or why) } }",
+      },
+    }
+    for place, parts in pairs(places) do
+      parts.http = ""
+      parts.server = parts.server:gsub("LOAD", function() return loading end)
+      parts.substitutes = { UPSTREAM = sandbox.url, KEY = sandbox.partner_key }
+      server = nginx.start(parts)
+      local status, body = http.request("GET", server.url .. "/" .. place)
+      assert.same({ place, 200, "fine" }, { place, status, body })
+      assert.same({}, server:complaints())
+      server:stop()
+    end
+    server = nil
+  end)
+
+  it("P: hurts nobody where clients hang up while they wait (lua_check_client_abort on)", function()
+    server = nginx.start { http = "lua_check_client_abort on;" .. init(upstream), server = CONTENT .. [[
+      location = /batch { content_by_lua_block {
+        local list = {}
+        for i = 1, 4 do list[i] = { name = "Acme " .. i } end
+        client:batch("create_org", list, { concurrency = 2 })
+      } }
+    ]] }
+    local bytes = load_generator.request("GET", "/content")
+    local calls = load_generator.run(
+      { { port = server.port, target = "/content", concurrency = 16, times = 6 } },
+      function(loop)
+        loop:wrap(function()
+          for round = 1, 40 do
+            local target = round % 4 == 0 and load_generator.request("GET", "/batch") or bytes
+            local connection = load_generator.open(server.port)
+            connection:write(target)
+            connection:flush()
+            require "cqueues".sleep(0.02)
+            connection:close()
+          end
+        end)
+      end
+    )
+    assert.same({ [200] = 16 * 6 }, calls.statuses)
+    assert.same({}, server:complaints())
+  end)
+
+  it("P: names what is needed where nginx's Lua has no semaphores", function()
+    server = nginx.start { http = "", server = [[
+      location = /old { content_by_lua_block {
+        package.loaded["ngx.semaphore"] = nil
+        package.preload["ngx.semaphore"] = function() error("module 'ngx.semaphore' is too old", 0) end
+        local ok, message = pcall(require, "polytomic.wait.openresty")
+        ngx.print(tostring(ok), " ", message)
+      } }
+    ]] }
+    local _, body = http.request("GET", server.url .. "/old")
+    assert.truthy(body:find("^false polytomic.wait.openresty needs ngx.semaphore"), body)
+    assert.truthy(body:find("too old", 1, true), body)
+  end)
+
   it("drives its calls itself where no timer is left", function()
     server = nginx.start { http = "lua_max_running_timers 1;" .. init(upstream), server = [[
       location = /content { content_by_lua_block {
