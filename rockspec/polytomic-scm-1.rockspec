@@ -46,6 +46,7 @@ build = {
         "csrc/api/engine.c",
         "csrc/api/envelope.c",
         "csrc/api/failure.c",
+        "csrc/api/foreign_reply.c",
         "csrc/api/operations.c",
         "csrc/api/operations_data.c",
         "csrc/api/redact.c",

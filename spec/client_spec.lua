@@ -521,17 +521,22 @@ describe("A refused key", function()
   end)
 
   it("is explained on 401 to those who have a deployment key", function()
-    local client = clients.answered({ { 401, "{}" } },
-      { partner_key = "", deployment_key = "deployment-key-567890ab" })
-    assert.equal("list_orgs needs a partner or deployment key; a deployment key was sent",
-      select(3, client:list_orgs()).hint)
+    local client = clients.answered({ { 401, "{}" } }, { partner_key = "", deployment_key = "deployment-key-567890ab" })
+    assert.equal(
+      "list_orgs needs a partner or deployment key; a deployment key was sent, which is not accepted",
+      select(3, client:list_orgs()).hint
+    )
   end)
 
   it("is explained on 403 too, with the organization it was sent for", function()
     local client = clients.answered({ 403, '{"message":"no"}' }, { organization = uuid })
     local _, _, err = client:get_current_org()
     assert.same({ "forbidden", "rejected" }, { err.kind, err.outcome })
-    assert.equal("get_current_org needs a user API key, or `organization` with a partner or deployment key; a partner key was sent for an organization", err.hint)
+    assert.equal(
+      "get_current_org needs a user API key, or `organization` with a partner or deployment key; "
+        .. "a partner key was sent for an organization, which is not allowed to do this",
+      err.hint
+    )
     local org = assert(clients.sandbox():create_org { name = "Acme" })
     local user = assert(clients.sandbox():create_user { org_id = org.id, email = "jane@acme.com" })
     local minted = assert(clients.sandbox():create_user_api_key { org_id = org.id, id = user.id })

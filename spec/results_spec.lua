@@ -274,9 +274,9 @@ describe("E3: a 2xx that is not the promised JSON", function()
     assert.is_truthy(select(2, bad_response(("<p>"):rep(1000))):find("<p><p>", 1, true))
   end)
 
-  it("is told with the whole body where it is JSON", function()
+  it("has the whole body, decoded where it is JSON", function()
     assert.same({ data = "x", more = 1 }, bad_response('{"data":"x","more":1}').body)
-    assert.is_nil(bad_response("<html>").body)
+    assert.equal("<html>", bad_response("<html>").body)
   end)
 
   it("is what the sandbox's faults bad_json, wrong_type and empty make of a reply; what was done stays done", function()

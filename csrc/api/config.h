@@ -12,6 +12,7 @@
 /* Owned and wiped by pt_config_free; strings are NULL where not given. */
 typedef struct {
   pt_secret keys[3]; /* by pt_key_kind */
+  bool key_from_environment[3];
   pt_base_url base_url;
   char *user_agent; /* the whole header line */
   pt_transport_options transport;

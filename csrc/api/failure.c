@@ -120,15 +120,39 @@ static const char *wanted_key(pt_auth auth, const pt_credential *sent) {
                                                          : "a partner key";
 }
 
-static void write_key_hint(char *hint, size_t size, const pt_call *call) {
-  const pt_credential *credential = call->credential;
-  const char *sent = credential == NULL ? "no key" : pt_key_label(credential->kind);
-  if (call->operation->auth == PT_AUTH_CONNECT_TOKEN)
-    (void)snprintf(hint, size, "%s is authorised by its token argument", call->operation->name);
-  else
-    (void)snprintf(hint, size, "%s needs %s; a %s was sent%s", call->operation->name,
-                   wanted_key(call->operation->auth, credential), sent,
-                   credential != NULL && credential->basic ? " for an organization" : "");
+/* Whether a key of this kind can be what the operation needs: then the key itself is not good. */
+static bool kind_fits(pt_auth auth, const pt_credential *sent) {
+  switch (auth) {
+  case PT_AUTH_PARTNER: return sent->kind == PT_KEY_PARTNER || sent->kind == PT_KEY_DEPLOYMENT;
+  case PT_AUTH_UNSPECIFIED: return true;
+  default: return sent->kind == PT_KEY_API || sent->basic;
+  }
+}
+
+static void write_key_hint(char *hint, size_t size, const pt_call *call, const pt_config *config) {
+  const pt_credential *sent = call->credential;
+  const pt_operation *operation = call->operation;
+  if (operation->auth == PT_AUTH_CONNECT_TOKEN) {
+    (void)snprintf(hint, size, "%s is authorised by its token argument", operation->name);
+    return;
+  }
+  if (sent == NULL || sent->kind == PT_KEY_NONE) {
+    (void)snprintf(hint, size, "%s needs %s; no key was sent", operation->name,
+                   wanted_key(operation->auth, sent));
+    return;
+  }
+  const char *label = pt_key_label(sent->kind);
+  const char *organization = sent->basic ? " for an organization" : "";
+  const char *wanted =
+      operation->auth == PT_AUTH_UNSPECIFIED ? "a key" : wanted_key(operation->auth, sent);
+  const char *verdict = !kind_fits(operation->auth, sent) ? ""
+                        : call->status == 401             ? ", which is not accepted"
+                                                          : ", which is not allowed to do this";
+  bool from_environment = config != NULL && config->key_from_environment[sent->kind];
+  (void)snprintf(hint, size, "%s needs %s; a %s was sent%s%s%s%s%s", operation->name, wanted, label,
+                 organization, from_environment ? " (from " : "",
+                 from_environment ? pt_key_variable(sent->kind) : "", from_environment ? ")" : "",
+                 verdict);
 }
 
 static void write_tls_hint(char *hint, size_t size, const pt_config *config) {
@@ -141,10 +165,12 @@ static void write_tls_hint(char *hint, size_t size, const pt_config *config) {
   pt_buffer_free(&text);
 }
 
-void pt_failure_write_hint(char *hint, size_t size, const pt_call *call, const pt_config *config) {
+void pt_failure_write_hint(char *hint, size_t size, const pt_call *call, const pt_config *config,
+                           bool from_api) {
   hint[0] = '\0';
-  if (call->end == PT_END_ANSWERED && (call->status == 401 || call->status == 403))
-    write_key_hint(hint, size, call);
+  bool refused = call->end == PT_END_ANSWERED && (call->status == 401 || call->status == 403);
+  if (refused && from_api)
+    write_key_hint(hint, size, call, config);
   else if (call->end == PT_END_TLS && config != NULL)
     write_tls_hint(hint, size, config);
 }

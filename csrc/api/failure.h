@@ -19,9 +19,11 @@ void pt_failure_copy_text(char *out, size_t size, const char *text, size_t lengt
 /* Writes what went wrong with a call whose reply says nothing about it. */
 void pt_failure_write_detail(char *detail, size_t size, const pt_call *call);
 
-/* Writes what may help: which key the operation needs, which authority verified the server; "" when
-   nothing does. `config` is NULL when the client was closed. */
-void pt_failure_write_hint(char *hint, size_t size, const pt_call *call, const pt_config *config);
+/* Writes what may help: which key the operation needs and which was sent, where the API itself may
+   have answered; which authority verified the server; "" when nothing does. `config` is NULL when
+   the client was closed. */
+void pt_failure_write_hint(char *hint, size_t size, const pt_call *call, const pt_config *config,
+                           bool from_api);
 
 /* Writes which key is missing for an operation when none that fits was given. */
 void pt_failure_write_missing_key(char *detail, size_t size, pt_auth auth);

@@ -318,8 +318,10 @@ static void read_environment(lua_State *L, target *to) {
   for (unsigned kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++) {
     const char *name = pt_key_variable((pt_key_kind)kind);
     const char *text = variable(name);
-    if (text != NULL && !to->given[kind])
-      set_key(&(reader){L, name}, &to->config->keys[kind], text, strlen(text));
+    if (text == NULL || to->given[kind])
+      continue;
+    set_key(&(reader){L, name}, &to->config->keys[kind], text, strlen(text));
+    to->config->key_from_environment[kind] = true;
   }
   const char *url = variable("POLYTOMIC_DEPLOYMENT_URL");
   if (url != NULL && to->config->base_url.origin == NULL)

@@ -3,6 +3,7 @@
 
 #include "api/envelope.h"
 #include "api/failure.h"
+#include "api/foreign_reply.h"
 #include "api/redact.h"
 #include "lua/json.h"
 #include "lua/response.h"
@@ -11,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_MESSAGE = 1024, MAX_HINT = 512 };
+enum { MAX_MESSAGE = 1024, MAX_HINT = 512, MAX_ERRORS = 3, MAX_LABEL = 72 };
 
 /* ---- errors ---- */
 
@@ -34,9 +35,63 @@ static int conclude_error(lua_State *L, const pt_call *call, const char *kind, p
   return 3;
 }
 
+/* in: table at `index`; appends its member to `detail`, where it is a text: after `between`, where
+ * there is something before, and after `label` */
+static void add_text(lua_State *L, int index, const char *name, const char *between,
+                     const char *label, char *detail, size_t size) {
+  lua_getfield(L, index, name);
+  size_t length = 0, used = strlen(detail);
+  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : NULL;
+  if (length > 0 && used + strlen(between) + strlen(label) + 1 < size) {
+    used += (size_t)snprintf(detail + used, size - used, "%s%s", used > 0 ? between : "", label);
+    pt_failure_copy_text(detail + used, size - used, text, length);
+  }
+  lua_pop(L, 1);
+}
+
+/* in: table at `index`; appends the texts of its member `errors`: a list of texts or of objects
+ * with `message` or `detail`, or texts or lists of them by field */
+static void add_errors(lua_State *L, int index, char *detail, size_t size) {
+  lua_getfield(L, index, "errors");
+  int errors = lua_gettop(L);
+  lua_pushnil(L);
+  for (int i = 0; i < MAX_ERRORS && lua_type(L, errors) == LUA_TTABLE && lua_next(L, errors); i++) {
+    int name = errors + 1, value = errors + 2;
+    char label[MAX_LABEL] = "";
+    if (lua_type(L, name) == LUA_TSTRING)
+      (void)snprintf(label, sizeof label, "%.60s: ", lua_tostring(L, name));
+    lua_createtable(L, 0, 1);
+    if (lua_type(L, value) == LUA_TTABLE) {
+      add_text(L, value, "message", "; ", label, detail, size);
+      add_text(L, value, "detail", "; ", label, detail, size);
+      lua_rawgeti(L, value, 1);
+    } else {
+      lua_pushvalue(L, value);
+    }
+    lua_setfield(L, value + 1, "text");
+    add_text(L, value + 1, "text", "; ", label, detail, size);
+    lua_settop(L, name);
+  }
+  lua_settop(L, errors - 1);
+}
+
+/* in: body, a table, without a message in the API's shapes: problem details (RFC 9457) and the
+ * like; `detail` becomes what they say. Returns whether they say something. */
+static bool read_problem_details(lua_State *L, int body, char *detail, size_t size) {
+  char text[MAX_MESSAGE] = "";
+  add_text(L, body, "title", "", "", text, sizeof text);
+  add_text(L, body, "detail", ": ", "", text, sizeof text);
+  add_errors(L, body, text, sizeof text);
+  if (text[0] == '\0')
+    return false;
+  (void)snprintf(detail, size, "%s", text);
+  return true;
+}
+
 /* in: err, its decoded body; out: the same, with `key`, `metadata` and the message in `detail`.
-   Every shape the API has had: {key, message, metadata}, {error: {message}}, {error: "…"}. */
-static void read_api_error(lua_State *L, int err, int body, char *detail, size_t size) {
+   Every shape the API has had: {key, message, metadata}, {error: {message}}, {error: "…"}. Returns
+   whether it has one of them, and so is the API's. */
+static bool read_api_error(lua_State *L, int err, int body, char *detail, size_t size) {
   static const char *const copied[] = {"key", "metadata"};
   for (size_t i = 0; i < 2; i++) {
     lua_getfield(L, body, copied[i]);
@@ -54,7 +109,8 @@ static void read_api_error(lua_State *L, int err, int body, char *detail, size_t
       lua_remove(L, -2);
     }
   }
-  if (lua_type(L, -1) == LUA_TSTRING && pt_rawlen(L, -1) > 0) {
+  bool found = lua_type(L, -1) == LUA_TSTRING && pt_rawlen(L, -1) > 0;
+  if (found) {
     size_t length;
     const char *text = lua_tolstring(L, -1, &length);
     pt_failure_copy_text(detail, size, text, length);
@@ -62,19 +118,37 @@ static void read_api_error(lua_State *L, int err, int body, char *detail, size_t
     lua_setfield(L, err, "message");
   }
   lua_pop(L, 1);
+  return found;
 }
 
-/* in: err; out: the same with its body; reads what the server says of the error */
-static void read_error_body(lua_State *L, int err, const pt_call *call, char *detail, size_t size) {
+/* in: -, out: as much of a body that is not JSON as is kept */
+static void push_foreign_body(lua_State *L, const pt_buffer *body) {
+  lua_pushlstring(L, body->bytes,
+                  body->length < PT_MAX_FOREIGN_BODY ? body->length : PT_MAX_FOREIGN_BODY);
+}
+
+/* in: err; out: the same with its body; reads what the server says of the error. Returns whether
+ * the API itself may have said it: nobody else did. */
+static bool read_error_body(lua_State *L, int err, const pt_call *call, char *detail, size_t size) {
   bool shown = call->end == PT_END_ANSWERED ||
                (call->end == PT_END_BAD_RESPONSE && !call->operation->secret_reply);
+  bool answered = call->end == PT_END_ANSWERED, from_api = true;
   if (call->reply.body.length == 0 || !shown)
-    return;
-  if (pt_lua_json_decode(L, &call->reply.body) != PT_DECODED)
-    return;
-  if (lua_type(L, -1) == LUA_TTABLE && call->end == PT_END_ANSWERED)
-    read_api_error(L, err, lua_gettop(L), detail, size);
+    return from_api;
+  if (pt_lua_json_decode(L, &call->reply.body) != PT_DECODED) {
+    char quote[MAX_MESSAGE];
+    pt_foreign_reply_quote(quote, sizeof quote, &call->reply.body);
+    if (answered && quote[0] != '\0')
+      (void)snprintf(detail, size, "%s", quote);
+    push_foreign_body(L, &call->reply.body);
+    from_api = false;
+  } else if (lua_type(L, -1) == LUA_TTABLE && answered) {
+    int body = lua_gettop(L);
+    from_api =
+        read_api_error(L, err, body, detail, size) || !read_problem_details(L, body, detail, size);
+  }
   lua_setfield(L, err, "body");
+  return from_api;
 }
 
 static int push_failure(lua_State *L, pt_call *call, const pt_lua_client *client,
@@ -87,12 +161,12 @@ static int push_failure(lua_State *L, pt_call *call, const pt_lua_client *client
   pt_lua_push_command(L, call, config);
   lua_setfield(L, err, "command");
   pt_failure_write_detail(detail, sizeof detail, call);
-  read_error_body(L, err, call, detail, sizeof detail);
+  bool from_api = read_error_body(L, err, call, detail, sizeof detail);
   if (problem != NULL)
     (void)snprintf(detail, sizeof detail, "%s", problem);
   if (call->retry_after >= 0)
     pt_set_number(L, "retry_after", call->retry_after);
-  pt_failure_write_hint(hint, sizeof hint, call, config);
+  pt_failure_write_hint(hint, sizeof hint, call, config, from_api);
   if (hint[0] != '\0') {
     pt_set_string(L, "hint", hint);
     size_t length = strlen(detail);
@@ -224,9 +298,11 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
     return luaL_error(L, "%s: the call succeeded, but there is not enough memory for its reply",
                       operation->name);
   if (decoded != PT_DECODED) {
-    if (!operation->returns_body && operation->method == PT_METHOD_GET) { /* a file */
+    bool file = !operation->returns_body && operation->method == PT_METHOD_GET;
+    if (file && !pt_reply_claims_json(call)) {
+      push_foreign_body(L, &call->reply.body);
       lua_pushlstring(L, call->reply.body.bytes, call->reply.body.length);
-      return push_success(L, index, false);
+      return push_success(L, index, true);
     }
     pt_redact_reply(call, pt_lua_config(client));
     pt_envelope_describe_text(problem, sizeof problem, operation, &call->reply.body, envelope.top);
