@@ -34,7 +34,8 @@ end
 
 -- ---- finding what to run ----
 
-local function unknown(name)
+-- Reports a name that is neither an operation nor a command; returns the exit status.
+function M.unknown(name)
   local suggest = require "polytomic.cli.suggest"
   local nearest, holding = suggest.nearest(name, require("polytomic").operations)
   local message = "unknown operation or command '" .. name .. "'"
@@ -55,7 +56,7 @@ function M.find(name)
   if command then return command end
   local operation = require("polytomic.core").describe(name)
   if operation then return require("polytomic.cli.commands.operation").command(operation) end
-  return nil, unknown(name)
+  return nil, M.unknown(name)
 end
 
 -- The help of a command or an operation.

@@ -64,20 +64,6 @@ local function add_to_list(list, field, text)
   return list
 end
 
--- The text after `=`: as it stands, of a file without its last line break, or of standard input
--- likewise.
-local function text_of(value)
-  local text, message
-  if value == "-" then
-    text = files.read_input()
-  elseif value:sub(1, 1) == "@" then
-    text, message = files.read(value:sub(2))
-  else
-    return value
-  end
-  return text and (text:gsub("\r?\n$", "")), message
-end
-
 local function give(arguments, field, name, text)
   if field and field.type == "array" then
     local list = arguments[name]
@@ -119,7 +105,7 @@ function M.read(operation, words)
     end
     if value == "-" then inputs = inputs + 1 end
     if inputs > 1 then return nil, name .. " reads standard input a second time" end
-    local text, message = text_of(value)
+    local text, message = files.text_of(value)
     if not text then return nil, message end
     local ok
     if mark == ":=" then

@@ -12,6 +12,20 @@ local M = {}
 
 -- In the order of the help.
 M.list = {
+  { name = "find_org", module = "convenience", group = "data",
+    summary = "the organization of a name" },
+  { name = "find_user", module = "convenience", group = "data",
+    summary = "the user of an e-mail address" },
+  { name = "ensure_org", module = "convenience", group = "data",
+    summary = "makes an organization be there and be as described" },
+  { name = "ensure_user", module = "convenience", group = "data",
+    summary = "makes a user be there and be as described" },
+  { name = "patch_org", module = "convenience", group = "data",
+    summary = "changes some settings of an organization and keeps the others" },
+  { name = "wait_for", module = "wait_for", group = "data",
+    summary = "waits until work that goes on at the server has ended" },
+  { name = "request", module = "request", group = "data",
+    summary = "sends a request to any path of the API" },
   { name = "operations", module = "operations", group = "about",
     summary = "lists the operations, or those with a word" },
   { name = "help", module = "help", group = "about",

@@ -57,6 +57,14 @@ function context:client(extra)
   return nil, report.raised(client, self.command.name)
 end
 
+-- Runs a function that returns an exit status; what it raises for bad usage is reported.
+function context:protected(run, ...)
+  local ok, status = pcall(run, ...)
+  if ok then return status end
+  if interrupt.is_interrupt(status) then error(status, 0) end
+  return report.raised(status, self.command.name)
+end
+
 -- Reports what has become of a failed call; returns the exit status.
 function context:failed(operation, message, err)
   local options = self.options
@@ -70,7 +78,7 @@ function context:succeeded(operation, data, response)
   local options = self.options
   if options.verbose and response then require("polytomic.cli.timeline").show(response) end
   local is_list = operation.pages ~= nil and operation.pages.items_field == "data"
-  return require("polytomic.cli.output").print(data, options, is_list)
+  return require("polytomic.cli.output").print(data, options, is_list, operation.name)
 end
 
 return M

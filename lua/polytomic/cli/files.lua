@@ -27,7 +27,22 @@ end
 
 -- All of standard input.
 function M.read_input()
+  require("polytomic.cli.interrupt").await_input()
   return io.stdin:read("*a") or ""
+end
+
+-- The text that a value of the command line stands for: itself, of a file (@FILE) without its last
+-- line break, or of standard input (-) likewise. Or nil and a message.
+function M.text_of(value)
+  local text, message
+  if value == "-" then
+    text = M.read_input()
+  elseif value:sub(1, 1) == "@" then
+    text, message = M.read(value:sub(2))
+  else
+    return value
+  end
+  return text and (text:gsub("\r?\n$", "")), message
 end
 
 -- Whether anybody on this machine may read or write the file.

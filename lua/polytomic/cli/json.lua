@@ -23,13 +23,28 @@ local function write_entries(writer, brackets, count, depth, write_entry)
   writer[#writer + 1] = brackets:sub(2)
 end
 
-local function write_object(writer, object, depth)
+-- The names of an object's members: sorted, or in the order that its metatable says.
+local function names_of(object)
+  local meta = getmetatable(object)
+  if meta and meta.order then return meta.order end
   local names = {}
   for name in pairs(object) do names[#names + 1] = name end
   table.sort(names)
+  return names
+end
+
+local function string_text(writer, text)
+  text = json_text.string(text)
+  return writer.fit and writer.fit(text) or text
+end
+
+local function write_object(writer, object, depth)
+  local names = names_of(object)
   write_entries(writer, "{}", #names, depth, function(i)
     local name = names[i]
-    writer[#writer + 1] = json_text.string(name) .. (writer.pretty and ": " or ":")
+    local text = string_text(writer, name)
+    if writer.paint then text = writer.paint(text, "blue") end
+    writer[#writer + 1] = text .. (writer.pretty and ": " or ":")
     write(writer, object[name], depth + 1, arrays[name])
   end)
 end
@@ -38,7 +53,7 @@ end
 function write(writer, value, depth, is_array)
   local kind = type(value)
   if kind == "string" then
-    writer[#writer + 1] = json_text.string(value)
+    writer[#writer + 1] = string_text(writer, value)
   elseif kind == "number" then
     writer[#writer + 1] = json_text.number(value)
   elseif kind == "boolean" then
@@ -53,9 +68,9 @@ function write(writer, value, depth, is_array)
 end
 
 -- The text of a decoded value. Options: `pretty` (one member a line), `array` (an empty table is
--- `[]`).
+-- `[]`), `fit(text)` (what becomes of the text of a string), `paint(text, colour)` for names.
 function M.encode(value, options)
-  local writer = { pretty = options.pretty }
+  local writer = { pretty = options.pretty, fit = options.fit, paint = options.paint }
   write(writer, value, 0, options.array)
   return table.concat(writer)
 end

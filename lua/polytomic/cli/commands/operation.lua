@@ -5,21 +5,92 @@ local report = require "polytomic.cli.report"
 
 local M = {}
 
+-- ---- before anything is sent ----
+
+-- A message and advice where the options do not fit the operation, or nil.
+local function complaint(operation, options)
+  if options.all and not operation.pages then
+    return "--all is for lists, and " .. operation.name .. " gives a single result"
+  end
+  return require("polytomic.cli.output").complaint(options, operation.name)
+end
+
+-- What is about to be deleted, in the words of the command line.
+local function subject(operation, values)
+  local words = { operation.name }
+  for _, field in ipairs(operation.arguments) do
+    local value = values[field.name]
+    if value ~= nil and type(value) ~= "table" then
+      words[#words + 1] = field.name .. "=" .. tostring(value)
+    end
+  end
+  return table.concat(words, " ")
+end
+
+-- Whether a deletion may go on: somebody at a terminal is asked.
+local function is_agreed(operation, values, options)
+  if operation.method ~= "DELETE" or options.yes then return true end
+  return require("polytomic.cli.confirm").ask(subject(operation, values))
+end
+
+-- Prints the request as a curl command; it is begun and ended before anything is sent.
+local function dry_run(context, client, operation, values, call_options)
+  local call = client:start(operation.name, values, call_options)
+  call:cancel()
+  local _, message, err = call:result()
+  if err.kind ~= "cancelled" then return context:failed(operation, message, err) end
+  return require("polytomic.cli.output").put(err:curl() .. "\n")
+end
+
+-- ---- running ----
+
+-- Where a list goes on after this reply: says so on standard error.
+local function tell_of_more(client, operation, values, response)
+  local pages = require "polytomic.pages"
+  local walk = pages.open("pages", client, operation.name, values)
+  walk.first = response
+  local items, message = pages.next(walk)
+  if items == nil and message then return report.remark(message) end
+  if walk.token == nil then return end
+  report.remark(("the list goes on: --all gives all of it, %s=%s the next page"):format(
+    walk.argument,
+    walk.token
+  ))
+end
+
+local function run_once(context, client, operation, values, call_options)
+  local data, message, response = client[operation.name](client, values, call_options)
+  if data == nil then return context:failed(operation, message, response) end
+  local status = context:succeeded(operation, data, response)
+  if status == report.OK and operation.pages then
+    tell_of_more(client, operation, values, response)
+  end
+  return status
+end
+
+local function use(context, client, operation, values)
+  local options = context.options
+  local call_options = { idempotency_key = options.idempotency_key }
+  if options.dry_run then return dry_run(context, client, operation, values, call_options) end
+  if not is_agreed(operation, values, options) then
+    return report.problem(report.USAGE, operation.name .. ": not confirmed, nothing was sent")
+  end
+  if options.all then
+    return require("polytomic.cli.all").run(context, client, operation, values, call_options)
+  end
+  return run_once(context, client, operation, values, call_options)
+end
+
 local function run(context)
   local operation = context.command.operation
-  local values, problem, advice = arguments.read(operation, context.words)
+  local problem, advice = complaint(operation, context.options)
+  if problem then return context:usage(problem, advice) end
+  local values
+  values, problem, advice = arguments.read(operation, context.words)
   if not values then return context:usage(problem, advice) end
   local client, status = context:client()
   if not client then return status end
-  local name = operation.name
-  local ok, data, message, response =
-    pcall(client[name], client, values, { idempotency_key = context.options.idempotency_key })
-  if not ok then
-    if require("polytomic.cli.interrupt").is_interrupt(data) then error(data, 0) end
-    return report.raised(data, name)
-  end
-  if data == nil then return context:failed(operation, message, response) end
-  return context:succeeded(operation, data, response)
+  return context:protected(use, context, client, operation, values)
 end
 
 -- The command that runs an operation.

@@ -1,0 +1,100 @@
+-- `polytomic request METHOD PATH name=value…`: any path of the API, with the same safety as an
+-- operation.
+
+local arguments = require "polytomic.cli.arguments"
+local files = require "polytomic.cli.files"
+
+local METHODS = { GET = true, POST = true, PUT = true, PATCH = true, DELETE = true }
+local IN_QUERY = { GET = true, DELETE = true }
+
+local function unescaped(text)
+  return (text:gsub("+", " "):gsub("%%(%x%x)", function(digits)
+    return string.char(tonumber(digits, 16))
+  end))
+end
+
+-- Takes the query off a path; returns the path and the query's members.
+local function split(path)
+  local before, text = path:match "^([^?]*)%?(.*)$"
+  local query = {}
+  for name, value in (text or ""):gmatch "([^&=]+)=?([^&]*)" do
+    query[unescaped(name)] = unescaped(value)
+  end
+  return before or path, query
+end
+
+local function use(context, request)
+  local client, status = context:client()
+  if not client then return status end
+  local operation = { name = "request", method = request.method }
+  local call_options = { idempotency_key = context.options.idempotency_key }
+  if context.options.dry_run then
+    local call = require("polytomic.core").begin(client, "request", request, call_options, 1)
+    call:cancel()
+    local _, message, err = call:result()
+    if err.kind ~= "cancelled" then return context:failed(operation, message, err) end
+    return require("polytomic.cli.output").put(err:curl() .. "\n")
+  end
+  local subject = request.method .. " " .. request.path
+  if request.method == "DELETE" and not context.options.yes
+    and not require("polytomic.cli.confirm").ask(subject) then
+    return context:usage(subject .. ": not confirmed, nothing was sent")
+  end
+  local data, message, response = client:request(request, call_options)
+  if data == nil then return context:failed(operation, message, response) end
+  return context:succeeded({ name = "request" }, data, response)
+end
+
+-- The request that the words describe; or nil, a message and advice.
+local function read(words, options)
+  local method = words[1]:upper()
+  if not METHODS[method] then return nil, "'" .. words[1] .. "' is not a method",
+    "GET, POST, PUT, PATCH or DELETE" end
+  local path, query = split(words[2])
+  local rest = {}
+  for i = 3, #words do rest[#rest + 1] = words[i] end
+  local members, message, advice = arguments.read({ name = "request", arguments = {} }, rest)
+  if not members then return nil, message, advice end
+  local request = { method = method, path = path }
+  if options.body then
+    if next(members) and not IN_QUERY[method] then
+      return nil, "give the body by --body or by name=value, not both"
+    end
+    local text
+    text, message = files.text_of(options.body)
+    if not text then return nil, message end
+    request.body, message = require("polytomic.cli.json").decode(text)
+    if request.body == nil then return nil, "--body is not JSON: " .. message end
+  end
+  if IN_QUERY[method] then
+    for name, value in pairs(members) do query[name] = value end
+  elseif next(members) then
+    request.body = members
+  end
+  if next(query) then request.query = query end
+  return request
+end
+
+return {
+  request = {
+    details = "name=value goes into the query of GET and DELETE, and into the body of the others, "
+      .. "where name:=JSON makes numbers, booleans, lists and objects.",
+    arguments = {
+      { "METHOD", "GET, POST, PUT, PATCH or DELETE" },
+      { "PATH", "the path, which may have a query: /api/connections?limit=5" },
+      { "name=value…", "members of the query or the body", optional = true, many = true },
+    },
+    options = {
+      { "--body", "JSON", "the whole body; @FILE or - (standard input) read it" },
+    },
+    groups = { "output", "sending", "connection", "general" },
+    run = function(context)
+      local problem = require("polytomic.cli.output").contradiction(context.options)
+      if problem then return context:usage(problem) end
+      local request, advice
+      request, problem, advice = read(context.words, context.options)
+      if not request then return context:usage(problem, advice) end
+      return context:protected(use, context, request)
+    end,
+  },
+}
