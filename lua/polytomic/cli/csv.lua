@@ -34,7 +34,8 @@ Rows.__index = Rows
 local function header(self, items)
   local known = {}
   self.names = {}
-  for _, list in ipairs { self.fields or self.documented or {}, self.fields and {} or fields.names(items) } do
+  local seen = self.fields and {} or fields.names(items)
+  for _, list in ipairs { self.fields or self.documented or {}, seen } do
     for _, name in ipairs(list) do
       if not known[name] then
         known[name] = true

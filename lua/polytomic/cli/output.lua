@@ -26,14 +26,22 @@ function M.format(options)
   return terminal.is_terminal(STDOUT) and "table" or "json"
 end
 
--- A message for options that contradict each other, or nil.
-function M.contradiction(options)
+-- A message and advice where the options of the output contradict each other, or name a field that
+-- the operation's data never has; nil where all is well.
+function M.complaint(options, name)
   if options.raw and options.output and options.output ~= "json" then
     return "--raw prints JSON, --output asks for " .. options.output
   end
   if options.csv_raw and M.format(options) ~= "csv" then
     return "--csv-raw is for --output csv"
   end
+  local names = options.fields and name and fields.documented(name)
+  if not names then return nil end
+  local unknown, nearest = fields.unknown(options.fields, names)
+  if not unknown then return nil end
+  local meant = nearest and ", did you mean '" .. nearest .. "'?" or ""
+  return ("there is no field '%s'%s"):format(unknown, meant),
+    "the fields of " .. name .. ": " .. table.concat(names, ", ")
 end
 
 -- ---- JSON ----
@@ -152,7 +160,7 @@ function M.print(data, options, is_list, name)
   if format == "json" then
     return M.put(json(selected(data, wanted), options, is_list, shown) .. "\n")
   end
-  if is_list and type(data) == "table" or data ~= nil and fields.is_list(data) and data[1] ~= nil then
+  if type(data) == "table" and (is_list or data[1] ~= nil) then
     local writer = M.list(options, name)
     writer:items(data)
     return writer:finish()

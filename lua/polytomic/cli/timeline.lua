@@ -72,7 +72,8 @@ function M.lines(timeline, columns, paint)
   for i, attempt in ipairs(timeline) do
     if (attempt.waited or 0) > 0 then
       local length = math.max(1, math.floor(attempt.waited / whole * room + 0.5))
-      lines[#lines + 1] = ("  pause %9s  %s"):format(milliseconds(attempt.waited), ("."):rep(length))
+      lines[#lines + 1] = "  pause " .. milliseconds(attempt.waited)
+      lines[#lines + 1] = "    " .. ("."):rep(length)
     end
     local outcome = attempt.status and tostring(attempt.status) or attempt.error or "no reply"
     lines[#lines + 1] = terminal.line(("  attempt %d: %s, %s%s"):format(
@@ -93,7 +94,9 @@ local function header_lines(headers)
   local names, lines = {}, {}
   for name in pairs(headers or {}) do names[#names + 1] = name end
   table.sort(names)
-  for i, name in ipairs(names) do lines[i] = terminal.line("  " .. name .. ": " .. headers[name]) end
+  for i, name in ipairs(names) do
+    lines[i] = terminal.line("  " .. name .. ": " .. headers[name])
+  end
   return lines
 end
 

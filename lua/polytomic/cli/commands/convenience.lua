@@ -6,12 +6,6 @@ local report = require "polytomic.cli.report"
 
 local DROP_OIDC = { name = "drop_oidc", type = "boolean", location = "body" }
 
-local function copied(list)
-  local copy = {}
-  for i, value in ipairs(list) do copy[i] = value end
-  return copy
-end
-
 -- The arguments of an operation, of these names alone where they are given, and of `more`.
 local function fields_of(operation, names, more)
   local list = {}
@@ -40,7 +34,7 @@ local function use(context, client, name, values)
   local data, second, response = client[name](client, values, options)
   if data == nil and second ~= nil then return context:failed(operation, second, response) end
   if data == nil then data = require("polytomic.json_text").null end
-  local status = context:succeeded({ name = name }, data, response)
+  local status = context:succeeded({}, data, response)
   if status == report.OK and type(second) == "string" and not context.options.quiet then
     report.remark(name .. ": " .. second)
   end
@@ -49,9 +43,10 @@ end
 
 local function run(context)
   local name = context.command.name
-  local problem = require("polytomic.cli.output").contradiction(context.options)
-  if problem then return context:usage(problem) end
-  local values, advice
+  local kind = name:find "_org$" and "get_org" or "get_user"
+  local problem, advice = require("polytomic.cli.output").complaint(context.options, kind)
+  if problem then return context:usage(problem, advice) end
+  local values
   values, problem, advice = arguments.read(
     { name = name, arguments = FIELDS[name]() },
     context.words
@@ -87,7 +82,6 @@ for name, fields in pairs(FIELDS) do
     options = name:find "^ensure_"
         and { { "--idempotency-key", "KEY", "repeats an earlier creation safely" } }
       or nil,
-    groups = copied { "output", "connection", "general" },
     run = run,
     interrupted = not name:find "^find_" and function()
       return "run the same command again: it looks first"

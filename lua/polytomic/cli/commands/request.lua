@@ -42,7 +42,7 @@ local function use(context, request)
   end
   local data, message, response = client:request(request, call_options)
   if data == nil then return context:failed(operation, message, response) end
-  return context:succeeded({ name = "request" }, data, response)
+  return context:succeeded({}, data, response)
 end
 
 -- The request that the words describe; or nil, a message and advice.
@@ -89,9 +89,9 @@ return {
     },
     groups = { "output", "sending", "connection", "general" },
     run = function(context)
-      local problem = require("polytomic.cli.output").contradiction(context.options)
-      if problem then return context:usage(problem) end
-      local request, advice
+      local problem, advice = require("polytomic.cli.output").complaint(context.options)
+      if problem then return context:usage(problem, advice) end
+      local request
       request, problem, advice = read(context.words, context.options)
       if not request then return context:usage(problem, advice) end
       return context:protected(use, context, request)

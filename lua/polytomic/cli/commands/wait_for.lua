@@ -45,7 +45,10 @@ return {
       { "name=value…", "its arguments", optional = true, many = true },
     },
     options = {
-      { "--until", "STATUS", "the status to wait for, or several with commas", convert = convert.names },
+      {
+        "--until", "STATUS", "the status to wait for, or several with commas",
+        convert = convert.names,
+      },
       { "--timeout", "SECONDS", "how long to wait, 600 unless given", convert = convert.seconds },
       { "--interval", "SECONDS", "the first pause between two looks", convert = convert.seconds },
     },
@@ -54,9 +57,9 @@ return {
       local name = table.remove(context.words, 1)
       local operation = require("polytomic.core").describe(name)
       if not operation then return require("polytomic.cli").unknown(name) end
-      local problem = require("polytomic.cli.output").contradiction(context.options)
-      if problem then return context:usage(problem) end
-      local values, advice
+      local problem, advice = require("polytomic.cli.output").complaint(context.options, name)
+      if problem then return context:usage(problem, advice) end
+      local values
       values, problem, advice = arguments.read(operation, context.words)
       if not values then return context:usage(problem, advice) end
       return context:protected(use, context, operation, values)
