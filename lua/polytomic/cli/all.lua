@@ -19,7 +19,9 @@ end
 -- Prints all items; returns the exit status. What came before a failure has been printed.
 function M.run(context, client, operation, values, call_options)
   local walk = client:pages(operation.name, values, call_options)
-  local writer = require("polytomic.cli.output").list(context.options, operation.name)
+  -- Documented are the fields of the data: of the items only where the data is the list itself.
+  local name = operation.pages.items_field == "data" and operation.name or nil
+  local writer = require("polytomic.cli.output").list(context.options, name)
   local show, clear = progress(operation.name)
   local count, pages, last = 0, 0, nil
   while true do

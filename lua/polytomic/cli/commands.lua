@@ -22,6 +22,8 @@ M.list = {
     summary = "makes a user be there and be as described" },
   { name = "patch_org", module = "convenience", group = "data",
     summary = "changes some settings of an organization and keeps the others" },
+  { name = "patch_user", module = "convenience", group = "data",
+    summary = "changes the roles of a user and keeps the rest" },
   { name = "wait_for", module = "wait_for", group = "data",
     summary = "waits until work that goes on at the server has ended" },
   { name = "request", module = "request", group = "data",

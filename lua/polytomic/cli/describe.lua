@@ -1,50 +1,88 @@
--- Describes the operations in words: the list of all, and the help for one.
+-- Describes the operations in words: the list of all, by family, and the help for one.
+
+local descriptions = require "polytomic.cli.descriptions"
+local help = require "polytomic.cli.help"
+local terminal = require "polytomic.terminal"
 
 local M = {}
 
-local AUTHS = {
-  partner = "with a partner key",
-  user = "with a user key, or a partner key and --organization",
-  unspecified = "with any key",
-  connect_token = "authorised by its token",
-}
+-- ---- the list ----
 
-local function padded(text, width)
-  return text .. (" "):rep(width - #text)
+-- Whether a word is in what is said of an operation.
+local function has(operation, family, word)
+  local text = operation.name .. "\n" .. family .. "\n" .. (operation.summary or "")
+  return text:lower():find(word, 1, true) ~= nil
 end
 
-local function widest(list, length)
-  local width = 0
-  for _, item in ipairs(list) do width = math.max(width, length(item)) end
-  return width
-end
-
--- Every operation with its summary, one a line.
-function M.operations(operations, word) -- luacheck: no unused args
-  local width = widest(operations, function(operation) return #operation.name end)
-  local lines = {}
-  for i, operation in ipairs(operations) do
-    lines[i] = (padded(operation.name, width + 2) .. (operation.summary or "")):gsub("%s+$", "")
+-- The operations with the word (all without one) by family, and how many they are.
+local function by_family(operations, word)
+  local families, titles, count = {}, {}, 0
+  for _, operation in ipairs(operations) do
+    local title = (descriptions.operations[operation.name] or {}).family or "Other"
+    if not word or has(operation, title, word:lower()) then
+      if not families[title] then
+        families[title] = {}
+        titles[#titles + 1] = title
+      end
+      table.insert(families[title], operation)
+      count = count + 1
+    end
   end
-  return table.concat(lines, "\n") .. "\n"
+  table.sort(titles)
+  return families, titles, count
 end
 
+-- Every operation with its summary, or those with the word; nil where there is none.
+function M.operations(operations, word)
+  local families, titles, count = by_family(operations, word)
+  if count == 0 then return nil end
+  local width, columns = 0, help.columns()
+  for _, operation in ipairs(operations) do width = math.max(width, #operation.name) end
+  local paint, parts = terminal.painter(1), {}
+  for i, title in ipairs(titles) do
+    local rows = {}
+    for k, operation in ipairs(families[title]) do
+      local summary = (descriptions.operations[operation.name] or {}).summary or operation.summary
+      rows[k] = { operation.name, summary }
+    end
+    parts[i] = paint(title, "bold") .. "\n" .. help.two_columns(rows, columns, width)
+  end
+  return table.concat(parts, "\n\n") .. "\n"
+end
+
+-- ---- one operation ----
+
+-- What an argument is, beside its meaning.
 local function type_words(field)
-  local words = field.format == "uuid" and "UUID"
-    or field.format == "date-time" and "time (RFC 3339)"
-    or field.type
-  if field.type == "array" then words = "list of " .. (field.element or "any") end
-  return words
-end
-
-local function remarks(field)
-  local words = { type_words(field) }
-  if field.required then words[#words + 1] = "required" end
+  local words = { field.required and field.type .. ", required" or field.type }
+  if field.nullable then words[#words + 1] = "may be null (:=null)" end
+  if field.not_empty then words[#words + 1] = "not empty" end
   if field.secret then words[#words + 1] = "secret: give it as " .. field.name .. "=@FILE" end
-  if field.deprecated then words[#words + 1] = "deprecated" end
+  local said = (field.description or ""):lower()
+  if field.deprecated and not said:find "deprecated" then words[#words + 1] = "deprecated" end
+  if field.excludes and not said:find "together" then
+    words[#words + 1] = "not together with " .. field.excludes
+  end
   return table.concat(words, ", ")
 end
 
+local function values_words(values)
+  return "One of " .. table.concat(values, ", ")
+end
+
+-- The lines for the arguments or fields of a list.
+local function field_rows(fields)
+  local rows = {}
+  for i, field in ipairs(fields) do
+    local text = { type_words(field) }
+    if field.description then text[#text + 1] = field.description end
+    if field.values then text[#text + 1] = values_words(field.values) end
+    rows[i] = { field.name, table.concat(text, ". ") }
+  end
+  return rows
+end
+
+-- How the operation may be called, with its required arguments.
 local function example(operation)
   local words = { "polytomic " .. operation.name }
   for _, field in ipairs(operation.arguments) do
@@ -57,23 +95,73 @@ local function example(operation)
   return table.concat(words, " ")
 end
 
--- What one operation does and takes.
-function M.operation(command)
-  local operation = command.operation
-  local lines = {
-    operation.name .. ": " .. (operation.summary or operation.id),
-    operation.method .. " " .. operation.path .. ", " .. AUTHS[operation.auth],
-    "",
-    "  " .. example(operation),
-  }
-  if #operation.arguments > 0 then
-    lines[#lines + 1] = ""
-    local width = widest(operation.arguments, function(field) return #field.name end)
-    for _, field in ipairs(operation.arguments) do
-      lines[#lines + 1] = "  " .. padded(field.name, width + 2) .. remarks(field)
+-- The members of the objects that arguments take, one level deep: deeper ones are in the reference.
+local function member_parts(fields, columns, paint)
+  local parts, seen = {}, {}
+  for _, field in ipairs(fields) do
+    local kind = field.of and descriptions.types[field.of]
+    if kind and kind.fields and not seen[field.of] then
+      seen[field.of] = true
+      parts[#parts + 1] = paint("Members of " .. field.name .. " (" .. field.of .. ")", "bold")
+        .. "\n" .. help.two_columns(field_rows(kind.fields), columns)
     end
   end
-  return table.concat(lines, "\n") .. "\n"
+  return parts
+end
+
+local function sentence(text)
+  text = text:sub(1, 1):upper() .. text:sub(2)
+  return text:find "[.!?]$" and text or text .. "."
+end
+
+-- The options of an operation's command by name: the general help says what they mean.
+local function option_words(command)
+  local names = {}
+  for _, option in ipairs(require("polytomic.cli.options").of(command)) do
+    names[#names + 1] = option[1]
+  end
+  return "Options, which polytomic --help explains: " .. table.concat(names, " ")
+end
+
+-- What one operation does and takes. `command` is the command that runs it.
+function M.operation(command)
+  local operation = command.operation
+  local columns, paint = help.columns(), terminal.painter(1)
+  local known = descriptions.operations[operation.name] or {}
+  local fields = known.arguments or operation.arguments
+  local parts = {
+    terminal.wrap(sentence(known.summary or operation.summary or operation.id), columns),
+    terminal.wrap("  " .. example(operation), columns, "    "),
+  }
+  local facts = { operation.method .. " " .. operation.path }
+  if known.key then facts[#facts + 1] = "Needs: " .. known.key end
+  if known.returns then facts[#facts + 1] = "Returns: " .. known.returns end
+  if known.secrets then
+    facts[#facts + 1] = "Secret in the reply: " .. table.concat(known.secrets, ", ")
+      .. (known.why and " (" .. known.why .. ")" or "")
+  end
+  if known.note then facts[#facts + 1] = sentence(known.note) end
+  for i, fact in ipairs(facts) do facts[i] = terminal.wrap(fact, columns, "  ") end
+  parts[#parts + 1] = table.concat(facts, "\n")
+  if #fields > 0 then
+    parts[#parts + 1] = paint("Arguments", "bold") .. "\n"
+      .. help.two_columns(field_rows(fields), columns)
+  end
+  for _, part in ipairs(member_parts(fields, columns, paint)) do parts[#parts + 1] = part end
+  parts[#parts + 1] = terminal.wrap(option_words(command), columns, "  ")
+  return table.concat(parts, "\n\n") .. "\n"
+end
+
+-- The lines for the arguments of a command that takes those of an operation: `fields` are of
+-- polytomic.operations, `name` is the operation that describes them.
+function M.arguments(fields, name, columns)
+  local described = {}
+  for _, field in ipairs((descriptions.operations[name] or {}).arguments or {}) do
+    described[field.name] = field
+  end
+  local list = {}
+  for i, field in ipairs(fields) do list[i] = described[field.name] or field end
+  return help.two_columns(field_rows(list), columns)
 end
 
 return M

@@ -72,7 +72,7 @@ local function documented_type(name)
   local found, descriptions = pcall(require, "polytomic.cli.descriptions")
   local operation = found and descriptions.operations[name]
   if not operation or not operation.returns then return nil end
-  local of = operation.returns:match "([%w_]+)$"
+  local of = operation.returns:match "^array of ([%w_]+)$" or operation.returns:match "^[%w_]+$"
   return descriptions.types[of]
 end
 

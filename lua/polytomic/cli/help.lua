@@ -24,15 +24,19 @@ local EPILOG = "Keys come from POLYTOMIC_API_KEY, POLYTOMIC_PARTNER_KEY and "
   .. "2 usage, 3 invalid or unconfigured, 4 refused by the server, 5 it is not known whether a "
   .. "change was carried out, 6 network, 130 interrupted."
 
+local function title(text)
+  return terminal.painter(1)(text, "bold") .. "\n"
+end
+
 -- The columns that help is laid out for.
 function M.columns()
   return math.min(terminal.columns(1) or 80, WIDEST)
 end
 
 -- Lines of `left   right`, where right is wrapped beside left, or below where there is little room.
--- `rows` are { left, right }.
-function M.two_columns(rows, columns)
-  local widest = 0
+-- `rows` are { left, right }; `least` is how wide the left column is at least.
+function M.two_columns(rows, columns, least)
+  local widest = least or 0
   for _, row in ipairs(rows) do widest = math.max(widest, terminal.width(row[1])) end
   local beside = widest + 4 <= columns / 2
   local indent = beside and widest + 4 or 6
@@ -69,11 +73,11 @@ end
 function M.options(command, columns)
   local parts = {}
   if command.options and #command.options > 0 then
-    parts[1] = "Options:\n" .. M.two_columns(option_rows(command.options), columns)
+    parts[1] = title("Options") .. M.two_columns(option_rows(command.options), columns)
   end
   for _, name in ipairs(command.groups or options.usual) do
     local group = options.groups[name]
-    parts[#parts + 1] = group.title .. ":\n" .. M.two_columns(option_rows(group), columns)
+    parts[#parts + 1] = title(group.title) .. M.two_columns(option_rows(group), columns)
   end
   return table.concat(parts, "\n\n")
 end
@@ -94,8 +98,12 @@ function M.command(command)
   local summary = command.summary:sub(1, 1):upper() .. command.summary:sub(2) .. "."
   local parts = { terminal.wrap(summary, columns), "  " .. usage(command) }
   if command.details then parts[#parts + 1] = terminal.wrap(command.details, columns) end
-  if command.arguments and command.arguments[1] then
-    parts[#parts + 1] = "Arguments:\n" .. M.two_columns(command.arguments, columns)
+  if command.fields then
+    local describe = require "polytomic.cli.describe"
+    parts[#parts + 1] = title("Arguments")
+      .. describe.arguments(command.fields(), command.described_by, columns)
+  elseif command.arguments and command.arguments[1] then
+    parts[#parts + 1] = title("Arguments") .. M.two_columns(command.arguments, columns)
   end
   parts[#parts + 1] = M.options(command, columns)
   return table.concat(parts, "\n\n") .. "\n"
@@ -122,7 +130,7 @@ function M.general()
   for _, group in ipairs(GROUPS) do
     local rows = command_rows(group[1])
     if #rows > 0 then
-      parts[#parts + 1] = group[2] .. ":\n" .. M.two_columns(rows, columns)
+      parts[#parts + 1] = title(group[2]) .. M.two_columns(rows, columns)
     end
   end
   local all = { groups = { "output", "pages", "sending", "connection", "general" } }

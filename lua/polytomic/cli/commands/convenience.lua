@@ -4,7 +4,12 @@
 local arguments = require "polytomic.cli.arguments"
 local report = require "polytomic.cli.report"
 
-local DROP_OIDC = { name = "drop_oidc", type = "boolean", location = "body" }
+local DROP_OIDC = {
+  name = "drop_oidc",
+  type = "boolean",
+  location = "body",
+  description = "true gives up the sign-in: issuer, client_id and client_secret",
+}
 
 -- The arguments of an operation, of these names alone where they are given, and of `more`.
 local function fields_of(operation, names, more)
@@ -57,19 +62,28 @@ local function run(context)
   return context:protected(use, context, client, name, values)
 end
 
+local DESCRIBED_BY = {
+  find_org = "create_org",
+  find_user = "create_user",
+  ensure_org = "create_org",
+  ensure_user = "create_user",
+  patch_org = "update_org",
+  patch_user = "update_user",
+}
+
 local DETAILS = {
   find_org = "Reads the list of organizations. Prints null where there is none of the name.",
   find_user = "Reads the users of the organization; case does not matter in addresses. Prints null "
     .. "where there is none.",
-  ensure_org = "Looks first, creates once, updates what differs, and looks again where a reply was "
-    .. "lost: run it as often as you like. What is not mentioned stays. It says on standard error "
-    .. "whether it was created, updated or unchanged.",
-  ensure_user = "Looks first, creates once, updates what differs, and looks again where a reply was "
-    .. "lost: run it as often as you like. It says on standard error whether it was created, "
+  ensure_org = "Looks first, creates once, updates what differs, and looks again where a reply "
+    .. "was lost: run it as often as you like. What is not mentioned stays. It says on standard "
+    .. "error whether it was created, updated or unchanged.",
+  ensure_user = "Looks first, creates once, updates what differs, and looks again where a reply "
+    .. "was lost: run it as often as you like. It says on standard error whether it was created, "
     .. "updated or unchanged.",
   patch_org = "Reads the organization, changes what is given and keeps the rest. Where it signs in "
-    .. "through an issuer, give client_id and client_secret again, or drop_oidc=true: the API never "
-    .. "tells them.",
+    .. "through an issuer, give client_id and client_secret again, or drop_oidc=true: the API "
+    .. "never tells them.",
   patch_user = "Reads the user, changes what is given and keeps the rest.",
 }
 
@@ -77,6 +91,7 @@ local commands = {}
 for name, fields in pairs(FIELDS) do
   commands[name] = {
     fields = fields,
+    described_by = DESCRIBED_BY[name],
     details = DETAILS[name],
     arguments = { { "name=value…", "see below", optional = true, many = true } },
     options = name:find "^ensure_"

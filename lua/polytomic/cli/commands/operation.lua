@@ -12,7 +12,8 @@ local function complaint(operation, options)
   if options.all and not operation.pages then
     return "--all is for lists, and " .. operation.name .. " gives a single result"
   end
-  return require("polytomic.cli.output").complaint(options, operation.name)
+  local within = options.all and operation.pages.items_field ~= "data"
+  return require("polytomic.cli.output").complaint(options, not within and operation.name or nil)
 end
 
 -- What is about to be deleted, in the words of the command line.

@@ -8,7 +8,10 @@ return {
     arguments = { { "WORD", "only operations that have it", optional = true } },
     groups = { "general" },
     run = function(context)
-      return output.put(describe.operations(context:library().operations, context.words[1]))
+      local word = context.words[1]
+      local text = describe.operations(context:library().operations, word)
+      if text then return output.put(text) end
+      return context:usage("no operation has '" .. word .. "'", "polytomic operations lists all")
     end,
   },
 }
