@@ -97,6 +97,7 @@ build = {
     ["polytomic.cli.arguments"] = "lua/polytomic/cli/arguments.lua",
     ["polytomic.cli.arrays"] = "lua/polytomic/cli/arrays.lua",
     ["polytomic.cli.commands"] = "lua/polytomic/cli/commands.lua",
+    ["polytomic.cli.commands.completion"] = "lua/polytomic/cli/commands/completion.lua",
     ["polytomic.cli.commands.convenience"] = "lua/polytomic/cli/commands/convenience.lua",
     ["polytomic.cli.commands.doctor"] = "lua/polytomic/cli/commands/doctor.lua",
     ["polytomic.cli.commands.help"] = "lua/polytomic/cli/commands/help.lua",

@@ -36,6 +36,8 @@ M.list = {
     summary = "checks keys, connection and versions" },
   { name = "sandbox", module = "sandbox", group = "about",
     summary = "starts a local emulator of the API" },
+  { name = "completion", module = "completion", group = "about",
+    summary = "prints the completion for bash, zsh or fish" },
 }
 
 local by_name = {}

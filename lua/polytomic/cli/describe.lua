@@ -141,7 +141,7 @@ function M.operation(command)
       .. (known.why and " (" .. known.why .. ")" or "")
   end
   if known.note then facts[#facts + 1] = sentence(known.note) end
-  for i, fact in ipairs(facts) do facts[i] = terminal.wrap(fact, columns, "  ") end
+  for i = 2, #facts do facts[i] = terminal.wrap(facts[i], columns, "  ") end
   parts[#parts + 1] = table.concat(facts, "\n")
   if #fields > 0 then
     parts[#parts + 1] = paint("Arguments", "bold") .. "\n"

@@ -67,22 +67,11 @@ end
 
 -- ---- the documented fields ----
 
--- The type that an operation returns, or one of its list where it returns one, in the descriptions.
-local function documented_type(name)
-  local found, descriptions = pcall(require, "polytomic.cli.descriptions")
-  local operation = found and descriptions.operations[name]
-  if not operation or not operation.returns then return nil end
-  local of = operation.returns:match "^array of ([%w_]+)$" or operation.returns:match "^[%w_]+$"
-  return descriptions.types[of]
-end
-
--- The names of the documented fields of an operation's data, or nil where they are open.
+-- The names of the documented fields of an operation's data, or of each element where it is a list;
+-- nil where they are open.
 function M.documented(name)
-  local kind = documented_type(name)
-  if not kind or not kind.fields then return nil end
-  local names = {}
-  for i, field in ipairs(kind.fields) do names[i] = field.name end
-  return names
+  local operation = require("polytomic.cli.descriptions").operations[name]
+  return operation and operation.fields
 end
 
 -- The first of the wanted fields that is not among the names, and the nearest of them; or nil.

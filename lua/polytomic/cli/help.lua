@@ -133,7 +133,7 @@ function M.general()
       parts[#parts + 1] = title(group[2]) .. M.two_columns(rows, columns)
     end
   end
-  local all = { groups = { "output", "pages", "sending", "connection", "general" } }
+  local all = { groups = options.every_group }
   parts[#parts + 1] = M.options(all, columns)
   parts[#parts + 1] = terminal.wrap(EPILOG, columns)
   return table.concat(parts, "\n\n") .. "\n"

@@ -76,6 +76,9 @@ M.groups = {
   },
 }
 
+-- All of them, in the order of the help.
+M.every_group = { "output", "pages", "sending", "connection", "general" }
+
 -- The groups that a command takes unless it says otherwise.
 M.usual = { "output", "connection", "general" }
 
