@@ -73,7 +73,6 @@ struct pt_field {
   const pt_type *type;
   pt_location location; /* PT_IN_BODY for members of nested objects */
   bool required;
-  bool nullable; /* as documented; JSON null is accepted for every body field all the same */
   bool deprecated;
   bool secret;    /* write-only: never shown in a message, a log or a curl command */
   bool not_empty; /* an array that must have an element when it is given */
@@ -87,7 +86,6 @@ typedef struct {
   const char *limit_field;    /* query field, or NULL */
   unsigned limit_max;         /* largest page the API gives; 0 when not documented */
   const char *response_field; /* dotted path in the body ("pagination.next_page_token"), or NULL */
-  const char *previous_field; /* dotted path in the body, LINKS only, or NULL */
   const char *window_end_field; /* query field, TIME_WINDOW only, or NULL */
   const char
       *items_field; /* dotted path in the body of the items ("data", "data.entries"); NULL when the
@@ -109,7 +107,6 @@ typedef struct {
   bool long_reply;   /* the reply may be long: compression is asked for */
   bool has_job;      /* with async=true the reply holds a job beside data, which may be null then */
   pt_pagination pagination;
-  unsigned success_status; /* the documented one; any 2xx is success */
   unsigned
       redirect_status; /* a reply of this status is a success whose Location is the data; or 0 */
   const char *response_type; /* schema name, or NULL when the answer has no body */

@@ -49,7 +49,7 @@ local function field_line(field)
   return initialiser("  ", 4, ",\n",
     { "name", quote(field.name) }, { "type", "&type_" .. type_name(field.type) },
     { "location", enum("PT_IN_", field.location) },
-    flag "required", flag "nullable", flag "deprecated", flag "secret", flag "not_empty",
+    flag "required", flag "deprecated", flag "secret", flag "not_empty",
     field.excludes and { "excludes", quote(field.excludes) })
 end
 
@@ -128,7 +128,7 @@ local function pagination_line(pages)
   return initialiser("    .pagination = ", 8, ",\n",
     { "kind", enum("PT_PAGES_", pages.kind) }, text "token_field", text "limit_field",
     pages.limit_max and pages.limit_max > 0 and { "limit_max", ("%d"):format(pages.limit_max) },
-    text "response_field", text "previous_field", text "window_end_field", text "items_field")
+    text "response_field", text "window_end_field", text "items_field")
 end
 
 local function operation_entry(op)
@@ -150,7 +150,6 @@ local function operation_entry(op)
   line("long_reply", op.long_reply and "true")
   line("has_job", op.has_job and "true")
   lines[#lines + 1] = pagination_line(op.pagination) or ""
-  line("success_status", ("%d"):format(op.success_status))
   line("redirect_status", op.redirect_status and ("%d"):format(op.redirect_status))
   line("response_type", op.response_type and quote(op.response_type))
   line("summary", quote(op.summary))
