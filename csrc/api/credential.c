@@ -13,8 +13,11 @@ static pt_key_kind first_of(const pt_secret keys[3], const pt_key_kind *order, s
   return PT_KEY_NONE;
 }
 
-pt_key_kind pt_credential_choose(const pt_secret keys[3], const char *organization, pt_auth auth,
-                                 bool *basic) {
+/* Which key is sent: for partner operations the widest there is; for an organization a partner or
+ * deployment key with it, as Basic; else the user's own. `*basic` tells whether it goes as Basic.
+ */
+static pt_key_kind choose(const pt_secret keys[3], const char *organization, pt_auth auth,
+                          bool *basic) {
   static const pt_key_kind partner[] = {PT_KEY_PARTNER, PT_KEY_DEPLOYMENT, PT_KEY_API};
   static const pt_key_kind scoped[] = {PT_KEY_PARTNER, PT_KEY_DEPLOYMENT};
   static const pt_key_kind user[] = {PT_KEY_API, PT_KEY_PARTNER, PT_KEY_DEPLOYMENT};
@@ -37,7 +40,7 @@ pt_credential *pt_credential_new(const pt_secret keys[3], const char *organizati
   if (credential == NULL)
     return NULL;
   credential->references = 1;
-  credential->kind = pt_credential_choose(keys, organization, auth, &credential->basic);
+  credential->kind = choose(keys, organization, auth, &credential->basic);
   if (credential->basic)
     memcpy(credential->organization, organization, PT_UUID_LENGTH + 1);
   if (credential->kind != PT_KEY_NONE)

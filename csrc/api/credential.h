@@ -20,12 +20,9 @@ typedef struct {
   pt_buffer line;                        /* "Authorization: …"; empty for PT_KEY_NONE */
 } pt_credential;
 
-/* The rule of CONTRACT, "Which key is sent". `keys` has an entry for api, partner and deployment
-   key; `organization` is a UUID or "". PT_KEY_NONE when no key fits; `*basic` tells whether it goes
-   as Basic. An operation authorised by a token of its own takes no key. */
-pt_key_kind pt_credential_choose(const pt_secret keys[3], const char *organization, pt_auth auth,
-                                 bool *basic);
-/* NULL when memory is exhausted. */
+/* The credential of an operation that needs `auth`. `keys` has an entry for api, partner and
+   deployment key; `organization` is a UUID or "". Its kind is PT_KEY_NONE when no key fits, or when
+   the operation is authorised by a token of its own. NULL when memory is exhausted. */
 pt_credential *pt_credential_new(const pt_secret keys[3], const char *organization, pt_auth auth);
 void pt_credential_retain(pt_credential *credential);
 void pt_credential_release(pt_credential *credential);

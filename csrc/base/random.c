@@ -11,7 +11,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define ENTROPY_MOST 256 /* bytes getentropy gives at once */
+#define MAX_ENTROPY 256 /* bytes getentropy gives at once */
 
 /* For kernels without the system call, and sandboxes that forbid it. */
 static bool read_device(unsigned char *bytes, size_t length) {
@@ -31,9 +31,11 @@ static bool read_device(unsigned char *bytes, size_t length) {
   return length == 0;
 }
 
-bool pt_random_bytes(unsigned char *bytes, size_t length) {
+/* Fills from the kernel (getentropy or /dev/urandom). False when there is no randomness to be had.
+ */
+static bool random_bytes(unsigned char *bytes, size_t length) {
   while (length > 0) {
-    size_t part = length < ENTROPY_MOST ? length : ENTROPY_MOST;
+    size_t part = length < MAX_ENTROPY ? length : MAX_ENTROPY;
     if (getentropy(bytes, part) != 0)
       return read_device(bytes, length);
     bytes += part;
@@ -45,7 +47,7 @@ bool pt_random_bytes(unsigned char *bytes, size_t length) {
 bool pt_random_uuid(char uuid[PT_UUID_LENGTH + 1]) {
   static const char digits[] = "0123456789abcdef";
   unsigned char bytes[16];
-  if (!pt_random_bytes(bytes, sizeof bytes))
+  if (!random_bytes(bytes, sizeof bytes))
     return false;
   bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40); /* version 4 */
   bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80); /* variant of RFC 9562 */
@@ -63,7 +65,7 @@ bool pt_random_uuid(char uuid[PT_UUID_LENGTH + 1]) {
 double pt_random_unit(void) {
   uint64_t bits;
   unsigned char bytes[sizeof bits];
-  if (!pt_random_bytes(bytes, sizeof bytes))
+  if (!random_bytes(bytes, sizeof bytes))
     return 0.5;
   memcpy(&bits, bytes, sizeof bits);
   return (double)(bits >> 11) / 9007199254740992.0; /* 53 bits over 2^53 */

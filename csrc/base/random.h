@@ -1,4 +1,5 @@
-/* random.h: the system's randomness, for idempotency keys and jitter. */
+/* random.h: the system's randomness, for idempotency keys and jitter. Never seeded by us:
+ * safe after fork. */
 #ifndef PT_RANDOM_H
 #define PT_RANDOM_H
 
@@ -7,9 +8,6 @@
 
 #define PT_UUID_LENGTH 36
 
-/* Fills from the kernel (getrandom, getentropy or /dev/urandom). False when there is no randomness
- * to be had. Never seeded by us: safe after fork. */
-bool pt_random_bytes(unsigned char *bytes, size_t length);
 /* A UUID version 4 (RFC 9562 section 5.4), NUL-terminated. */
 bool pt_random_uuid(char uuid[PT_UUID_LENGTH + 1]);
 /* Uniform in [0, 1); 0.5 when there is no randomness (jitter may be predictable, keys may not). */
