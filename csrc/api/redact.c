@@ -6,51 +6,28 @@
 
 #include <string.h>
 
-/* Whether the string that ends before `end` is the name of a member. */
-static bool is_member_name(const char *json, size_t length, size_t end) {
-  while (end < length && (json[end] == ' ' || json[end] == '\t'))
-    end++;
-  return end < length && json[end] == ':';
-}
+enum { MAX_DEPTH = 200 }; /* of a body: more than is ever written */
 
-/* Appends what a JSON string means; `json` is what is between its quotes. */
-static void add_unescaped(pt_buffer *out, const char *json, size_t length) {
-  for (size_t i = 0; i < length; i++) {
-    char meant[4];
-    size_t count = 0, taken = 0;
-    if (json[i] == '\\')
-      taken = pt_json_read_escape(json + i + 1, length - i - 1, meant, &count);
-    if (taken > 0)
-      pt_buffer_add(out, meant, count);
-    else
-      pt_buffer_add_char(out, json[i]);
-    i += taken;
-  }
-}
-
-/* Hides a string as it was before it was written as JSON. */
-static void hide_string(char *text, size_t length, const char *json, size_t json_length) {
+/* Hides a string of the JSON we sent, as it was before it was written. */
+static void hide_string(char *text, size_t length, const pt_json_string *string) {
   pt_buffer plain = {0};
-  if (pt_buffer_reserve(&plain, json_length + 1) == NULL) {
-    pt_secret_hide_bytes(text, length, json, json_length);
+  char *bytes = pt_buffer_reserve(&plain, string->length + 1);
+  if (bytes == NULL) {
+    pt_secret_hide_bytes(text, length, string->bytes, string->length);
     return;
   }
-  add_unescaped(&plain, json, json_length);
-  pt_secret_hide_bytes(text, length, plain.bytes, plain.length);
+  pt_secret_hide_bytes(text, length, bytes, pt_json_unescape(string, bytes));
   pt_buffer_wipe(&plain);
 }
 
-/* Hides every string inside a secret argument of the JSON we sent. */
+/* Hides every string inside a secret argument of the JSON we sent, but no name of a member. */
 static void hide_strings(char *text, size_t length, const char *json, size_t json_length) {
-  for (size_t i = 0; i < json_length; i++) {
-    if (json[i] != '"')
-      continue;
-    size_t start = ++i;
-    while (i < json_length && json[i] != '"')
-      i += json[i] == '\\' ? 2 : 1;
-    if (i < json_length && !is_member_name(json, json_length, i + 1))
-      hide_string(text, length, json + start, i - start);
-  }
+  pt_json_reader in;
+  pt_json_token token;
+  pt_json_start(&in, json, json_length, MAX_DEPTH);
+  while ((token = pt_json_next(&in)) > PT_JSON_TOO_DEEP)
+    if (token == PT_JSON_STRING)
+      hide_string(text, length, &in.string);
 }
 
 /* Hides a value of the query, as it was sent and as it was before. */
