@@ -47,12 +47,12 @@ TESTING_CORE := $(OUT)/testing-core/polytomic/core.so
 CORE_OBJECTS := $(SOURCES:csrc/%.c=$(OUT)/core/%.o)
 TESTING_OBJECTS := $(PLAIN_SOURCES:csrc/%.c=$(OUT)/testing/%.o)
 FUZZERS := $(patsubst csrc/fuzz/fuzz_%.c,%,$(wildcard csrc/fuzz/fuzz_*.c))
-C_FILES := $(filter-out csrc/api/operations_data.c,$(wildcard csrc/*/*.[ch] spec/support/*.c bench/*.c examples/embed/*.c))
+C_FILES := $(filter-out csrc/api/operations_data.c,$(wildcard csrc/*/*.[ch] spec/support/*.[ch] bench/*.c examples/embed/*.c))
 LUA_FILES := $(shell find lua/polytomic -name '*.lua' | LC_ALL=C sort)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all testing demo test check install uninstall clean catalogue bench fuzz sanitize valgrind coverage format help needs
+.PHONY: all testing demo test check layers install uninstall clean catalogue bench fuzz sanitize valgrind coverage format help needs
 
 # ---- building ----
 
@@ -65,14 +65,15 @@ $(CORE): $(CORE_OBJECTS)
 	$(LINK) -o $@ $^ $(CURL_LIBS) -lm
 
 # Of the other objects the linker takes those that testing.c needs.
-$(TESTING): $(OUT)/testing/testing.o $(OUT)/testing/plain.a
+$(TESTING): $(OUT)/testing/testing.o $(OUT)/testing/testing_memory.o $(OUT)/testing/plain.a
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ -Wl,--as-needed $(CURL_LIBS) -lm
 
-# The library itself, able to run out of memory on demand.
-$(TESTING_CORE): $(SOURCES:csrc/%.c=$(OUT)/testing/%.o)
+# The library itself, able to run out of memory on demand; the same file is the module polytomic.memory.
+$(TESTING_CORE): $(SOURCES:csrc/%.c=$(OUT)/testing/%.o) $(OUT)/testing/testing_memory.o
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(CURL_LIBS) -lm
+	@ln -sf core.so $(@D)/memory.so
 
 $(OUT)/testing/plain.a: $(TESTING_OBJECTS)
 	@rm -f $@
@@ -86,7 +87,7 @@ $(OUT)/testing/%.o: csrc/%.c | needs
 	@mkdir -p $(@D)
 	$(COMPILE) -DPT_TESTING $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
 
-$(OUT)/testing/testing.o: spec/support/testing.c | needs
+$(OUT)/testing/%.o: spec/support/%.c | needs
 	@mkdir -p $(@D)
 	$(COMPILE) -DPT_TESTING $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
 
@@ -114,6 +115,7 @@ check: ## luacheck, clang-format, cppcheck, the catalogue's freshness, and gcc a
 	luacheck -q lua spec examples bench csrc rockspec .busted .luacheckrc
 	clang-format --dry-run -Werror $(C_FILES)
 	lua5.4 csrc/catalogue/generate.lua --check
+	@$(MAKE) --no-print-directory -s layers
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --suppress=ctunullpointer --error-exitcode=1 -Icsrc csrc
 	@for compiler in gcc clang; do for version in 5.4 5.1; do \
 	  echo "$$compiler for $$version, warnings are errors"; \
@@ -121,6 +123,19 @@ check: ## luacheck, clang-format, cppcheck, the catalogue's freshness, and gcc a
 	done; done
 	@echo "as on a system without epoll, warnings are errors"
 	@$(MAKE) --no-print-directory -s WERROR=1 CPPFLAGS=-DPT_NO_EPOLL BUILD=$(BUILD)/plain all
+
+# The storeys above each: what its files must not include.
+ABOVE_base = http|api|lua
+ABOVE_http = api|lua
+ABOVE_api = lua
+
+layers: ## no include runs up a storey, curl.h is included in http alone, lua.h in lua alone
+	@! grep -nE '#include "($(ABOVE_base))/' csrc/base/*.[ch] || { echo "csrc/base knows nobody"; false; }
+	@! grep -nE '#include "($(ABOVE_http))/' csrc/http/*.[ch] || { echo "csrc/http knows base alone"; false; }
+	@! grep -nE '#include "($(ABOVE_api))/' csrc/api/*.[ch] || { echo "csrc/api knows base and http"; false; }
+	@! grep -nE '#include [<"](curl|lua|lauxlib|lualib)' csrc/base/*.[ch] csrc/api/*.[ch]
+	@! grep -nE '#include [<"](lua|lauxlib|lualib)[^/]' csrc/http/*.[ch]
+	@! grep -nE '#include [<"]curl' csrc/lua/*.[ch]
 
 BENCH = instructions list_users concurrency storm
 

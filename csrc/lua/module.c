@@ -11,9 +11,6 @@
 #include "lua/result.h"
 #include "lua/set.h"
 #include "lua/system.h"
-#ifdef PT_TESTING
-#include "base/memory.h"
-#endif
 
 #include <string.h>
 #include <unistd.h>
@@ -342,22 +339,6 @@ static int module_readable(lua_State *L) {
   return 1;
 }
 
-#ifdef PT_TESTING
-/* in: number of the allocation that fails, whether all after it fail; out: allocations since the
- * last call */
-static int module_memory_fail_at(lua_State *L) {
-  lua_pushnumber(
-      L, (lua_Number)pt_memory_fail_at((unsigned long)luaL_checknumber(L, 1), lua_toboolean(L, 2)));
-  return 1;
-}
-
-/* out: blocks allocated and not freed */
-static int module_memory_blocks(lua_State *L) {
-  lua_pushnumber(L, (lua_Number)pt_memory_blocks());
-  return 1;
-}
-#endif
-
 /* out: the functions below, { functions=, methods=, waiting=, null=, version=, libcurl= }; no I/O,
  * no global */
 int luaopen_polytomic_core(lua_State *L) {
@@ -381,10 +362,6 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"default_waits", module_default_waits},
                                        {"watch", module_watch},
                                        {"next_done", module_next_done},
-#ifdef PT_TESTING
-                                       {"memory_fail_at", module_memory_fail_at},
-                                       {"memory_blocks", module_memory_blocks},
-#endif
                                        {"companion", module_companion},
                                        {"connections", module_connections},
                                        {"slow_downs", module_slow_downs},

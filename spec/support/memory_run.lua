@@ -6,6 +6,7 @@
 --   core's), all (and all after it), lua (all of Lua's from the n-th on)
 
 local core = require "polytomic.core"
+local memory = require "polytomic.memory"
 local polytomic = require "polytomic"
 local testing = require "polytomic.testing"
 
@@ -120,9 +121,9 @@ local run = scenarios[name]
 -- it asked for.
 local function attempt(n)
   if how == "lua" then return testing.lua_memory_fail_from(n, run) end
-  core.memory_fail_at(n, how == "all")
+  memory.fail_at(n, how == "all")
   local ok, why = pcall(run)
-  return ok, why, core.memory_fail_at(0)
+  return ok, why, memory.fail_at(0)
 end
 
 -- Collects until no more than `blocks` are left; libcurl's resolver frees what it used on a thread
@@ -131,14 +132,14 @@ local function collect(blocks)
   local patience = core.now() + 2
   repeat
     for _ = 1, 3 do collectgarbage() end
-  until core.memory_blocks() <= blocks or core.now() > patience
+  until memory.blocks() <= blocks or core.now() > patience
 end
 
 collect(0)
-local blocks = core.memory_blocks()
+local blocks = memory.blocks()
 for _ = 1, 3 do run() end
 collect(blocks)
-blocks = core.memory_blocks()
+blocks = memory.blocks()
 local ended = { returned = 0, raised = 0 }
 local n = 0
 repeat
@@ -152,11 +153,11 @@ repeat
     if not why:find("memory", 1, true) then error(("allocation %d: %s"):format(n, why), 0) end
   end
   collect(blocks)
-  if core.memory_blocks() ~= blocks then
+  if memory.blocks() ~= blocks then
     error(
       ("allocation %d: %d blocks are left behind (%s)"):format(
         n,
-        core.memory_blocks() - blocks,
+        memory.blocks() - blocks,
         tostring(why)
       ),
       0

@@ -1,19 +1,21 @@
 /* testing.c: the module polytomic.testing, built for specs only (with PT_TESTING): the core's pure
    functions, one Lua function each, and what specs need of the system and cannot have from Lua.
    Functions that can refuse return nil and the message. */
+#include "api/credential.h"
+#include "api/retry.h"
 #include "base/clock.h"
-#include "lua/compat.h"
-#include "http/exchange_end.h"
-#include "http/headers.h"
 #include "base/json_reader.h"
 #include "base/json_writer.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "api/credential.h"
-#include "api/retry.h"
-#include "http/retry_after.h"
 #include "base/secret.h"
+#include "http/exchange_end.h"
+#include "http/headers.h"
+#include "http/retry_after.h"
 #include "http/url.h"
+#include "lua/compat.h"
+#include "lua/set.h"
+#include "testing_memory.h"
 
 #include <lualib.h>
 #include <pthread.h>
@@ -41,16 +43,6 @@ static int push_buffer(lua_State *L, pt_buffer *buffer) {
   return 1;
 }
 
-static void set_boolean(lua_State *L, const char *field, bool value) {
-  lua_pushboolean(L, value);
-  lua_setfield(L, -2, field);
-}
-
-static void set_number(lua_State *L, const char *field, double value) {
-  lua_pushnumber(L, value);
-  lua_setfield(L, -2, field);
-}
-
 static void set_text(lua_State *L, const char *field, const char *value, size_t length) {
   lua_pushlstring(L, value, length);
   lua_setfield(L, -2, field);
@@ -67,11 +59,11 @@ static int url_parse(lua_State *L) {
   if (message != NULL)
     return push_refusal(L, message);
   lua_newtable(L);
-  set_text(L, "origin", url.origin, strlen(url.origin));
-  set_text(L, "prefix", url.prefix, strlen(url.prefix));
+  pt_set_string(L, "origin", url.origin);
+  pt_set_string(L, "prefix", url.prefix);
   set_text(L, "host", url.host, url.host_length);
-  set_boolean(L, "https", url.https);
-  set_boolean(L, "loopback", url.loopback);
+  pt_set_boolean(L, "https", url.https);
+  pt_set_boolean(L, "loopback", url.loopback);
   pt_base_url_free(&url);
   return 1;
 }
@@ -312,14 +304,6 @@ static int clock_wall(lua_State *L) {
   return 1;
 }
 
-/* in: number of the allocation that fails, whether all after it fail; out: allocations since the
- * last call */
-static int memory_fail_at(lua_State *L) {
-  lua_pushnumber(
-      L, (double)pt_memory_fail_at((unsigned long)luaL_checknumber(L, 1), lua_toboolean(L, 2)));
-  return 1;
-}
-
 /* ---- secret.h ---- */
 
 /* in: key, user or nil; out: the secret in `secret`, or false with a refusal pushed */
@@ -424,14 +408,14 @@ static int retry_decide(lua_State *L) {
   };
   pt_retry_decision decision = pt_retry_decide(&input);
   lua_newtable(L);
-  set_boolean(L, "success", decision.success);
-  set_boolean(L, "retry", decision.retry);
-  set_boolean(L, "retryable", decision.retryable);
-  set_number(L, "wait", decision.wait);
-  set_boolean(L, "past_deadline", decision.past_deadline);
-  set_boolean(L, "uncounted", decision.uncounted);
-  set_number(L, "cost", decision.cost);
-  set_text(L, "outcome", outcomes[decision.outcome], strlen(outcomes[decision.outcome]));
+  pt_set_boolean(L, "success", decision.success);
+  pt_set_boolean(L, "retry", decision.retry);
+  pt_set_boolean(L, "retryable", decision.retryable);
+  pt_set_number(L, "wait", decision.wait);
+  pt_set_boolean(L, "past_deadline", decision.past_deadline);
+  pt_set_boolean(L, "uncounted", decision.uncounted);
+  pt_set_number(L, "cost", decision.cost);
+  pt_set_string(L, "outcome", outcomes[decision.outcome]);
   return 1;
 }
 
@@ -501,10 +485,10 @@ static int exchange_end(lua_State *L) {
       .failed_elsewhere = boolean_field(L, "failed_elsewhere"),
   });
   lua_newtable(L);
-  set_text(L, "end", attempt_ends[end.end], strlen(attempt_ends[end.end]));
-  set_number(L, "status", end.status);
+  pt_set_string(L, "end", attempt_ends[end.end]);
+  pt_set_number(L, "status", end.status);
   if (end.message != NULL)
-    set_text(L, "message", end.message, strlen(end.message));
+    pt_set_string(L, "message", end.message);
   return 1;
 }
 
@@ -635,7 +619,7 @@ static const luaL_Reg functions[] = {
     {"json_string", json_string},
     {"leave", leave},
     {"lua_memory_fail_from", lua_memory_fail_from},
-    {"memory_fail_at", memory_fail_at},
+    {"memory_fail_at", pt_testing_memory_fail_at},
     {"random_unit", random_unit},
     {"retry_after", retry_after},
     {"retry_decide", retry_decide},
