@@ -43,7 +43,7 @@ local function on_terminal(words)
   local quoted = {}
   for i, word in ipairs(command(words)) do quoted[i] = process.quote(word) end
   local status, out = process.run({ "script", "-qec", table.concat(quoted, " "), "/dev/null" },
-    { env = environment() })
+    { env = environment { NO_COLOR = "1" } })
   return status, (out:gsub("\r\n", "\n"))
 end
 
@@ -84,8 +84,8 @@ describe("the command polytomic", function()
       assert.equal(('{"id":"%s","name":"Acme"}\n'):format(org), out)
     end)
 
-    it("prints indented JSON on a terminal", function()
-      local status, out = on_terminal { "get_org", "id=" .. org }
+    it("prints indented JSON on a terminal where it is asked for", function()
+      local status, out = on_terminal { "get_org", "id=" .. org, "-o", "json" }
       assert.equal(0, status)
       assert.equal(('{\n  "id": "%s",\n  "name": "Acme"\n}\n'):format(org), out)
     end)
@@ -443,7 +443,7 @@ describe("the command polytomic", function()
       local status, out = run { "operations" }
       assert.equal(0, status)
       local seen, count = {}, 0
-      for name in out:gmatch("([%l_%d]+)[^\n]*\n") do
+      for name in out:gmatch "\n  ([%l_%d]+)[^\n]*" do
         assert.is_nil(seen[name])
         seen[name], count = true, count + 1
       end
@@ -454,10 +454,10 @@ describe("the command polytomic", function()
     it("describes an operation with its arguments", function()
       local status, out = run { "help", "create_user" }
       assert.equal(0, status)
-      contains(out, "POST /api/organizations/{org_id}/users, with a partner key")
+      contains(out, "POST /api/organizations/{org_id}/users\nNeeds: partner key\n")
       contains(out, "polytomic create_user org_id=UUID email=…")
-      assert.is_truthy(out:find("\n  org_id +UUID, required\n"))
-      assert.is_truthy(out:find("\n  role_ids +list of string\n"))
+      assert.is_truthy(out:find "\n  org_id +UUID, required%. ID of the organization")
+      assert.is_truthy(out:find "\n  role_ids +array of UUID, not empty%.")
     end)
 
     it("describes every operation", function()
