@@ -3,7 +3,8 @@ std = "min"
 max_line_length = 100
 cache = false
 exclude_files = { "build", "spec/conformance/node_modules" }
-files["spec"] = { std = "min+busted", max_line_length = false } -- tables of cases are read line by line
+-- tables of cases are read line by line
+files["spec"] = { std = "min+busted", max_line_length = false }
 files["rockspec"] = { std = "rockspec" }
 files[".luacheckrc"] = { std = "luacheckrc" }
 files["lua/polytomic/wait/openresty.lua"] = { std = "ngx_lua" }

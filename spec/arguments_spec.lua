@@ -362,8 +362,7 @@ describe("The bytes that are sent", function()
     assert.equal('{"a":null}', (body_of { a = null }))
   end)
 
-  it("are an empty object where an update has nothing to say, and no body where none is declared",
-    function()
+  it("are `{}` where an update has nothing to say, and no body where none is declared", function()
     assert.equal("{}", (sent("update_current_org_user", { id = uuid })))
     local body, target = sent("create_user_api_key", { org_id = uuid, id = uuid, force = true })
     assert.equal("", body)

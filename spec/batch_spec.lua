@@ -41,8 +41,7 @@ describe("A batch", function()
     assert.same({ {}, {} }, { results, failures })
   end)
 
-  it("gives false and a failure for each item that fails, in index order, and carries on",
-    function()
+  it("gives false and a failure for each item that fails, in order, and carries on", function()
     local client = clients.sandbox()
     local list = { { name = "One" }, { name = 2 }, { name = "Three" }, { name = "One" },
       { name = "Five", colour = "red" }, { name = "Six" } }
@@ -85,8 +84,7 @@ describe("A batch", function()
     server:stop()
   end)
 
-  it("takes about as long as its items take one after another, divided by its concurrency",
-    function()
+  it("takes as long as its items one after another, divided by its concurrency", function()
     local server = slow_server.start { delay = 0.1 }
     local client = client_of(server)
     client:batch("create_org", named(32), { concurrency = 32 })
@@ -184,7 +182,7 @@ describe("on_result", function()
     assert.equal(18, sandbox:committed("create_user"))
   end)
 
-  it("tells what became of the calls under way where on_event raises: nothing is lost, no other is begun, the error surfaces", function()
+  it("reports the calls under way when on_event raises, and starts no others", function()
     local raised, told = 0, {}
     local client = clients.sandbox { on_event = function()
       raised = raised + 1
@@ -202,7 +200,7 @@ describe("on_result", function()
     assert.equal(0, client:stats().active)
   end)
 
-  it("that raises ends the batch: the error surfaces, calls under way are cancelled, the client goes on", function()
+  it("that raises ends the batch and cancels the calls under way; the client goes on", function()
     local server = slow_server.start { delay = 0.05 }
     local client = client_of(server)
     local count = 0

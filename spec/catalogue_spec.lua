@@ -177,8 +177,7 @@ describe("the catalogue", function()
     assert.is_false(model.operations_by_name.get_org.is_list)
   end)
 
-  it("sends an empty object where a body without fields is declared, and none where none is",
-    function()
+  it("sends `{}` where a body without fields is declared, and none where none is", function()
     assert.is_true(model.operations_by_name.run_query.has_body)
     assert.is_false(model.operations_by_name.cancel_bulk_sync.has_body)
   end)
@@ -222,8 +221,7 @@ describe("the catalogue", function()
       for target in text:gmatch "%]%(#([^)]*)%)" do assert.is_true(anchors[target], target) end
     end)
 
-    it("has types that load as Lua, with a method, a function and arguments for every operation",
-      function()
+    it("has types that load as Lua: a method, a function, arguments per operation", function()
       assert.is_function(loadfile "library/polytomic.lua")
       local text = process.contents "library/polytomic.lua"
       for _, op in ipairs(raw_operations) do
@@ -295,8 +293,7 @@ describe("the catalogue's generator", function()
     assert.same({ "create_org", "list_orgs" }, found)
   end)
 
-  it("refuses an unknown option, an unknown operation, and --only over the committed files",
-    function()
+  it("refuses unknown options and operations, and --only over the committed files", function()
     assert.equal(2, (generate "--nonsense"))
     assert.not_equal(0, (generate("--only no_such_operation " .. directory)))
     assert.equal(2, (generate "--only create_org"))

@@ -262,8 +262,7 @@ describe("the command polytomic", function()
       lacks(err, "canary")
     end)
 
-    it("ends with 5 when a change may have been carried out, with the key to repeat it safely",
-      function()
+    it("ends with 5 when a change may have been made, with the key to repeat it safely", function()
       sandbox:faults { { operation = "create_org", fault = "reset_after_commit" } }
       local status, out, err = run { "create_org", "name=Bob", "--retries", "0" }
       assert.same({ 5, "" }, { status, out })
@@ -551,8 +550,7 @@ describe("the command polytomic", function()
       contains(out, "FAIL  connection: ")
     end)
 
-    it("says which authorities were tried when TLS fails, and is well with the right ones",
-      function()
+    it("says which authorities were tried when TLS fails, and accepts the right ones", function()
       local tls = sandbox.tls()
       local env = { POLYTOMIC_PARTNER_KEY = tls.partner_key, POLYTOMIC_DEPLOYMENT_URL = tls.url }
       local status, out = run({ "doctor" }, { env = env })
@@ -578,8 +576,7 @@ describe("the command polytomic", function()
       end
     end)
 
-    it("goes through the proxy of the environment as calls do, wherever the key comes from",
-      function()
+    it("goes through the environment's proxy as calls do, wherever the key comes from", function()
       local proxy = raw_server.start {
         script = { per = "request", { { send = raw_server.reply(407, "") }, "close" } },
       }

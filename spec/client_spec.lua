@@ -41,7 +41,7 @@ describe("The module", function()
     assert.equal("userdata", type(polytomic.null))
   end)
 
-  it("describes every operation with its name, id, method, path, key, repeatability, pages and summary", function()
+  it("describes every operation: name, id, method, path, key, pages, summary …", function()
     assert.is_true(#polytomic.operations > 0)
     for _, operation in ipairs(polytomic.operations) do
       for _, name in ipairs { "name", "id", "method", "path", "auth", "summary" } do
@@ -430,8 +430,7 @@ describe("The key that is sent", function()
   local function bearer(key) return "Bearer " .. key end
   local function basic(org, key) return "Basic " .. (base64(org .. ":" .. key)) end
 
-  it("on partner operations is the partner key, then the deployment key, then the API key",
-    function()
+  it("on partner operations is the partner key, the deployment key or the API key", function()
     assert.equal(bearer(partner),
       sent({ partner_key = partner, deployment_key = deployment, api_key = api }, "list_orgs"))
     assert.equal(bearer(partner),
@@ -552,8 +551,7 @@ describe("A refused key", function()
 end)
 
 describe("What every request carries", function()
-  it("is the API version, the kind of body, and the library's name followed by the caller's",
-    function()
+  it("is the API version, the kind of body, and the library's and caller's names", function()
     local client = clients.sandbox { user_agent = "acme-provisioner/2.1 (ops)" }
     assert(client:create_org { name = "Acme" })
     local headers = sandbox:requests()[1].headers

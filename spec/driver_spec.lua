@@ -68,8 +68,7 @@ describe("watch", function()
 end)
 
 describe("drive", function()
-  it("starts one driver for each loop and each set of connections, which ends with the last call",
-    function()
+  it("starts one driver per loop and set of connections, which ends with the last call", function()
     local client, other = clients.sandbox(), clients.sandbox()
     local org = assert(client:create_org { name = "Acme" })
     local loop, started = {}, {}

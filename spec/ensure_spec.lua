@@ -56,7 +56,7 @@ for _, mode in ipairs(modes) do
       assert.same({ "GET", "PUT", "POST" }, methods)
     end)
 
-    it("passes over elements of a list that are no objects, and gives up on what is none", function()
+    it("skips elements of a list that are not objects, and fails where it is not one", function()
       client = clients.answered({
         { 200, '{"data":[1,true,null,"x",[]]}' },
         { 200, '{"data":7}' },
@@ -223,8 +223,7 @@ for _, mode in ipairs(modes) do
         return list
       end
 
-      it("creates it once, then leaves it whatever the case of its address, then updates its roles",
-        function()
+      it("creates it once, leaves it whatever its address's case, updates its roles", function()
         local user, word, response =
           ensure_user { org_id = org_id, email = "Jane@Acme.com", role_ids = { MEMBER } }
         assert.same({ "jane@acme.com", "created", "create_user" },

@@ -111,8 +111,7 @@ for way, make in pairs(ways) do
       assert.same({}, list)
     end)
 
-    it("an error thrown inside surfaces from the call, is told once, and what was sent is done",
-      function()
+    it("an error thrown inside surfaces once from the call, and what was sent is done", function()
       for _, at in ipairs { "attempt", "done" } do
         local seen = {}
         local thrown = { at }

@@ -48,7 +48,7 @@ for _, mode in ipairs(modes) do
       end)))
     end)
 
-    it("compares without case what the server stores in capitals too, and takes users without an address", function()
+    it("ignores case, also of what is stored, and accepts users without an address", function()
       local answering = clients.answered(
         { { 200, '{"data":[{"id":"1"},{"id":"2","email":"Jane@Acme.com"}]}' } }, mode.options())
       assert.equal("2", (results(function()

@@ -127,8 +127,7 @@ describe("library/polytomic.lua", function()
     end
   end)
 
-  it("tells arguments, options and three returns of every operation, on clients and on the module",
-    function()
+  it("has arguments, options and three returns of every operation, client and module", function()
     for _, operation in ipairs(polytomic.operations) do
       for _, signature in ipairs { "function Client:" .. operation.name,
           "function M." .. operation.name } do

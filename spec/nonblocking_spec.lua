@@ -220,8 +220,7 @@ describe("step", function()
     first:cancel()
   end)
 
-  it("leaves the rest to a blocking call, where it opened all the TLS connections it may",
-    function()
+  it("leaves the rest to a blocking call once it opened all the TLS connections it may", function()
     local tls = sandbox.tls():reset()
     local client = polytomic.new {
       base_url = tls.url,
@@ -257,8 +256,7 @@ describe("step", function()
 end)
 
 describe("pollfd, events and timeout", function()
-  it("are a descriptor that stays the same, \"r\", and nothing to wait for while nothing is active",
-    function()
+  it("are one lasting descriptor, \"r\", and nothing to wait for while idle", function()
     local client = clients.sandbox()
     local descriptor = client:pollfd()
     assert.is_number(descriptor)
@@ -507,7 +505,7 @@ end)
 -- One build is enough to see what the core does without epoll.
 if _VERSION == "Lua 5.4" then
   describe("Where the system has no epoll", function()
-    it("there is no descriptor, a look is wanted every ten milliseconds, and calls work all the same", function()
+    it("there is no descriptor, timeout is ten milliseconds, and calls work", function()
       local build = process.directory() .. "/no-epoll"
       local status, out, err = process.run(
         {

@@ -77,7 +77,7 @@ for title, way in pairs(ways) do
 
     before_each(function() run = way() end)
 
-    it("create_org makes an organization and gives it back with what it was given, secrets not among it", function()
+    it("create_org makes an organization and returns it as given, without secrets", function()
       local org = must(
         "create_org",
         {
@@ -186,8 +186,7 @@ for title, way in pairs(ways) do
       assert.same({}, must("list_users", { org_id = org.id }))
     end)
 
-    it("create_user_api_key mints a key that works, and another one in its place only with force",
-      function()
+    it("create_user_api_key mints a working key, and replaces it only with force", function()
       local org = must("create_org", { name = "Acme" })
       local jane = must("create_user", { org_id = org.id, email = "jane@acme.com" })
       local first = must("create_user_api_key", { org_id = org.id, id = jane.id }).value
@@ -203,8 +202,7 @@ for title, way in pairs(ways) do
       assert.same(org, (clients.sandbox({ api_key = second }):get_current_org()))
     end)
 
-    it("the operations of the current organization work with an organization and with a user's key",
-      function()
+    it("the current organization's operations take `organization` or a user's key", function()
       local org = must("create_org", { name = "Acme" })
       local boss =
         must("create_user", { org_id = org.id, email = "boss@acme.com", role_ids = { admin } })

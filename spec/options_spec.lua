@@ -123,8 +123,7 @@ describe("polytomic.new", function()
       end
     end)
 
-    it("refuses bad values of " .. name .. " at the caller's line, naming it and never the value",
-      function()
+    it("refuses bad values of " .. name .. " at the caller's line, not showing them", function()
       for _, value in ipairs(bad) do
         local options = { env = false }
         options[name] = value
@@ -217,8 +216,7 @@ describe("A call", function()
       end
     end)
 
-    it("refuses bad values of " .. name .. " at the caller's line, naming it, and sends nothing",
-      function()
+    it("refuses bad values of " .. name .. " at the caller's line and sends nothing", function()
       local client, server = clients.answered { 200, '{"data":{}}' }
       for _, value in ipairs(bad) do
         local options = { [name] = value }
@@ -238,8 +236,7 @@ describe("A call", function()
     end)
   end
 
-  it("refuses unknown options, one of polytomic.new's among them, and options that are no table",
-    function()
+  it("refuses unknown options, polytomic.new's too, and options that are not a table", function()
     local client = clients.sandbox()
     for name, nearest in pairs { retrys = "retries", connect_timeout = false, api_key = false,
         [""] = false } do
@@ -487,7 +484,7 @@ describe("A bad value from the environment", function()
     return message
   end
 
-  it("raises at the line of new, of client and of the first call, naming the variable and not the value", function()
+  it("raises at the line of new, client or the first call, and names only the variable", function()
     for _,
         call in ipairs { "polytomic.new()", "polytomic.new { retries = 0 }", "polytomic.client()",
             'polytomic.create_org { name = "Acme" }', "polytomic.configure {}" } do

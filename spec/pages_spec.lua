@@ -51,8 +51,7 @@ for _, mode in ipairs(modes) do
       return results[1], results[2], results[3]
     end
 
-    it("gives every item over all pages, with the response of its page, in one request per page",
-      function()
+    it("gives every item of all pages with its page's response, one request a page", function()
       local client, server =
         answered { page({ "a", "b" }, '"t1"'), page({ "c" }, '"t 2&"'), page({ "d" }) }
       local seen = {}
@@ -170,8 +169,7 @@ for _, mode in ipairs(modes) do
       assert.equal("a b", (ids_of(client, "list_syncs")))
     end)
 
-    it("J: ends with an error where fresh tokens never stop, and goes on from its cursor",
-      function()
+    it("J: ends with an error when fresh tokens never stop, and resumes from its cursor", function()
       local most, most_empty = pages_module.most_pages, pages_module.most_empty_pages
       finally(function()
         pages_module.most_pages, pages_module.most_empty_pages = most, most_empty
@@ -196,7 +194,7 @@ for _, mode in ipairs(modes) do
       assert.equal(4, #server:requests())
     end)
 
-    it("J: returns a failure in the middle with the cursor, asks for the same page again, and resumes elsewhere", function()
+    it("J: returns a failure in the middle, repeats that page, and resumes elsewhere", function()
       local client, server = answered { page({ "a" }, '"t1"'), { 403, '{"message":"not today"}' },
         page({ "b" }, '"t2"'), page { "c" } }
       local pages = client:pages("list_syncs", { limit = 1 })
@@ -295,7 +293,7 @@ for _, mode in ipairs(modes) do
           link and ('"next":%s'):format(link) or "") }
       end
 
-      it("takes the page out of relative and absolute links to the same server, and never follows them", function()
+      it("takes the page from relative and absolute links to this server, unfollowed", function()
         local client, server = answered { 200 }
         server:reset(raw_server.sequence {
           results("a", '"/elsewhere?x=1&page=p%2B1#f"'), results("b",
@@ -316,7 +314,7 @@ for _, mode in ipairs(modes) do
         end
       end)
 
-      it("J: refuses a link to another host, naming the host and nothing secret, and never connects to it", function()
+      it("J: refuses a link to another host, shows no secret, and never connects", function()
         local other = raw_server.start {}
         finally(function() other:stop() end)
         for _, link in ipairs { "http://user:secret@" .. other.authority .. "/api?page=secret",
@@ -383,8 +381,7 @@ for _, mode in ipairs(modes) do
         return list
       end
 
-      it("goes back from the newest event, asks for full pages, and ends with the first empty one",
-        function()
+      it("goes back from the newest event in full pages, to the first empty one", function()
         local client, server = answered { events { 9, 8 }, events { 7 }, events {} }
         assert.equal("9 8 7", (ids_of(client, "list_events", { type = "sync.failed" })))
         assert.same(
@@ -489,8 +486,7 @@ end
 describe("a client with a wait", function()
   after_each(clients.close)
 
-  it("suspends for every page of pages:next(), and for the first page of each(), on every Lua",
-    function()
+  it("suspends for every page of pages:next() and the first of each(), on every Lua", function()
     local waits = 0
     local function wait(client)
       waits = waits + 1

@@ -37,7 +37,9 @@ for _, mode in ipairs(modes) do
     it("reports a reply without an organization as such", function()
       local other = clients.answered({ 204 }, mode.options { retries = 0 })
       local org, _, err = results(
-        function() return other:patch_org { id = "248df4b7-aa70-47b8-a036-33ac447e668d", name = "Acme" } end
+        function()
+          return other:patch_org { id = "248df4b7-aa70-47b8-a036-33ac447e668d", name = "Acme" }
+        end
       )
       assert.same({ nil, "bad_response" }, { org, err.kind })
     end)
@@ -79,7 +81,8 @@ for _, mode in ipairs(modes) do
 
       it("refuses what is wrong before anything is sent", function()
         local before = #sandbox:requests()
-        for field, arguments in pairs { role_ids = { role_ids = {} }, nonsense = { nonsense = 1 } } do
+        for field,
+            arguments in pairs { role_ids = { role_ids = {} }, nonsense = { nonsense = 1 } } do
           local data, _, err = patch_user(arguments)
           assert.same({ nil, "invalid", field }, { data, err.kind, err.field })
         end
@@ -105,7 +108,7 @@ for _, mode in ipairs(modes) do
       assert.equal(cjson.null, last_update().sso_domain)
     end)
 
-    it("refuses to end a sign-in unasked, says what would be lost and the two ways out, and replaces nothing", function()
+    it("refuses to end a sign-in unasked, says what would be lost, replaces nothing", function()
       local org = create {
         name = "Acme",
         issuer = "https://idp.example",

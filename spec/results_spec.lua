@@ -279,7 +279,7 @@ describe("E3: a 2xx that is not the promised JSON", function()
     assert.equal("<html>", bad_response("<html>").body)
   end)
 
-  it("is what the sandbox's faults bad_json, wrong_type and empty make of a reply; what was done stays done", function()
+  it("is a reply under the sandbox's faults bad_json, wrong_type and empty", function()
     local client = clients.sandbox()
     sandbox:faults { { operation = "create_org", fault = "bad_json" }, { operation = "create_org",
       fault = "wrong_type" }, { operation = "create_org", fault = "wrong_type",

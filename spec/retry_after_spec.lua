@@ -6,8 +6,8 @@ local NOW = 1445412480 -- Wed, 21 Oct 2015 07:28:00 GMT
 local MALFORMED = -1
 
 local function reads(title, value, expected, now)
-  it("I: " .. title .. " is " .. (expected == MALFORMED and "ignored" or expected .. " s"),
-    function()
+  local means = expected == MALFORMED and "ignored" or expected .. " s"
+  it("I: " .. title .. " is " .. means, function()
     local seconds = core.retry_after(value, now or NOW)
     assert.equal(expected, seconds)
     assert.is_true(seconds == MALFORMED or seconds >= 0 and seconds < math.huge)

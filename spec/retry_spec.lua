@@ -357,8 +357,7 @@ describe("The rules of one method:", function()
     assert.is_true(decide("PUT", { status = 500 }, {}).retry)
   end)
 
-  it("is retried at most once for a name that is not resolved, however many attempts came before",
-    function()
+  it("is retried at most once for a name that is not resolved, after any attempts", function()
     assert.is_true(decide("GET", { ["end"] = "dns" }, { dns_failures = 1, attempt = 3 }).retry)
     assert.is_false(decide("GET", { ["end"] = "dns" }, { dns_failures = 2, attempt = 3 }).retry)
   end)

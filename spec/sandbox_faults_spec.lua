@@ -109,8 +109,7 @@ describe("a fault of the sandbox", function()
       assert.is_true(requests()[2].replayed)
     end)
 
-    it("with commit carries the operation out all the same, and a retry gets the true outcome",
-      function()
+    it("with commit carries the operation out, and a retry gets the true outcome", function()
       arm { fault = "status", status = 504, commit = true }
       assert.equal(504, status_of((create())))
       assert.equal(1, count())
@@ -118,8 +117,7 @@ describe("a fault of the sandbox", function()
       assert.equal(1, count())
     end)
 
-    it("500 with commit commits and stores the 500; with store = false it does not store it",
-      function()
+    it("500 with commit commits and stores the 500; store = false does not store it", function()
       arm { fault = "status", status = 500, commit = true }
       create()
       assert.equal(500, status_of((create())))
@@ -148,8 +146,7 @@ describe("a fault of the sandbox", function()
     assert.equal(cjson.null, requests()[1].status)
   end)
 
-  it("reset_after_commit resets after carrying it out, and a retry gets the stored outcome",
-    function()
+  it("reset_after_commit resets after the commit, and a retry gets the stored outcome", function()
     arm { fault = "reset_after_commit" }
     local reply, reason = create()
     assert.same({ "", "Connection reset by peer" }, { reply, reason })

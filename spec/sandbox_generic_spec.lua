@@ -629,8 +629,7 @@ describe("work of the sandbox", function()
     assert.equal(422, (send("GET", path .. "x")))
   end)
 
-  it("of a query finds as many rows as it limits itself to, none too, and fails when it is none",
-    function()
+  it("of a query finds as many rows as its LIMIT, none too, and fails when not a query", function()
     local connection = call("create_connection").data
     local function outcome(sql)
       local id = call("run_query", { connection_id = connection.id, query = sql }).data.id
@@ -656,7 +655,7 @@ describe("work of the sandbox", function()
     assert.equal(404, (send("GET", "/api/queries/" .. query.id, nil, "Bearer deployment-key")))
   end)
 
-  it("of refreshing schemas answers 202 with a place to look, where it is seen running and then over", function()
+  it("of refreshing schemas answers 202 with a place to look: running, then over", function()
     local connection = call("create_connection").data
     local status, body, response =
       send("POST", "/api/connections/" .. connection.id .. "/schemas/refresh")
@@ -752,8 +751,7 @@ describe("the sandbox's single operations", function()
     assert.equal(401, (send("GET", "/api/me", nil, "Bearer nobody")))
   end)
 
-  it("list the system roles first, leave them alone, and give users the roles that were made",
-    function()
+  it("list the system roles first, keep them, and give users the roles that were made", function()
     local system = ok("GET", "/api/permissions/roles").data
     assert.same({ "Admin", "Member" }, { system[1].name, system[2].name })
     assert.equal("0a0a0a0a-0000-4000-8000-000000000001", system[1].id)

@@ -18,8 +18,7 @@ describe("the sandbox's JSON", function()
     assert.equal('"\\"\\\\\\n\\u0000\\u001f/\195\169"', json.encode('"\\\n\0\31/\195\169'))
   end)
 
-  it("writes whole numbers without a fraction, and reads them as integers where Lua has them",
-    function()
+  it("writes whole numbers without a fraction, and reads integers where Lua has them", function()
     assert.equal("[3,2.5,-1,100000000000000]", json.encode { 3.0, 2.5, -1, 1e14 })
     assert.equal("3", tostring(json.decode("[3]")[1]))
   end)

@@ -171,8 +171,7 @@ describe("the sandbox", function()
       assert.equal("acme.com", body.data.sso_domain)
     end)
 
-    it("answers 409 to a taken name on creating and on updating, but not to its own name",
-      function()
+    it("answers 409 to a taken name on create and update, but not to its own name", function()
       local org = create_org "Acme"
       create_org "Other"
       local status, body = send("POST", "/api/organizations", { name = "Acme" })
@@ -244,7 +243,7 @@ describe("the sandbox", function()
       assert.equal("admin", create_user(org, "b@acme.com", { role_ids = { member, admin } }).role)
     end)
 
-    it("answers 422 to role with role_ids, to no, unknown or malformed role_ids, and to an unknown role", function()
+    it("answers 422 to role with role_ids, and to bad role_ids or an unknown role", function()
       local path = "/api/organizations/" .. create_org("Acme").id .. "/users"
       for _, roles in ipairs { '"role":"admin","role_ids":["' .. admin .. '"]', '"role_ids":[]',
         '"role_ids":["' .. unknown .. '"]', '"role_ids":"x"',

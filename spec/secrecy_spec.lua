@@ -199,8 +199,7 @@ end,
     end
   end)
 
-  it("that a server echoes is hidden also when the client is closed before the result is read",
-    function()
+  it("that a server echoes is hidden also when the client is closed before it is read", function()
     local client = echo(422, "Bearer " .. canary.partner_key)
     local call = client:start("create_org", { name = "Acme", client_secret = canary.client_secret })
     while not call:done() do client:step(0.1) end

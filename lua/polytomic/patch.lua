@@ -81,8 +81,8 @@ function M.replace(method, client, org, arguments, options)
   return run.operation(client, "update_org", body, options)
 end
 
--- What an operation that reads one thing gave back: nothing to complain of where it is a table, else
--- nil, message, err.
+-- What an operation that reads one thing gave back: nothing to complain of where it is a table,
+-- else nil, message, err.
 local function check_read(data, message, response)
   if data == nil then return nil, message, response end
   if type(data) == "table" then return nil end

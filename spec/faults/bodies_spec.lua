@@ -126,7 +126,7 @@ describe("a compressed body", function()
     for _, bytes in ipairs(broken) do refused(bytes, { kind = "protocol" }, LIST) end
   end)
 
-  it("E2 that ends too early is a broken protocol, and a lost reply where the connection ended with it", function()
+  it("E2 that ends too early is a protocol error; a lost reply when the connection ends", function()
     refused(encoded("gzip", packed:sub(1, -14)), { kind = "protocol" }, LIST)
     local result = wire.play({ { "read", {
       send = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" .. packed:sub(1, -14) }, "fin" } },
@@ -243,8 +243,7 @@ describe("a body that is not the promised JSON", function()
     ["a single quote"] = "{'data':{}}",
   }
   for what, text in pairs(bodies) do
-    row("E3 is a bad response, carried out perhaps, and is not asked for again: " .. what,
-      function(mode)
+    row("E3 is a bad response, perhaps carried out, and not repeated: " .. what, function(mode)
       local kinds = {}
       for _, kind in ipairs(wire.kinds) do
         if kind.method ~= "DELETE" then kinds[#kinds + 1] = kind end  -- a DELETE promises no body
@@ -327,7 +326,7 @@ describe("a number", function()
     end
   end)
 
-  it("E7 past 64 bits is the nearest float, minus zero keeps its sign, and 1e400 is no number made up", function()
+  it("E7 past 64 bits is the nearest float, -0 keeps its sign, 1e400 is not finite", function()
     assert.equal(18446744073709551616, data_of('{"a":18446744073709551616}').a)
     assert.equal(-math.huge, 1 / data_of('{"a":-0.0}').a)
     local result = answered(reply(200, '{"data":{"a":1e400}}'))
@@ -344,8 +343,7 @@ describe("a number", function()
 end)
 
 describe("what a body leaves open", function()
-  it("E8 null is absent as a member, stays in an array, and a list that is null is empty",
-    function()
+  it("E8 null is absent as a member, stays in an array; a list that is null is empty", function()
     local null = require("polytomic").null
     local data = data_of '{"a":null,"b":[1,null,3],"c":{},"d":[]}'
     assert.is_nil(data.a)

@@ -171,8 +171,7 @@ describe("a connection", function()
     end)
   end
 
-  row("A5 reset before the request is carried out commits once, when it is sent again",
-    function(mode)
+  row("A5 reset before the request is carried out commits once, by the next attempt", function(mode)
     wire.lost_in_sandbox(mode, { fault = "reset_before" }, false, { kind = "network" })
   end)
 
@@ -182,8 +181,7 @@ describe("a connection", function()
 
   -- Whether the request left before the reset was seen is up to the kernel; what was not sent may
   -- go out again.
-  row("A5 reset as soon as it is accepted is a network error, or was never a connection",
-    function(mode)
+  row("A5 reset when accepted is a network error, or was never a connection", function(mode)
     local results = wire.play({ { "rst" } }, { mode = mode, call = { retries = 0 } })
     for _, kind in ipairs(wire.kinds) do
       local err = results[kind.name].err
@@ -194,8 +192,7 @@ describe("a connection", function()
     end
   end)
 
-  row("A5 ended in the middle of the TLS handshake is tried again, and nothing was sent",
-    function(mode)
+  row("A5 ended during the TLS handshake is tried again, and nothing was sent", function(mode)
     for _, ending in ipairs { "fin", "rst" } do
       local script = { { "plain", { bytes = 50 }, ending }, OK }
       local options =
@@ -257,14 +254,12 @@ describe("TLS", function()
       { ca_path = certificates.ca_directory }, certificates.ca_directory)
   end)
 
-  it("A6 without a CA of its own trusts the system's, which did not sign this server's certificate",
-    function()
+  it("A6 without a CA of its own trusts the system's, which did not sign this server's", function()
     server:reset { OK }
     wire.assert_error({ kind = "tls", outcome = "unsent", attempts = 1 }, one(server.url), "POST")
   end)
 
-  row("A7 that stalls in the handshake times out at connect_timeout and is tried again",
-    function(mode)
+  row("A7 that stalls in the handshake is tried again after connect_timeout", function(mode)
     server:reset { { "plain", "stall" } }
     local options = { ca_file = certificates.ca, connect_timeout = 0.15 }
     local calls = all_fail(
@@ -419,8 +414,7 @@ describe("a proxy", function()
     end)
   end
 
-  row("A9 that refuses connections, drops packets or has no address is a proxy error",
-    function(mode)
+  row("A9 that refuses, drops packets or has no address is a proxy error", function(mode)
     local refused, hole = raw_server.refused(), raw_server.blackhole()
     local expected, once = { kind = "proxy", attempts = 1, retryable = true }, { retries = 0 }
     all_fail(mode, server.url, expected, { client = through(refused.url), call = once })
@@ -432,7 +426,7 @@ describe("a proxy", function()
     hole.stop()
   end)
 
-  it("A9 of the environment that refuses, or whose URL is wrong, is a proxy error, and its password in no message", function()
+  it("A9 of the environment that fails is a proxy error, its password in no message", function()
     local refused = raw_server.refused()
     local script = process.temporary_file [[
       local client = require("polytomic").new { base_url = "https://polytomic.example", partner_key = "key-of-a-child", retries = 0 }

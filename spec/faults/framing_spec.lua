@@ -209,8 +209,7 @@ describe("a header", function()
     )
   end)
 
-  row("C6 without a name is left out, one without a value is empty, a folded one is one",
-    function(mode)
+  row("C6 without a name is left out, without a value is empty, folded is one", function(mode)
     wire.taken(mode, with_length(": nameless\r\nX-Empty:\r\nX-Folded: one\r\n  two\r\n"),
       function(_, response, name)
       assert.is_nil(response.headers[""], name)
@@ -279,8 +278,7 @@ describe("an odd reply", function()
 
   -- What follows a reply on its connection was never asked for.
   for _, mode in ipairs(wire.modes) do
-    it("C8 followed by one nobody asked for is not the reply to the next call (" .. mode .. ")",
-      function()
+    it("C8 with one nobody asked for is not the reply to the next call (" .. mode .. ")", function()
       local script = {
         { "read", { send = with_length("X-Reply: first\r\n")
             .. with_length("X-Reply: forged\r\n") }, "read",

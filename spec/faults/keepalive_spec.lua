@@ -54,7 +54,7 @@ describe("a connection that is used again", function()
 
   for what, ending in pairs(idle) do
     for how, tls in pairs(SERVERS) do
-      row("B3 but " .. what .. " while it was idle is replaced before anything is sent" .. how,
+      row("B3 but " .. what .. " while idle is replaced before any byte is sent" .. how,
         function(mode)
         local script = { "read", { send = OK }, { wait = "idle" } }
         for _, step in ipairs(ending) do script[#script + 1] = step end
@@ -109,7 +109,7 @@ describe("a request", function()
     end
   end
 
-  row("B4 reset while its body is sent may have been carried out, and goes out again with the same key", function(mode)
+  row("B4 reset while its body is sent may be done, and repeats with the same key", function(mode)
     local fault = { { read = 1000 }, "rst" }
     local options = { mode = mode, kinds = writers, call = { retries = 0 } }
     for name, result in pairs(wire.play({ fault }, options)) do

@@ -152,8 +152,7 @@ describe("L: an error thrown", function()
     end
   end)
 
-  it("in on_event of a started call surfaces from result once, and then the result is there",
-    function()
+  it("in on_event of a started call surfaces from result once; then the result is there", function()
     local client = wire.client(server.url, { on_event = function() error("on purpose", 0) end })
     local call = client:start("create_org", { name = "Acme" })
     finish(client)
@@ -177,8 +176,7 @@ describe("L: an error thrown", function()
     client:close()
   end)
 
-  it("in a wait that was called in the middle of a transfer leaves the transfer to the next",
-    function()
+  it("in a wait called in the middle of a transfer leaves the transfer to the next", function()
     server:reset {
       per = "request",
       { { wait = "release" }, { send = raw_server.reply(200, { data = {} }) } },
@@ -508,8 +506,7 @@ describe("L: descriptors", function()
 end)
 
 describe("L: many calls", function()
-  it(LONG and "100 000 keep memory and descriptors flat" or "5000 keep memory and descriptors flat",
-    function()
+  it((LONG and "100 000" or "5000") .. " keep memory and descriptors flat", function()
     sandbox:reset()
     assert_script("flat", ("local CALLS, GROWTH = %d, %d\n"):format(LONG and 100000 or 5000, GROWTH) .. [[
       local function contents(path)

@@ -74,8 +74,7 @@ end },
 
   for _, target in ipairs(targets) do
     for _, status in ipairs(STATUSES) do
-      it(("of status %d %s ends the call, whatever the request"):format(status, target[1]),
-        function()
+      it(("of status %d %s ends the call for any request"):format(status, target[1]), function()
         local origin = target.secure and secure or first
         check_all(origin, status, target[2](origin))
       end)

@@ -89,8 +89,7 @@ describe("I: Retry-After", function()
   end
 
   -- All at once, since each waits: a server and a client for every value.
-  it("that is malformed, negative or infinite is ignored: the client waits as it would have",
-    function()
+  it("that is malformed, negative or infinite is ignored: the client waits as without", function()
     local jobs = {}
     for index, value in ipairs {
       "-10", "-0", "1e9", "1e400", "inf", "-inf", "Infinity", "nan", "",

@@ -43,8 +43,7 @@ local function in_sandbox(mode, fault)
 end
 
 describe("a reply", function()
-  row("D1 of no byte times out at attempt_timeout, and then the table of retries decides",
-    function(mode)
+  row("D1 of no byte ends at attempt_timeout, and the retry table decides", function(mode)
     wire.lost_reply(mode, { "read", "stall" }, LATE, IMPATIENT)
     in_sandbox(mode, { fault = "stall_headers" })
   end)
@@ -100,8 +99,7 @@ describe("a reply", function()
 end)
 
 describe("a deadline", function()
-  row("D5 shorter than the wait before the next attempt ends the call now, with the last error",
-    function(mode)
+  row("D5 shorter than the next wait ends the call now, with the last error", function(mode)
     local busy = raw_server.reply(503, { message = "busy" }, { ["Retry-After"] = 30 })
     local options = { mode = mode, client = { timeout = 5 }, call = { retries = 3 } }
     local results = within(

@@ -47,8 +47,7 @@ describe("In cqueues", function()
     client:close()
   end)
 
-  it("a loop that is abandoned in the middle of a call leaves the client to the next loop",
-    function()
+  it("a loop abandoned in the middle of a call leaves the client to the next loop", function()
     local server = slow_server.start { delay = 0.3 }
     local client = loops.client_of(host, server)
     local abandoned = cqueues.new()

@@ -75,8 +75,7 @@ describe("In luv", function()
     server:stop()
   end)
 
-  it("an error in a coroutine that was woken goes to luv, and the others are woken all the same",
-    function()
+  it("an error in a woken coroutine goes to luv, and the others are woken all the same", function()
     local script = process.temporary_file [[
       local uv = require "luv"
       local client = require "polytomic".new { base_url = arg[1], partner_key = arg[2], env = false, wait = require "polytomic.wait.luv" }

@@ -123,8 +123,7 @@ describe("In nginx", function()
     end
   end)
 
-  it("fails with a clear message, and sends nothing, in the phases where nothing may yield",
-    function()
+  it("fails with a clear message, and sends nothing, in phases that cannot yield", function()
     local quiet = slow_server.start { delay = 0 }
     server = nginx.start { http = init(quiet), init_worker = "refuse()", server = [[
       location = /phases {
@@ -158,8 +157,7 @@ describe("In nginx", function()
     quiet:stop()
   end)
 
-  it("suspends through retries, and starts no further driver for clients that share connections",
-    function()
+  it("suspends through retries, with one driver for clients that share connections", function()
     local limited = slow_server.start { delay = 0.05, limit = 1 }
     server = nginx.start { http = init(limited, "retries = 20, timeout = 20,"), server = [[
       location = /content { content_by_lua_block {
@@ -346,8 +344,7 @@ describe("In nginx", function()
     assert.equal("40 0", body)
   end)
 
-  it("uses a client in two workers that was warmed in init_by_lua, each on connections of its own",
-    function()
+  it("uses a client warmed in init_by_lua in two workers, each on its own connections", function()
     server = nginx.start { workers = 2, http = [[
       init_by_lua_block {
         client = require "polytomic".new { base_url = "UPSTREAM", partner_key = "KEY", env = false }

@@ -71,8 +71,8 @@ function M.around(before_each, after_each)
   end)
 end
 
--- Checks that `call`, whose body is one line, raises a string with that line's position, and returns
--- what follows the position.
+-- Checks that `call`, whose body is one line, raises a string with that line's position, and
+-- returns what follows the position.
 function M.raised(call)
   local where = debug.getinfo(call, "S")
   local ok, message = pcall(call)
