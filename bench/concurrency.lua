@@ -24,7 +24,8 @@ local server = nginx.start { server = [[
       ngx.req.read_body()
       ngx.sleep(]] .. DELAY .. [[)
       ngx.header.content_type = "application/json"
-      local body = '{"data":{"id":"248df4b7-aa70-47b8-a036-33ac447e668d","name":"Acme","issuer":null,"client_id":null}}'
+      local body = '{"data":{"id":"248df4b7-aa70-47b8-a036-33ac447e668d",'
+        .. '"name":"Acme","issuer":null,"client_id":null}}'
       ngx.header.content_length = #body
       ngx.print(body)
     }
@@ -80,7 +81,8 @@ local clients = {
 }
 
 print(
-  ("%d creates, %.0f ms each: wall time over the ideal (items * delay / concurrency), processor time of a call"):format(
+  ("%d creates, %.0f ms each: wall time over the ideal "
+      .. "(items * delay / concurrency), processor time of a call"):format(
     items,
     DELAY * 1000
   )

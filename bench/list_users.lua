@@ -51,7 +51,9 @@ end
 
 local our_least, our_median = summary(our_times)
 local their_least, their_median = summary(their_times)
-print(("list_users, 10,000 users, ours / the vendor's client (%d rounds): least %.2f, median %.2f"):format(rounds, our_least / their_least, our_median / their_median))
+print(("list_users, 10,000 users, ours / the vendor's client "
+    .. "(%d rounds): least %.2f, median %.2f"):format(rounds, our_least / their_least,
+      our_median / their_median))
 client:close()
 control:close()
 process.stop_all()

@@ -21,11 +21,13 @@ local upstream = slow_server.start { delay = 0.2 }
 local HTTP = [[
   init_by_lua_block {
     json = require "cjson"
-    client = require "polytomic".new { base_url = "UPSTREAM", partner_key = "bench", env = false, max_connections = 64,
-      wait = require "polytomic.wait.openresty" }
+    client = require "polytomic".new { base_url = "UPSTREAM", partner_key = "bench", env = false,
+      max_connections = 64, wait = require "polytomic.wait.openresty" }
 
-    local HEAD = "POST /api/organizations HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer bench\r\nAccept: application/json\r\n"
-      .. "Content-Type: application/json\r\nX-Polytomic-Version: 2025-09-18\r\nIdempotency-Key: 248df4b7-aa70-47b8-a036-33ac447e668d\r\n"
+    local HEAD = "POST /api/organizations HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+      .. "Authorization: Bearer bench\r\nAccept: application/json\r\n"
+      .. "Content-Type: application/json\r\nX-Polytomic-Version: 2025-09-18\r\n"
+      .. "Idempotency-Key: 248df4b7-aa70-47b8-a036-33ac447e668d\r\n"
 
     function bare()
       local socket = ngx.socket.tcp()
@@ -50,7 +52,9 @@ local server = nginx.start {
   server = [[
     location = /nothing { content_by_lua_block { ngx.sleep(0.2) ngx.print "x" } }
     location = /bare { content_by_lua_block { ngx.print(bare().id) } }
-    location = /polytomic { content_by_lua_block { ngx.print(assert(client:create_org { name = "Acme" }).id) } }
+    location = /polytomic {
+      content_by_lua_block { ngx.print(assert(client:create_org { name = "Acme" }).id) }
+    }
     location = /pid { content_by_lua_block { ngx.print(ngx.worker.pid()) } }
   ]],
 }

@@ -342,7 +342,9 @@ describe("The bytes that are sent", function()
 
   it("hold the arguments in the catalogue's order, and none of the path", function()
     assert.equal('{"name":"Acme"}', (sent("create_org", { name = "Acme" })))
-    assert.equal('{"client_id":"c","client_secret":"s","issuer":"i","name":"n","sso_domain":"d","sso_org_id":"o"}', (sent("create_org", { sso_org_id = "o", sso_domain = "d", name = "n", issuer = "i", client_secret = "s", client_id = "c" })))
+    assert.equal('{"client_id":"c","client_secret":"s","issuer":"i",'
+        .. '"name":"n","sso_domain":"d","sso_org_id":"o"}', (sent("create_org", { sso_org_id = "o",
+          sso_domain = "d", name = "n", issuer = "i", client_secret = "s", client_id = "c" })))
     local body, target = sent("create_user",
       { org_id = uuid:upper(), email = "a@b.c", role_ids = { uuid, other_uuid } })
     assert.equal('{"email":"a@b.c","role_ids":["' .. uuid .. '","' .. other_uuid .. '"]}', body)
@@ -355,7 +357,10 @@ describe("The bytes that are sent", function()
   end)
 
   it("hold null for every body field that is polytomic.null", function()
-    assert.equal('{"client_id":null,"client_secret":null,"issuer":null,"name":null,"sso_domain":null,"sso_org_id":null}', (sent("create_org", { name = null, client_id = null, client_secret = null, issuer = null, sso_domain = null, sso_org_id = null })))
+    assert.equal('{"client_id":null,"client_secret":null,"issuer":null,'
+        .. '"name":null,"sso_domain":null,"sso_org_id":null}',
+      (sent("create_org", { name = null, client_id = null, client_secret = null, issuer = null,
+        sso_domain = null, sso_org_id = null })))
     assert.equal('{"email":"a@b.c","role_ids":null}',
       (sent("create_user", { org_id = uuid, email = "a@b.c", role_ids = null })))
     assert.equal('{"a":[null,1,null]}', (body_of { a = { null, 1, null } }))
@@ -411,7 +416,8 @@ describe("The bytes that are sent", function()
     local body = sent("create_sync", { name = "s", mode = "create", schedule = {}, fields = {},
       target = { connection_id = uuid }, filters = {}, policies = {} })
     assert.equal(
-      '{"fields":[],"filters":[],"mode":"create","name":"s","policies":[],"schedule":{},"target":{"connection_id":"'
+      '{"fields":[],"filters":[],"mode":"create","name":"s",'
+        .. '"policies":[],"schedule":{},"target":{"connection_id":"'
         .. uuid
         .. '"}}',
       body

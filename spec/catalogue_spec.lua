@@ -315,8 +315,8 @@ describe("the catalogue's generator", function()
     return catalogue.load(directory)
   end
 
-  local PLANT = [[{"name":"plant","id":"trees.plant","family":["trees"],"method":"POST","path":"/api/trees",
-    "auth":"user","summary":"Plant","since":"1","envelope":false,"success_status":200,
+  local PLANT = [[{"name":"plant","id":"trees.plant","family":["trees"],"method":"POST",
+    "path":"/api/trees","auth":"user","summary":"Plant","since":"1","envelope":false,"success_status":200,
     "body":[{"name":"root","type":"Tree"}]}]]
   local TREE = '{"Tree":{"kind":"object","fields":[{"name":"branches","type":"array<Tree>"}]}}'
 

@@ -276,7 +276,8 @@ describe("the command polytomic", function()
       sandbox:faults { { operation = "create_org", fault = "status", status = 500 } }
       local status, _, err = run { "create_org", "name=Bob" }
       assert.equal(5, status)
-      contains(err, "hint: it may have been carried out; look before you repeat it; its key gets this same answer for a day\n")
+      contains(err, "hint: it may have been carried out; look before you "
+          .. "repeat it; its key gets this same answer for a day\n")
     end)
 
     it("ends with 6 when a read is lost on the way", function()
@@ -364,15 +365,8 @@ describe("the command polytomic", function()
     end)
 
     it("takes an empty value for none", function()
-      assert.equal(
-        0,
-        (
-          with_file(
-            "POLYTOMIC_API_KEY=\nPOLYTOMIC_PARTNER_KEY=\nPOLYTOMIC_DEPLOYMENT_URL=\nPOLYTOMIC_PARTNER_KEY="
-              .. sandbox.partner_key
-          )
-        )
-      )
+      local empty = "POLYTOMIC_API_KEY=\nPOLYTOMIC_PARTNER_KEY=\nPOLYTOMIC_DEPLOYMENT_URL=\n"
+      assert.equal(0, (with_file(empty .. "POLYTOMIC_PARTNER_KEY=" .. sandbox.partner_key)))
       local status, _, err = with_file "POLYTOMIC_PARTNER_KEY=\n"
       assert.equal(2, status)
       contains(err, "holds no key")

@@ -520,9 +520,11 @@ describe("A refused key", function()
   end)
 
   it("is explained on 401 to those who have a deployment key", function()
-    local client = clients.answered({ { 401, "{}" } }, { partner_key = "", deployment_key = "deployment-key-567890ab" })
+    local client = clients.answered({ { 401, "{}" } },
+      { partner_key = "", deployment_key = "deployment-key-567890ab" })
     assert.equal(
-      "list_orgs needs a partner or deployment key; a deployment key was sent, which is not accepted",
+      "list_orgs needs a partner or deployment key; a "
+        .. "deployment key was sent, which is not accepted",
       select(3, client:list_orgs()).hint
     )
   end)

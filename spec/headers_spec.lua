@@ -132,7 +132,8 @@ end)
 describe("The headers of a reply", function()
   it("are read without the status line and with their values trimmed", function()
     assert.same({ "Content-Type=application/json", "X-Request-Id=7f3c", "Empty=" },
-      pairs_of "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Request-Id:\t 7f3c \t\r\nEmpty:\r\n\r\n")
+      pairs_of("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+          .. "X-Request-Id:\t 7f3c \t\r\nEmpty:\r\n\r\n"))
   end)
 
   it("keep a repeated header as often as it came", function()

@@ -531,7 +531,8 @@ if _VERSION == "Lua 5.4" then
         for i = 1, 20 do assert(calls[i]:result().name == "Acme " .. i) end
         assert(client:timeout() == nil)
         local uv = require "luv"
-        local waiting = polytomic.new { base_url = arg[1], partner_key = arg[2], env = false, wait = require "polytomic.wait.luv" }
+        local waiting = polytomic.new { base_url = arg[1], partner_key = arg[2], env = false,
+          wait = require "polytomic.wait.luv" }
         local name
         coroutine.wrap(function() name = waiting:create_org { name = "Initech" }.name end)()
         uv.run()

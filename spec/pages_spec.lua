@@ -250,7 +250,8 @@ for _, mode in ipairs(modes) do
         local client = answered { { 200, '{"data":{"entries":' .. text .. "}}" } }
         local _, message =
           ids_of(client, "get_sync_execution_console_logs", { sync_id = ID, id = ID })
-        assert.equal(("get_sync_execution_console_logs: 200 bad_response: data.entries is %s instead of a list"):format(what), message)
+        assert.equal(("get_sync_execution_console_logs: 200 "
+            .. "bad_response: data.entries is %s instead of a list"):format(what), message)
       end
     end)
 
@@ -452,12 +453,8 @@ for _, mode in ipairs(modes) do
         ids, message = ids_of(client, "list_events", { limit = 2 })
         assert.equal("a b", ids)
         assert.truthy(message:find("an item has no created_at", 1, true), message)
-        client = answered {
-          {
-            200,
-            '{"data":[{"created_at":"2025-09-18T10:00:02Z"},{"created_at":"2025-09-18T10:00:01Z"}]}',
-          },
-        }
+        client = answered { { 200, '{"data":[{"created_at":"2025-09-18T10:00:02Z"},'
+          .. '{"created_at":"2025-09-18T10:00:01Z"}]}' } }
         message = select(2, ids_of(client, "list_events", { limit = 2 }))
         assert.truthy(message:find("an item has no id", 1, true), message)
       end)

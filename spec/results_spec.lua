@@ -154,11 +154,15 @@ describe("Values in a reply", function()
   end)
 
   it("are kept where the API's documents do not know them", function()
-    assert.same({ id = "x", harbor_only = true, more = { deep = { 1, 2 } }, role = "a role of tomorrow" }, (data_of '{"data":{"id":"x","harbor_only":true,"more":{"deep":[1,2]},"role":"a role of tomorrow"}}'))
+    assert.same({ id = "x", harbor_only = true, more = { deep = { 1, 2 } },
+      role = "a role of tomorrow" }, (data_of('{"data":{"id":"x","harbor_only":true,'
+          .. '"more":{"deep":[1,2]},"role":"a role of tomorrow"}}')))
   end)
 
   it("are integers where JSON has integers and Lua too, exact up to 64 bits", function()
-    local data = data_of '{"data":{"one":1,"zero":0,"minus":-7,"big":9007199254740993,"most":9223372036854775807,"least":-9223372036854775808,"list":[10000000000000001,2],"float":1.5,"whole":2.0}}'
+    local data = data_of('{"data":{"one":1,"zero":0,"minus":-7,"big":9007199254740993,'
+        .. '"most":9223372036854775807,"least":-9223372036854775808,'
+        .. '"list":[10000000000000001,2],"float":1.5,"whole":2.0}}')
     assert.same({ 1, 0, -7, 1.5, 2, 2 },
       { data.one, data.zero, data.minus, data.float, data.whole, data.list[2] })
     if not has_integers then
@@ -177,7 +181,8 @@ describe("Values in a reply", function()
   end)
 
   it("are floats beyond 64 bits, and infinite beyond those", function()
-    local data = data_of '{"data":{"a":9223372036854775808,"b":-9223372036854775809,"c":123456789012345678901234567890,"d":1e400,"e":-1e400,"f":5e-324,"g":1e-400}}'
+    local data = data_of('{"data":{"a":9223372036854775808,"b":-9223372036854775809,'
+        .. '"c":123456789012345678901234567890,"d":1e400,"e":-1e400,"f":5e-324,"g":1e-400}}')
     assert.same({ 2 ^ 63, -2 ^ 63, 123456789012345678901234567890, math.huge, -math.huge, 5e-324,
       0 }, { data.a, data.b, data.c, data.d, data.e, data.f, data.g })
   end)
@@ -188,7 +193,9 @@ describe("Values in a reply", function()
   end)
 
   it("are strings as they were sent, with NUL and whatever bytes", function()
-    local data = data_of '{"data":{"nul":"a\\u0000b","escapes":"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00fc\\u20ac\\ud83d\\ude00","digits":"12345678901234567890","bytes":"\255\254","empty":"","":1}}'
+    local data = data_of('{"data":{"nul":"a\\u0000b",'
+        .. '"escapes":"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00fc\\u20ac\\ud83d\\ude00",'
+        .. '"digits":"12345678901234567890","bytes":"\255\254","empty":"","":1}}')
     assert.same({ nul = "a\0b", escapes = "\"\\/\b\f\n\r\t\195\188\226\130\172\240\159\152\128",
       digits = "12345678901234567890", bytes = "\255\254", empty = "", [""] = 1 }, data)
   end)
@@ -342,7 +349,8 @@ describe("E4: an error", function()
         { field = "name" },
         "create_org: 422 unprocessable: name already taken",
       },
-      read '{"key":"conflict","message":"name already taken","metadata":{"field":"name"},"status":422}'
+      read('{"key":"conflict","message":"name already taken",'
+          .. '"metadata":{"field":"name"},"status":422}')
     )
     assert.equal("nested", read('{"error":{"message":"nested"}}')[1])
     assert.equal("plain", read('{"error":"plain"}')[1])

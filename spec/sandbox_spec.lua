@@ -497,7 +497,8 @@ describe("starting the sandbox", function()
 
   it("fails with one line on standard error and status 1 when lua-http is missing", function()
     local program = 'package.path = "' .. package.path .. '" '
-      .. 'package.preload["http.server"] = function() error("none", 0) end require("polytomic.sandbox").run()'
+      .. 'package.preload["http.server"] = function() error("none", 0) end '
+      .. 'require("polytomic.sandbox").run()'
     local lowest = 0
     while arg[lowest - 1] do lowest = lowest - 1 end
     local output =

@@ -326,9 +326,11 @@ end,
   it("is not on the command line of the process, and goes into no file", function()
     local script = process.temporary_file [[
       local polytomic = require "polytomic"
-      local org, message = polytomic.create_org { name = "Acme", client_secret = "secret-canary-b60f27" }
+      local org, message =
+        polytomic.create_org { name = "Acme", client_secret = "secret-canary-b60f27" }
       local file = assert(io.open("/proc/self/cmdline", "rb"))
-      io.write(file:read("*a"), tostring(polytomic.client()), tostring(org and org.id), tostring(message))
+      io.write(file:read("*a"), tostring(polytomic.client()), tostring(org and org.id),
+        tostring(message))
     ]]
     local directory = process.temporary_file()
     local env = process.environment {

@@ -217,7 +217,8 @@ local function wrong_options(options)
   if type(options) ~= "table" then return wrong_kind("options", options, "table") end
   for name, value in pairs(options) do
     if not KINDS[name] then
-      return ("unknown option '%s', known are concurrency, control, on_result, options and progress"):format(
+      return ("unknown option '%s', known are concurrency, "
+          .. "control, on_result, options and progress"):format(
         tostring(name)
       )
     end

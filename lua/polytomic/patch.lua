@@ -55,8 +55,11 @@ local function guard(method, org, arguments)
     return nil
   end
   local hint =
-    "give client_secret (and client_id) to keep the sign-in, or drop_oidc = true to give up issuer, client_id and client_secret"
-  local problem = ("the organization signs in through the issuer %s, its settings are replaced in full, and %s would be lost, " .. "since the API never tells what they are: %s"):format(org.issuer, lost_by(arguments), hint)
+    "give client_secret (and client_id) to keep the sign-in, or "
+      .. "drop_oidc = true to give up issuer, client_id and client_secret"
+  local problem = ("the organization signs in through the issuer %s, its "
+      .. "settings are replaced in full, and %s would be lost, "
+      .. "since the API never tells what they are: %s"):format(org.issuer, lost_by(arguments), hint)
   return core.make_error(
     method,
     "invalid",

@@ -80,7 +80,8 @@ describe("a compressed body", function()
   it("E1 that is a bomb leaves memory flat", function()
     local script = process.temporary_file [[
       local url = ...
-      local client = require("polytomic").new { base_url = url, partner_key = "key-of-a-child", env = false, proxy = "", max_response_bytes = 2 ^ 20 }
+      local client = require("polytomic").new { base_url = url, partner_key = "key-of-a-child",
+        env = false, proxy = "", max_response_bytes = 2 ^ 20 }
       local function highest()
         for line in io.lines "/proc/self/status" do
           local kilobytes = line:match "^VmHWM:%s*(%d+) kB"
@@ -310,7 +311,8 @@ end)
 describe("a number", function()
   it("E7 that Lua can hold is kept to the last digit", function()
     local data =
-      data_of '{"a":9007199254740993,"b":9223372036854775807,"c":-9223372036854775808,"d":0.1,"e":1e3,"f":-7}'
+      data_of('{"a":9007199254740993,"b":9223372036854775807,'
+          .. '"c":-9223372036854775808,"d":0.1,"e":1e3,"f":-7}')
     assert.equal(0.1, data.d)
     assert.equal(1000, data.e)
     assert.equal(-7, data.f)

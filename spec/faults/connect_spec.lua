@@ -75,11 +75,13 @@ describe("a name", function()
   -- each, in a line.
   local function calls_of_child(resolver, options)
     local script = ([[
-      local client = require("polytomic").new { base_url = "https://resolved.example", partner_key = "key-of-a-child", env = false, proxy = "",
+      local client = require("polytomic").new { base_url = "https://resolved.example",
+        partner_key = "key-of-a-child", env = false, proxy = "",
         timeout = 20, connect_timeout = %g }
       local started = require("cqueues").monotime()
       for _, without in ipairs { 1, 2 } do
-        local _, _, err = client:create_org({ name = "Acme" }, { retries = %d, idempotency_key = without == 2 and false or nil })
+        local _, _, err = client:create_org({ name = "Acme" },
+          { retries = %d, idempotency_key = without == 2 and false or nil })
         print(err.kind, err.outcome, err.attempts)
       end
       print(require("cqueues").monotime() - started)
@@ -429,7 +431,8 @@ describe("a proxy", function()
   it("A9 of the environment that fails is a proxy error, its password in no message", function()
     local refused = raw_server.refused()
     local script = process.temporary_file [[
-      local client = require("polytomic").new { base_url = "https://polytomic.example", partner_key = "key-of-a-child", retries = 0 }
+      local client = require("polytomic").new { base_url = "https://polytomic.example",
+        partner_key = "key-of-a-child", retries = 0 }
       local _, message, err = client:list_orgs()
       print(err.kind, err.outcome, message)
     ]]

@@ -47,7 +47,10 @@ describe("G: the sequence", function()
   row("503, 400: a refusal behind the key's store refutes the first attempt", { 503, 400 },
     { "2 api 400 rejected", "2 api 400 rejected", "1 server 503 unknown", "2 api 400 unknown",
       "2 api 400 unknown" })
-  row("503 with Retry-After, 400: repeated without a key too, but what stands behind the gateway may have taken it", { now(503), 400 }, { "2 api 400 rejected", "2 api 400 rejected", "2 api 400 unknown", "2 api 400 unknown", "2 api 400 unknown" })
+  row("503 with Retry-After, 400: repeated without a key too, "
+      .. "but what stands behind the gateway may have taken it", { now(503), 400 },
+    { "2 api 400 rejected", "2 api 400 rejected", "2 api 400 unknown", "2 api 400 unknown",
+      "2 api 400 unknown" })
   row("reset, 401: the refusal says nothing of the lost attempt", { RESET, 401 },
     { "2 unauthorized 401 rejected", "2 unauthorized 401 unknown", "1 network - unknown",
       "2 unauthorized 401 unknown", "2 unauthorized 401 unknown" })

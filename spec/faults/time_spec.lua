@@ -278,7 +278,8 @@ time_t time(time_t *out) {
 
   local CALLS = [[
     local url = ...
-    local client = require("polytomic").new { base_url = url, partner_key = "key-of-a-child", env = false, proxy = "", attempt_timeout = 0.2 }
+    local client = require("polytomic").new { base_url = url, partner_key = "key-of-a-child",
+      env = false, proxy = "", attempt_timeout = 0.2 }
     local jumped = math.abs(os.time() - os.time()) > 86400
     local function call(retries)
       local data, _, err = client:create_org({ name = "Acme" }, { retries = retries })

@@ -8,7 +8,8 @@ local sandbox = require "spec.support.sandbox"
 local slow_server = require "spec.support.slow_server"
 
 local version = rawget(_G, "jit") and "luajit" or "lua" .. _VERSION:match "%d%.%d"
-local WALL = "-std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wundef -Werror"
+local WALL = "-std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion "
+  .. "-Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wundef -Werror"
 
 local function run(line, options)
   local status, out, err = process.run({ "sh", "-c", line }, options)
@@ -126,7 +127,8 @@ describe("examples/embed", function()
           { timeout = 120 })
         local sanitized = process.directory() .. "/embed-" .. flag
         run(
-          ("gcc %s -o %s examples/embed/main.c $(pkg-config --cflags --libs lua5.4) -pthread"):format(
+          ("gcc %s -o %s examples/embed/main.c "
+              .. "$(pkg-config --cflags --libs lua5.4) -pthread"):format(
             flags,
             sanitized
           )

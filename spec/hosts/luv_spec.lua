@@ -78,7 +78,8 @@ describe("In luv", function()
   it("an error in a woken coroutine goes to luv, and the others are woken all the same", function()
     local script = process.temporary_file [[
       local uv = require "luv"
-      local client = require "polytomic".new { base_url = arg[1], partner_key = arg[2], env = false, wait = require "polytomic.wait.luv" }
+      local client = require "polytomic".new { base_url = arg[1], partner_key = arg[2],
+        env = false, wait = require "polytomic.wait.luv" }
       local call = client:start("create_org", { name = "Acme" })
       local function wait() require "polytomic.wait.luv"(client, call) end
       coroutine.wrap(function() wait() error "first woken" end)()

@@ -16,8 +16,8 @@ local luajit = rawget(_G, "jit") ~= nil
 local INIT = [[
   init_by_lua_block {
     polytomic = require "polytomic"
-    client = polytomic.new { base_url = "UPSTREAM", partner_key = "partner-key-of-specs", env = false, max_connections = 512, OPTIONS
-      wait = require "polytomic.wait.openresty" }
+    client = polytomic.new { base_url = "UPSTREAM", partner_key = "partner-key-of-specs",
+      env = false, max_connections = 512, OPTIONS wait = require "polytomic.wait.openresty" }
     function call()
       local org, message = client:create_org { name = "Acme" }
       if not org then ngx.status = 502 end
@@ -352,9 +352,11 @@ describe("In nginx", function()
       }
     ]], main = "", server = [[
       location = /content { content_by_lua_block {
-        local name = "Acme " .. ngx.worker.pid() .. " " .. ngx.var.connection_requests .. " " .. ngx.var.connection
+        local name = "Acme " .. ngx.worker.pid() .. " " .. ngx.var.connection_requests .. " "
+          .. ngx.var.connection
         local org = assert(client:create_org { name = name })
-        ngx.status = org.name == name and client:get_org { id = first.id }.name == first.name and 200 or 500
+        local same = client:get_org { id = first.id }.name == first.name
+        ngx.status = org.name == name and same and 200 or 500
         ngx.print(org.name)
       } }
     ]], substitutes = { UPSTREAM = sandbox.url, KEY = sandbox.partner_key } }

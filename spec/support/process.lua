@@ -163,7 +163,8 @@ wait
 local RELAY_ALL = "exec cat >OUT"
 
 local RELAY_FIRST_LINE = [[
-if line=$(timeout PATIENCE sh -c 'IFS= read -r text || [ -n "$text" ] && printf "%s\n" "$text"'); then
+if line=$(timeout PATIENCE sh -c \
+  'IFS= read -r text || [ -n "$text" ] && printf "%s\n" "$text"'); then
     printf '%s\n' "$line" >OUT
     printf '%s\n' "$line" >&9
   fi

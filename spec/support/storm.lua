@@ -190,7 +190,8 @@ local COLUMNS = { "calls", "attempts", "retries", "data", "refused", "unknown", 
 function M.report(rows)
   local lines = {
     ("%-34s"):format("")
-      .. "   calls attempts  retries     data  refused  unknown duplicates  lost wrongly reported  seconds",
+      .. "   calls attempts  retries     data  refused  unknown"
+      .. " duplicates  lost wrongly reported  seconds",
   }
   for _, row in ipairs(rows) do
     local values = {}

@@ -29,7 +29,8 @@ end
 local function need(command)
   if process.run({ "sh", "-c", "command -v " .. command }) ~= 0 then
     fail(
-      ("%s is missing: the conformance specs need Node %d or newer and npm (Debian packages nodejs and npm)"):format(
+      ("%s is missing: the conformance specs need Node %d "
+          .. "or newer and npm (Debian packages nodejs and npm)"):format(
         command,
         NODE
       )

@@ -43,7 +43,8 @@ local function program(options)
   for name, value in pairs(options) do fields[#fields + 1] = name .. " = " .. literal(value) end
   return "package.path = " .. literal(package.path) .. "\npackage.cpath = "
     .. literal(package.cpath)
-    .. '\nrequire("polytomic.sandbox").run { parent = tonumber(os.getenv("POLYTOMIC_SANDBOX_PARENT")), '
+    .. '\nrequire("polytomic.sandbox").run { '
+    .. 'parent = tonumber(os.getenv("POLYTOMIC_SANDBOX_PARENT")), '
     .. table.concat(fields, ", ") .. " }\n"
 end
 

@@ -6,8 +6,9 @@ local inference = require "polytomic.sandbox.inference"
 local M = {}
 
 local introduction = [[
-A local emulator of the Polytomic API. On start it prints one line of JSON: url, partner_key, deployment_key and, with
-TLS, ca_file. It begins with one owner organization and no users, and forgets everything when it stops.
+A local emulator of the Polytomic API. On start it prints one line of JSON: url, partner_key,
+deployment_key and, with TLS, ca_file. It begins with one owner organization and no users, and
+forgets everything when it stops.
 
 System roles: Admin  0a0a0a0a-0000-4000-8000-000000000001
               Member 0a0a0a0a-0000-4000-8000-000000000002
@@ -17,18 +18,21 @@ Control endpoints, which need no key:
   POST   /_sandbox/faults    adds a list of faults
   GET    /_sandbox/faults    every fault with consumed and remaining, and how many are unconsumed
   DELETE /_sandbox/faults    drops all faults
-  POST   /_sandbox/seed      fills the collection an operation works on: { "operation": NAME, "count": 1,
-                             "organization": ID, "arguments": {} }; answers the arguments that name what it added
+  POST   /_sandbox/seed      fills the collection an operation works on: { "operation": NAME,
+                             "count": 1, "organization": ID, "arguments": {} }; answers the
+                             arguments that name what it added
   GET    /_sandbox/requests  what arrived on the wire, oldest first; the newest 20000 are kept
 
-A fault is { "operation": NAME or "*", "fault": NAME, "times": 1, "after": 0, … }. It lets `after` requests of the
-operation pass and takes the next `times`. `commit` says whether the operation is carried out all the same.
+A fault is { "operation": NAME or "*", "fault": NAME, "times": 1, "after": 0, … }. It lets `after`
+requests of the operation pass and takes the next `times`. `commit` says whether the operation is
+carried out all the same.
 ]]
 
 -- Each fault with its members, their defaults, and what happens.
 M.faults = {
   { "status", "status=503 retry_after= body= headers= store= commit=false",
-    "answers this status; a 500 is stored under the idempotency key, another one only with store=true" },
+    "answers this status; a 500 is stored under the "
+      .. "idempotency key, another one only with store=true" },
   { "latency", "seconds=1",
     "waits before the operation is carried out; the idempotency key is in progress meanwhile" },
   { "reset_before", "fin=false",

@@ -125,11 +125,13 @@ choose("empty_list", {
 
 choose("collections", {
   rule = "what lists, creates, gets, updates and deletes do",
-  choice = "each list is a collection of its organization; PUT clears what it leaves out, PATCH does not; deleting takes "
+  choice = "each list is a collection of its organization; PUT "
+    .. "clears what it leaves out, PATCH does not; deleting takes "
     .. "what is below with it" })
 choose("list_order", {
   rule = "the order of lists",
-  choice = "the order of adding; `order` and `ascending` are ignored, and so are filters on what items do not have" })
+  choice = "the order of adding; `order` and `ascending` are "
+    .. "ignored, and so are filters on what items do not have" })
 choose("static_collections", { value = 3,
   rule = "lists that no operation adds to",
   choice = "three examples; seeding replaces them" })
@@ -163,7 +165,8 @@ choose("foreign_organization", {
   choice = "ignored" })
 choose("identity", {
   rule = "the id of a partner or deployment key, and its kind",
-  choice = "a fixed id; is_partner for both, is_system for the deployment key; the organization is the owner" })
+  choice = "a fixed id; is_partner for both, is_system for "
+    .. "the deployment key; the organization is the owner" })
 choose("connect_token", {
   rule = "how often and how long a connect token can be used",
   choice = "until the sandbox is reset" })
@@ -178,11 +181,14 @@ choose("drafts", {
   choice = "they are the same items; the draft of one begins as the thing itself" })
 choose("progress", {
   rule = "how fast jobs, queries and executions go",
-  choice = "created when they start, running at the first look, over at the second; a list of executions is no look" })
+  choice = "created when they start, running at the first look, "
+    .. "over at the second; a list of executions is no look" })
 choose("failing_work", { value = "fails",
   rule = "which executions and jobs fail, and how that shows",
-  choice = "those of a sync or model whose name contains \"fails\"; status failed, and an error that says so; a Harbor of "
-    .. "such a name is provisioning_failed once, and ready after it; an action whose operation_id has it fails" })
+  choice = "those of a sync or model whose name contains \"fails\"; "
+    .. "status failed, and an error that says so; a Harbor of "
+    .. "such a name is provisioning_failed once, and ready after it; an action whose "
+    .. "operation_id has it fails" })
 choose("prepared_action", {
   rule = "the status of an action that was prepared and not executed",
   choice = "prepared" })
@@ -194,7 +200,8 @@ choose("async_data", {
   choice = "{}; the work itself is done at once, and the job's result is the data" })
 choose("query_rows", { value = 25,
   rule = "what a query finds",
-  choice = "25 rows of id and name, or as many as LIMIT says (10000 at most), 10 a page; a text that begins with neither "
+  choice = "25 rows of id and name, or as many as LIMIT says (10000 "
+    .. "at most), 10 a page; a text that begins with neither "
     .. "SELECT nor WITH fails" })
 choose("schemas_refresh", {
   rule = "how long a refresh of schemas takes",

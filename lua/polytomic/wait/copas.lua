@@ -28,7 +28,8 @@ return function(client, call)
   if not thread or main then
     driver.refuse(
       call,
-      "polytomic.wait.copas suspends the calling thread: call from copas.addthread(function() … end)"
+      "polytomic.wait.copas suspends the calling thread: "
+        .. "call from copas.addthread(function() … end)"
     )
   end
   local descriptor = client:pollfd()

@@ -21,7 +21,8 @@ return function(client, call)
   if not thread or main then
     driver.refuse(
       call,
-      "polytomic.wait.frame suspends the calling coroutine: call from a coroutine that your loop resumes every frame"
+      "polytomic.wait.frame suspends the calling coroutine: "
+        .. "call from a coroutine that your loop resumes every frame"
     )
   end
   local frame = frame_of(client)

@@ -42,7 +42,8 @@ return function(client, call)
   if not thread or main then
     driver.refuse(
       call,
-      "polytomic.wait.luv suspends the calling coroutine: call from coroutine.wrap(function() … end)()"
+      "polytomic.wait.luv suspends the calling coroutine: "
+        .. "call from coroutine.wrap(function() … end)()"
     )
   end
   driver.watch(client, call, resume, thread)

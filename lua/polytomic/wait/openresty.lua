@@ -8,8 +8,8 @@ local ngx = rawget(_G, "ngx")
 local found, semaphore = pcall(require, "ngx.semaphore")
 if not found then
   error(
-    "polytomic.wait.openresty needs ngx.semaphore, of the lua-resty-core that goes with nginx's Lua "
-      .. "module (OpenResty brings both; Debian: libnginx-mod-http-lua and lua-resty-core): "
+    "polytomic.wait.openresty needs ngx.semaphore, of the lua-resty-core that goes with nginx's "
+      .. "Lua module (OpenResty brings both; Debian: libnginx-mod-http-lua and lua-resty-core): "
       .. tostring(semaphore):match "[^\n]*",
     0
   )
