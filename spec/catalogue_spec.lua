@@ -316,8 +316,8 @@ describe("the catalogue's generator", function()
   end
 
   local PLANT = [[{"name":"plant","id":"trees.plant","family":["trees"],"method":"POST",
-    "path":"/api/trees","auth":"user","summary":"Plant","since":"1","envelope":false,"success_status":200,
-    "body":[{"name":"root","type":"Tree"}]}]]
+    "path":"/api/trees","auth":"user","summary":"Plant","since":"1","envelope":false,
+    "success_status":200,"body":[{"name":"root","type":"Tree"}]}]]
   local TREE = '{"Tree":{"kind":"object","fields":[{"name":"branches","type":"array<Tree>"}]}}'
 
   it("writes a schema that holds itself, declared before it is used", function()

@@ -86,13 +86,16 @@ describe("The module", function()
       require "cjson"
       local function names(of)
         local list = {}
-        for name, value in pairs(of) do list[#list + 1] = tostring(name) .. "=" .. tostring(value) end
+        for name, value in pairs(of) do
+          list[#list + 1] = tostring(name) .. "=" .. tostring(value)
+        end
         table.sort(list)
         return table.concat(list, " ")
       end
       local function look()
         local parts = { names(_G) }
-        for _, library in ipairs { "string", "table", "math", "io", "os", "coroutine", "debug", "cjson" } do
+        for _, library in ipairs { "string", "table", "math", "io", "os", "coroutine", "debug",
+            "cjson" } do
           parts[#parts + 1] = names(package.loaded[library])
         end
         return table.concat(parts, "\n")

@@ -4,8 +4,10 @@
 local clients = require "spec.support.clients"
 
 local HTML, TEXT, JSON = "text/html; charset=utf-8", "text/plain", "application/problem+json"
-local PAGE = "<!DOCTYPE html><html><head><style>p { color: red }</style><TITLE>\n Access\tdenied </TITLE>"
-  .. "<script>alert('unread')</script></head><body><h1>Blocked</h1><p>by&nbsp;policy</p></body></html>"
+local PAGE =
+  "<!DOCTYPE html><html><head><style>p { color: red }</style><TITLE>\n Access\tdenied </TITLE>"
+  .. "<script>alert('unread')</script></head><body><h1>Blocked</"
+    .. "h1><p>by&nbsp;policy</p></body></html>"
 
 after_each(clients.close)
 
@@ -29,7 +31,7 @@ describe("A page of a middle box", function()
     [401] = "unauthorized",
   }
   for status, kind in pairs(KINDS) do
-    it("Q: with status " .. status .. " is quoted by its title, kept, and blamed on no key", function()
+    it("Q: with status " .. status .. " is quoted by title, kept, and blamed on no key", function()
       local message, err = refused(status, PAGE, HTML)
       assert.equal(("create_org: %d %s: Access denied"):format(status, kind), message)
       assert.equal(PAGE, err.body)
@@ -69,7 +71,8 @@ describe("A page of a middle box", function()
   end)
 
   it("Q: that says nothing leaves the message as it is", function()
-    assert.truthy((refused(403, "<html><body></body></html>", HTML)):find("gave no message", 1, true))
+    assert.truthy((refused(403, "<html><body></body></html>", HTML)):find("gave no message", 1,
+      true))
   end)
 end)
 
@@ -79,7 +82,8 @@ describe("Problem details", function()
     ['{"title":"Too long"}'] = "Too long",
     ['{"detail":"too long"}'] = "too long",
     ['{"errors":["name is too long","and wrong"]}'] = "name is too long; and wrong",
-    ['{"errors":[{"message":"name is too long"},{"detail":"and wrong"}]}'] = "name is too long; and wrong",
+    ['{"errors":[{"message":"name is too long"},{"detail":"and wrong"}]}'] =
+      "name is too long; and wrong",
     ['{"errors":{"name":["is too long"]}}'] = "name: is too long",
     ['{"title":"Invalid","errors":{"name":"is too long"}}'] = "Invalid; name: is too long",
   } do

@@ -198,8 +198,7 @@ describe("A reader of JSON", function()
     end
   end)
 
-  it("E5: passes over one byte order mark at the beginning, and takes a cut one for a cut text",
-    function()
+  it("E5: skips one byte order mark at the beginning; a cut one is a cut text", function()
     assert.same({ 1 }, built "\239\187\191[1]")
     for length = 0, 3 do
       assert.equal("cut", core.json_look(("\239\187\191"):sub(1, length), DEPTH))
@@ -289,8 +288,7 @@ describe("A number in JSON text", function()
     end)
   end
 
-  it("E7: is the nearest double however many places and whatever exponent outweighs them",
-    function()
+  it("E7: is the nearest double whatever the number of places and the exponent", function()
     for _, zeros in ipairs { 1, 22, 30, 400, 100001 } do
       assert.equal(12, (number("0." .. ("0"):rep(zeros) .. "12e" .. zeros + 2)), zeros)
       assert.equal(12, (number("12" .. ("0"):rep(zeros) .. "e-" .. zeros)), zeros)

@@ -5,7 +5,8 @@ local polytomic = require "polytomic"
 local process = require "spec.support.process"
 local sources = require "polytomic.provision.sources"
 
-local client = polytomic.new { env = false, base_url = "http://127.0.0.1:1", partner_key = "partner-key-of-specs" }
+local client = polytomic.new { env = false, base_url = "http://127.0.0.1:1",
+  partner_key = "partner-key-of-specs" }
 
 local function file(extension, text)
   local path = process.temporary_file() .. "." .. extension
@@ -30,7 +31,9 @@ local function problems_of(given, literals)
   local list, problems, message = read(given, literals)
   assert.is_nil(list)
   local texts = {}
-  for i, problem in ipairs(problems) do texts[i] = (problem.line or problem.customer) .. ": " .. problem.message end
+  for i, problem in ipairs(problems) do
+    texts[i] = (problem.line or problem.customer) .. ": " .. problem.message
+  end
   return texts, message
 end
 
@@ -39,17 +42,21 @@ describe("a source of customers", function()
     { email = "jane@acme.com", roles = { "Admin" }, api_key = true }, { email = "joe@acme.com" } } }
 
   it("says the same as CSV, JSON lines, JSON, Lua, a list and a function", function()
-    local json = '{"name":"Acme","sso_domain":"acme.com","issuer":null,"users":[{"email":"Jane@Acme.com","roles":["Admin"],'
+    local json = '{"name":"Acme","sso_domain":"acme.com","issuer":null,'
+      .. '"users":[{"email":"Jane@Acme.com","roles":["Admin"],'
       .. '"api_key":true},{"email":"joe@acme.com","api_key":false}]}'
-    local lua = 'return { { name = "Acme", sso_domain = "acme.com", users = { { email = "jane@acme.com", roles = { "Admin" }, '
+    local lua = 'return { { name = "Acme", sso_domain = "acme.com", users '
+      .. '= { { email = "jane@acme.com", roles = { "Admin" }, '
       .. 'api_key = true }, { email = "joe@acme.com" } } } }'
     local given = 0
     for _, source in ipairs {
-      file("csv", "\239\187\191name,sso_domain,email,roles,api_key\r\nAcme,acme.com,jane@acme.com,Admin,Yes\r\nAcme,,joe@acme.com,,no\r\n ,,,,\r\n"),
+      file("csv", "\239\187\191name,sso_domain,email,roles,api_key\r\n"
+          .. "Acme,acme.com,jane@acme.com,Admin,Yes\r\nAcme,,joe@acme.com,,no\r\n ,,,,\r\n"),
       file("jsonl", "\239\187\191\n" .. json .. "\r\n\n"),
       file("json", "[" .. json .. "]"),
       file("lua", lua),
-      file("lua", "local list, i = (function() " .. lua .. " end)(), 0 return function() i = i + 1 return list[i] end"),
+      file("lua", "local list, i = (function() " .. lua
+          .. " end)(), 0 return function() i = i + 1 return list[i] end"),
       { acme },
       function()
         given = given + 1
@@ -62,19 +69,21 @@ describe("a source of customers", function()
 
   it("is JSON lines on standard input where it is named -", function()
     local status, out = process.run({ process.interpreter(), "-e",
-      'local s = require("polytomic.provision.sources").open "-" print(s.next().name, select(2, s.next()))' },
+      'local s = require("polytomic.provision.sources").open '
+        .. '"-" print(s.next().name, select(2, s.next()))' },
       { env = process.environment(), stdin = '{"name":"Acme"}\n{"name":"Initech"}\n' })
     assert.same({ 0, "Acme\t2\n" }, { status, out })
   end)
 
-  it("makes one organization of the rows of one name, wherever they stand, in any number", function()
+  it("makes one organization of the rows of one name, wherever and however many", function()
     local rows = { "name,email" }
     for i = 1, 300 do rows[#rows + 1] = ("Acme %d,a@acme.com"):format(i) end
     for i = 1, 300 do rows[#rows + 1] = ("Acme %d,b@acme.com"):format(i) end
     local list = read(file("csv", table.concat(rows, "\n")))
     assert.equal(300, #list)
     for i = 1, 300 do
-      assert.same({ name = "Acme " .. i, users = { { email = "a@acme.com" }, { email = "b@acme.com" } } }, list[i])
+      assert.same({ name = "Acme " .. i,
+        users = { { email = "a@acme.com" }, { email = "b@acme.com" } } }, list[i])
     end
   end)
 
@@ -112,18 +121,22 @@ describe("a source of customers", function()
     assert.matches("; and 1 more problems$", message)
   end)
 
-  it("tells unknown columns with the nearest known one, and what else is wrong with the first line", function()
-    assert.same({ '1: unknown column "e-mail", did you mean "email"?', '1: the column "name" is there twice' },
+  it("reports unknown columns with the nearest name, and other faults of the first line", function()
+    assert.same({ '1: unknown column "e-mail", did you mean "email"?',
+      '1: the column "name" is there twice' },
       (problems_of(file("csv", "name,e-mail,name\nA,b,c\n"))))
     assert.same({ '1: there is no column "name"' }, (problems_of(file("csv", "email\na@b.com\n"))))
-    assert.same({ '1: cells must be separated by commas, the first line has ";"' }, (problems_of(file("csv", "name;email\nA;b\n"))))
-    assert.same({ "1: the file is empty, its first line must name the columns" }, (problems_of(file("csv", ""))))
+    assert.same({ '1: cells must be separated by commas, the first line has ";"' },
+      (problems_of(file("csv", "name;email\nA;b\n"))))
+    assert.same({ "1: the file is empty, its first line must name the columns" },
+      (problems_of(file("csv", ""))))
   end)
 
   it("tells every problem of JSON lines and of lists at once", function()
     local texts = problems_of(file("jsonl", table.concat({
-      '{"name":"Acme","users":[{"email":"a@b.com"},{"email":"A@b.com"},{"mail":"x"}]}', "{", '["a"]', '{"name":"Acme"}',
-      '{"nam":"X"}', '{"name":5}', '{"name":"X","users":{"a":1}}', '{"name":"Y\\u0000"}', '"Z"',
+      '{"name":"Acme","users":[{"email":"a@b.com"},{"email":"A@b.com"},{"mail":"x"}]}', "{",
+      '["a"]', '{"name":"Acme"}', '{"nam":"X"}', '{"name":5}', '{"name":"X","users":{"a":1}}',
+      '{"name":"Y\\u0000"}', '"Z"',
     }, "\n")))
     assert.same("1: user 2: a@b.com is there twice", texts[1])
     assert.same('1: user 3: unknown field of a user "mail", did you mean "email"?', texts[2])
@@ -142,7 +155,8 @@ describe("a source of customers", function()
   it("says in one line what cannot be read", function()
     for path, pattern in pairs {
       ["/nowhere/at-all.csv"] = "^cannot read /nowhere/at%-all%.csv: No such file",
-      ["customers.xlsx"] = "^customers%.xlsx: the name must end in %.csv, %.jsonl, %.json or %.lua$",
+      ["customers.xlsx"] =
+        "^customers%.xlsx: the name must end in %.csv, %.jsonl, %.json or %.lua$",
       [file("csv", "\255\254n\0a\0")] = "is UTF%-16, it must be UTF%-8$",
       [file("json", "{")] = "%.json: it is not JSON: ",
       [file("json", '{"name":"Acme"}')] = "gives no list of customers$",
@@ -156,18 +170,23 @@ describe("a source of customers", function()
   end)
 
   it("keeps a secret apart from the customer, and a reference with it", function()
-    local list, store = read(file("csv", "name,client_secret\nAcme,canary-secret\nInitech,env:SECRET\n"))
-    assert.same({ { name = "Acme", users = {} }, { name = "Initech", client_secret = "env:SECRET", users = {} } }, list)
+    local list, store =
+      read(file("csv", "name,client_secret\nAcme,canary-secret\nInitech,env:SECRET\n"))
+    assert.same({ { name = "Acme", users = {} },
+      { name = "Initech", client_secret = "env:SECRET", users = {} } }, list)
     assert.equal("canary-secret", store:literal(1))
     assert.is_nil(store:literal(2))
-    local texts, message = problems_of(file("csv", "name,client_secret\nAcme,canary-secret\nAcme,canary-two\n"))
+    local texts, message =
+      problems_of(file("csv", "name,client_secret\nAcme,canary-secret\nAcme,canary-two\n"))
     assert.same({ "3: client_secret contradicts that of an earlier line" }, texts)
     assert.not_matches("canary", message)
   end)
 
   it("refuses a secret where nobody could keep it, without repeating it", function()
-    local texts, message = problems_of({ { name = "Acme", client_secret = "canary-secret" } }, false)
-    assert.same({ "1: client_secret must be a reference, env:NAME or file:PATH: it is kept nowhere" }, texts)
+    local texts, message =
+      problems_of({ { name = "Acme", client_secret = "canary-secret" } }, false)
+    assert.same(
+      { "1: client_secret must be a reference, env:NAME or file:PATH: it is kept nowhere" }, texts)
     assert.not_matches("canary", message)
   end)
 
@@ -178,8 +197,9 @@ describe("a source of customers", function()
     local source = sources.open(function()
       number = number + 1
       if number > 100000 then return nil end
-      return { name = ("Acme %d Corporation"):format(number), sso_domain = ("acme%d.com"):format(number),
-        users = { { email = ("jane@acme%d.com"):format(number), roles = { "Admin" }, api_key = true } } }
+      return { name = ("Acme %d Corporation"):format(number),
+        sso_domain = ("acme%d.com"):format(number), users = {
+          { email = ("jane@acme%d.com"):format(number), roles = { "Admin" }, api_key = true } } }
     end)
     local store = assert(customers.read(client, source, true))
     collectgarbage()

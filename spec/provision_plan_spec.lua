@@ -26,9 +26,12 @@ describe("provision.plan", function()
   clients.around(before_each, after_each)
 
   for _, mode in ipairs(modes) do
-    it("tells what would be created, changed and left alone, and writes nothing, with " .. mode.name, function()
+    it("tells what would be created, changed and left alone, and writes nothing, with "
+        .. mode.name, function()
       local client = clients.sandbox(mode.options())
-      local org = mode.results(function() return assert(client:create_org { name = "Acme", sso_domain = "old.com" }) end)
+      local org = mode.results(function()
+        return assert(client:create_org { name = "Acme", sso_domain = "old.com" })
+      end)
       mode.results(function()
         assert(client:create_user { org_id = org.id, email = "jane@acme.com" })
         assert(client:create_user { org_id = org.id, email = "same@acme.com" })
@@ -38,9 +41,12 @@ describe("provision.plan", function()
       local written = sandbox:committed()
       local changes, counts = mode.results(function()
         return provision.plan(client, {
-          { name = "Acme", sso_domain = "acme.com", users = { { email = "JANE@acme.com", roles = { "admin" } },
-            { email = "same@acme.com", roles = { "Member" } }, { email = "new@acme.com", api_key = true } } },
-          { name = "Globex", issuer = "https://id.globex.com", users = { { email = "g@globex.com", roles = { "Member" } } } },
+          { name = "Acme", sso_domain = "acme.com",
+            users = { { email = "JANE@acme.com", roles = { "admin" } },
+            { email = "same@acme.com", roles = { "Member" } },
+            { email = "new@acme.com", api_key = true } } },
+          { name = "Globex", issuer = "https://id.globex.com",
+            users = { { email = "g@globex.com", roles = { "Member" } } } },
           { name = "Initech" },
         })
       end)
@@ -52,19 +58,20 @@ describe("provision.plan", function()
         "create_org Globex issuer=>https://id.globex.com name=>Globex",
         "create_user Globex g@globex.com email=>g@globex.com roles=>Member",
       }, words(changes))
-      assert.same({ customers = 3, unchanged = 1, changes = 6, problems = 0, create_org = 1, update_org = 1, create_user = 2,
-        update_user = 1, create_key = 1 }, counts)
+      assert.same({ customers = 3, unchanged = 1, changes = 6, problems = 0, create_org = 1,
+        update_org = 1, create_user = 2, update_user = 1, create_key = 1 }, counts)
       assert.equal(written, sandbox:committed())
     end)
   end
 
-  it("reads the organizations once, and users and roles once of each organization that needs them", function()
+  it("reads the organizations once, and users and roles once where they are needed", function()
     local client = clients.sandbox()
     local list = {}
     for i = 1, 20 do
       local org = assert(client:create_org { name = "Acme " .. i })
       assert(client:create_user { org_id = org.id, email = "u@acme.com" })
-      list[i] = { name = "Acme " .. i, users = i <= 10 and { { email = "u@acme.com", roles = i <= 5 and { "Member" } or nil } } or nil }
+      list[i] = { name = "Acme " .. i, users = i <= 10
+          and { { email = "u@acme.com", roles = i <= 5 and { "Member" } or nil } } or nil }
     end
     list[21] = { name = "New", users = { { email = "u@acme.com", roles = { "Admin" } } } }
     local _, counts = assert(provision.plan(client, list, { concurrency = 4 }))
@@ -77,40 +84,53 @@ describe("provision.plan", function()
   it("names a role that the organization does not have, with the nearest it has", function()
     local client = clients.sandbox()
     assert(client:create_org { name = "Acme" })
-    local changes, counts = provision.plan(client, { { name = "Acme", users = { { email = "a@b.c", roles = { "Admn" } } } } })
+    local changes, counts = provision.plan(client,
+      { { name = "Acme", users = { { email = "a@b.c", roles = { "Admn" } } } } })
     assert.equal('the organization has no role "Admn", did you mean "Admin"?', changes[1].problem)
     assert.equal(1, counts.problems)
   end)
 
   it("does not show a secret, and compares none", function()
     local client = clients.sandbox()
-    assert(client:create_org { name = "Acme", issuer = "https://x.com", client_id = "id", client_secret = "old" })
-    local changes = assert(provision.plan(client, { { name = "Acme", issuer = "https://x.com", client_secret = "canary-1" },
-      { name = "New", client_secret = "canary-2" }, { name = "Newer", client_secret = "env:CANARY" } }))
-    assert.same({ "create_org New client_secret=>(secret) name=>New", "create_org Newer client_secret=>(secret) name=>Newer" },
-      words(changes))
+    assert(client:create_org { name = "Acme", issuer = "https://x.com", client_id = "id",
+      client_secret = "old" })
+    local changes = assert(provision.plan(client,
+      { { name = "Acme", issuer = "https://x.com", client_secret = "canary-1" }, { name = "New",
+        client_secret = "canary-2" }, { name = "Newer", client_secret = "env:CANARY" } }))
+    assert.same({ "create_org New client_secret=>(secret) name=>New",
+      "create_org Newer client_secret=>(secret) name=>Newer" }, words(changes))
   end)
 
   it("gives changes one at a time, in the order of the source, to on_change", function()
     local client = clients.sandbox()
-    for i = 1, 30, 3 do assert(client:create_org { name = "Acme " .. i, sso_domain = "old.com" }) end
+    for i = 1, 30, 3 do
+      assert(client:create_org { name = "Acme " .. i, sso_domain = "old.com" })
+    end
     sandbox:faults { { operation = "list_users", fault = "latency", seconds = 0.2, times = 1 } }
     local number, seen = 0, {}
     local list, counts = assert(provision.plan(client, function()
       number = number + 1
-      if number <= 30 then return { name = "Acme " .. number, sso_domain = "acme.com", users = { { email = "a@b.c" } } } end
-    end, { on_change = function(change) seen[#seen + 1] = tonumber(change.customer:match "%d+") end }))
+      if number <= 30 then
+        return { name = "Acme " .. number, sso_domain = "acme.com",
+          users = { { email = "a@b.c" } } }
+      end
+    end, { on_change = function(change)
+      seen[#seen + 1] = tonumber(change.customer:match "%d+")
+    end }))
     assert.same({ {}, 60 }, { list, counts.changes })
     for i, customer in ipairs(seen) do assert.equal(math.ceil(i / 2), customer) end
   end)
 
   it("returns bad input as an error with every problem, before anything is sent", function()
-    local changes, message, err = provision.plan(clients.sandbox(), { { name = "" }, { nam = "x" } })
+    local changes, message, err =
+      provision.plan(clients.sandbox(), { { name = "" }, { nam = "x" } })
     assert.is_nil(changes)
     assert.equal("invalid", err.kind)
     assert.equal("unsent", err.outcome)
     assert.equal(3, #err.problems)
-    assert.matches("^plan: invalid: the list of customers: customer 1: name must not be empty; customer 2: ", message)
+    assert.matches(
+      "^plan: invalid: the list of customers: customer 1: name must not be empty; customer 2: ",
+      message)
     assert.equal(0, #sandbox:requests())
   end)
 
@@ -128,7 +148,9 @@ describe("provision.plan", function()
 
   it("raises bad usage at the caller's line", function()
     local client = clients.sandbox()
-    assert.equal("plan: the first argument must be a client, got table", clients.raised(function() provision.plan({}, {}) end))
+    assert.equal("plan: the first argument must be a client, got table", clients.raised(function()
+      provision.plan({}, {})
+    end))
     assert.equal("plan: unknown option 'concurency', did you mean 'concurrency'?",
       clients.raised(function() provision.plan(client, {}, { concurency = 1 }) end))
     assert.equal("plan: concurrency must be a whole number, 1 or more",
@@ -143,7 +165,9 @@ describe("provision.plan", function()
     local before, began = collectgarbage "count", core.now()
     local _, counts = provision.plan(client, function()
       number = number + 1
-      if number <= 20000 then return { name = "Acme " .. number, users = { { email = "a@b.c", roles = { "Admin" } } } } end
+      if number <= 20000 then
+        return { name = "Acme " .. number, users = { { email = "a@b.c", roles = { "Admin" } } } }
+      end
     end, { on_change = function() end })
     collectgarbage()
     assert.equal(40000, counts.changes)

@@ -26,9 +26,11 @@ describe("core.append_durably", function()
   it("makes a file that only its owner can read, whatever the umask", function()
     for _, umask in ipairs { "000", "022", "777" } do
       local made = path .. umask
-      local status, _, err = process.run("sh -c " .. process.quote(("umask %s; exec %s -e %s"):format(umask,
-        process.quote(process.interpreter()), process.quote(('assert(require("polytomic.core").append_durably(%q, "x"))'):format(made)))),
-        { env = process.environment() })
+      local status, _, err =
+        process.run("sh -c " .. process.quote(("umask %s; exec %s -e %s"):format(umask,
+          process.quote(process.interpreter()), process.quote(
+            ('assert(require("polytomic.core").append_durably(%q, "x"))'):format(made)))),
+          { env = process.environment() })
       assert.same({ 0, "" }, { status, err })
       assert.same({ "600", "x\n" }, { mode_of(made), process.contents(made) })
     end
@@ -52,7 +54,8 @@ describe("core.append_durably", function()
 
   it("says why it could not, for what is no regular file, no directory, or full", function()
     assert.equal("Invalid argument", (select(2, core.append_durably("/dev/null", "x"))))
-    assert.equal("No such file or directory", (select(2, core.append_durably("/nowhere/at/all", "x"))))
+    assert.equal("No such file or directory",
+      (select(2, core.append_durably("/nowhere/at/all", "x"))))
     process.run { "mkfifo", path }
     assert.is_nil((core.append_durably(path, "x")))
     assert.has_error(function() core.append_durably(path, "a\nb") end)
@@ -78,12 +81,14 @@ describe("core.catch_signals", function()
   local function run(body)
     local script = 'local core = require "polytomic.core" assert(core.catch_signals()) '
       .. 'local function send(name) io.popen("kill -" .. name .. " $PPID"):close() end ' .. body
-    local status, out = process.run({ process.interpreter(), "-e", script }, { env = process.environment() })
+    local status, out =
+      process.run({ process.interpreter(), "-e", script }, { env = process.environment() })
     return status, out
   end
 
   it("remembers the first signal instead of ending the process", function()
-    assert.same({ 0, "nil\n15\n" }, { run 'print(core.caught_signal()) send "TERM" print(core.caught_signal())' })
+    assert.same({ 0, "nil\n15\n" },
+      { run 'print(core.caught_signal()) send "TERM" print(core.caught_signal())' })
     assert.same({ 0, "2\n" }, { run 'send "INT" print(core.caught_signal())' })
   end)
 
@@ -92,7 +97,9 @@ describe("core.catch_signals", function()
   end)
 
   it("gives the signals back, and forgets", function()
-    assert.same({ 128 + 15, "nil\n" }, { run 'send "INT" core.release_signals() print(core.caught_signal()) io.stdout:flush() send "TERM" print "still here"' })
+    assert.same({ 128 + 15, "nil\n" },
+      { run('send "INT" core.release_signals() print(core.caught_signal()) '
+          .. 'io.stdout:flush() send "TERM" print "still here"') })
   end)
 end)
 
@@ -109,7 +116,8 @@ describe("core.uuid", function()
     local seen = {}
     for _ = 1, 1000 do
       local uuid = core.uuid()
-      assert.matches("^%x%x%x%x%x%x%x%x%-%x%x%x%x%-4%x%x%x%-[89ab]%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$", uuid)
+      assert.matches(
+        "^%x%x%x%x%x%x%x%x%-%x%x%x%x%-4%x%x%x%-[89ab]%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$", uuid)
       assert.is_nil(seen[uuid])
       seen[uuid] = true
     end

@@ -58,7 +58,9 @@ describe("an error of usage", function()
     assert.equal(PROBLEM, raised(function() client:create_org(5) end))
     assert.equal(PROBLEM, raised(function() waiting:create_org(5) end))
     assert.matches("^ensure_org: ", raised(function() client:ensure_org(5) end))
-    assert.matches("^unknown option", raised(function() client:ensure_org({ name = "A" }, { x = 1 }) end))
+    assert.matches("^unknown option", raised(function()
+      client:ensure_org({ name = "A" }, { x = 1 })
+    end))
     assert.matches("^timeout must", raised(function() polytomic.configure { timeout = 0 } end))
   end)
 
@@ -68,8 +70,10 @@ describe("an error of usage", function()
     assert.equal(PROBLEM, raised(function() waiting:batch("create_org", items) end))
   end)
 
-  it("is raised at the line of a callback that made the mistake, not of the call around it", function()
-    local ok, message = pcall(waiting.batch, waiting, "create_org", function() client:create_org(5) end)
+  it("is raised at the line of the callback that is wrong, not of the call around it", function()
+    local ok, message = pcall(waiting.batch, waiting, "create_org", function()
+      client:create_org(5)
+    end)
     assert.is_false(ok)
     assert.matches(PROBLEM, message, 1, true)
     local line = message:match "usage_errors_spec.lua:(%d+): "
@@ -99,7 +103,8 @@ describe("an error of usage", function()
   it("is raised at a program's line when the library was loaded from chunks of any name", function()
     for _, name in ipairs { '"=" .. name', '"@" .. name', "text", '"=?"' } do
       local out = printed_with_chunks(name)
-      assert.matches("^true\t[^\n]+concurrency must[^\n]+\ntrue\t[^\n]+timeout must[^\n]+\n$", out, name)
+      assert.matches("^true\t[^\n]+concurrency must[^\n]+\ntrue\t[^\n]+timeout must[^\n]+\n$", out,
+        name)
     end
   end)
 end)

@@ -7,10 +7,11 @@ local run = require "polytomic.run"
 
 local M = {}
 
-local TIMEOUT, INTERVAL = 600, 1              -- seconds, where the caller gives none
--- Each pause is longer than the one before, up to so many seconds
+-- Seconds, where the caller gives none.
+local TIMEOUT, INTERVAL = 600, 1
+-- Each pause is longer than the one before, up to so many seconds.
 local GROWTH, LONGEST_INTERVAL = 1.5, 30
--- Seconds kept for the last look, or this share of a short time
+-- Seconds kept for the last look, or this share of a short time.
 local LAST_LOOK, LAST_SHARE = 1, 0.1
 
 -- How work ends, as the API's statuses say it. Every other status is of work that goes on.

@@ -54,8 +54,7 @@ describe("a connection that is used again", function()
 
   for what, ending in pairs(idle) do
     for how, tls in pairs(SERVERS) do
-      row("B3 but " .. what .. " while idle is replaced before any byte is sent" .. how,
-        function(mode)
+      row("B3 but " .. what .. " while idle is replaced before sending" .. how, function(mode)
         local script = { "read", { send = OK }, { wait = "idle" } }
         for _, step in ipairs(ending) do script[#script + 1] = step end
         local jobs, servers = {}, {}

@@ -80,7 +80,7 @@ describe("In nginx", function()
         { port = server.port, target = "/ping", pause = 0.005, seconds = 2 },
       }
       assert.same({ [200] = calls.statuses[200] }, calls.statuses)
-      -- Of the ideal 320; calls that block make 5
+      -- The ideal is 320; calls that block make 5.
       return {
         { "calls a second", calls.statuses[200] / calls.seconds, at_least = 240 },
         median_of(pings),
@@ -186,17 +186,19 @@ describe("In nginx", function()
     limited:stop()
   end)
 
-  it("P: is loaded wherever nginx runs Lua, also for the first time in a handler or a timer", function()
+  it("P: is loaded wherever nginx runs Lua, first in a handler or a timer too", function()
     local loading = [[
-      local client = require "polytomic".new { base_url = "UPSTREAM", partner_key = "KEY", env = false,
-        wait = require "polytomic.wait.openresty" }
+      local client = require "polytomic".new { base_url = "UPSTREAM", partner_key = "KEY",
+        env = false, wait = require "polytomic.wait.openresty" }
       assert(client:each("list_orgs"))
       assert(#client:batch("create_org", { { name = name } }) == 1)
     ]]
     local places = {
-      content = { server = "location = /content { content_by_lua_block { local name = 'a' LOAD ngx.print 'fine' } }" },
+      content = { server = "location = /content { content_by_lua_block "
+          .. "{ local name = 'a' LOAD ngx.print 'fine' } }" },
       access = {
-        server = "location = /access { access_by_lua_block { local name = 'b' LOAD ngx.print 'fine' ngx.exit(200) } }",
+        server = "location = /access { access_by_lua_block { local "
+          .. "name = 'b' LOAD ngx.print 'fine' ngx.exit(200) } }",
       },
       timer = { server = [[location = /timer { content_by_lua_block {
         local done, said = require "ngx.semaphore".new(), nil
@@ -210,7 +212,8 @@ describe("In nginx", function()
       } }]] },
       init_worker = {
         init_worker = 'worked, why = pcall(require, "polytomic")',
-        server = "location = /init_worker { content_by_lua_block { ngx.print(worked and 'fine' or why) } }",
+        server = "location = /init_worker { content_by_lua_block "
+          .. "{ ngx.print(worked and 'fine' or why) } }",
       },
     }
     for place, parts in pairs(places) do
@@ -227,7 +230,8 @@ describe("In nginx", function()
   end)
 
   it("P: hurts nobody where clients hang up while they wait (lua_check_client_abort on)", function()
-    server = nginx.start { http = "lua_check_client_abort on;" .. init(upstream), server = CONTENT .. [[
+    local http = "lua_check_client_abort on;" .. init(upstream)
+    server = nginx.start { http = http, server = CONTENT .. [[
       location = /batch { content_by_lua_block {
         local list = {}
         for i = 1, 4 do list[i] = { name = "Acme " .. i } end
@@ -258,7 +262,9 @@ describe("In nginx", function()
     server = nginx.start { http = "", server = [[
       location = /old { content_by_lua_block {
         package.loaded["ngx.semaphore"] = nil
-        package.preload["ngx.semaphore"] = function() error("module 'ngx.semaphore' is too old", 0) end
+        package.preload["ngx.semaphore"] = function()
+          error("module 'ngx.semaphore' is too old", 0)
+        end
         local ok, message = pcall(require, "polytomic.wait.openresty")
         ngx.print(tostring(ok), " ", message)
       } }

@@ -18,8 +18,7 @@ local process = require "spec.support.process"
 
 local M = {}
 
--- Loopback addresses no real resolver listens on; specs of other Luas, which run at the same time,
--- may
+-- Loopback addresses no real resolver listens on; specs of other Luas may, at the same time.
 local ADDRESSES = "127.53.53.%d"
 local DEAD = "127.53.54.1"        -- one that nobody ever listens on
 local UNSHARE = {

@@ -15,8 +15,9 @@ local function attempt_suspended(body)
   local thread = coroutine.create(body)
   while true do
     local results = { coroutine.resume(thread) }
-    -- luacheck: ignore
-    if coroutine.status(thread) == "dead" then return (unpack or table.unpack)(results, 1, 5) end
+    if coroutine.status(thread) == "dead" then
+      return results[1], results[2], results[3], results[4], results[5]
+    end
     results[2]:step(1)
   end
 end

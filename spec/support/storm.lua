@@ -185,6 +185,7 @@ end
 
 local COLUMNS = { "calls", "attempts", "retries", "data", "refused", "unknown", "duplicates",
   "lost", "wrong" }
+local WIDTHS = { 8, 8, 8, 8, 8, 8, 10, 5, 16 }
 
 -- Lines of a table: one for each `{ title, sum, seconds }`.
 function M.report(rows)
@@ -195,11 +196,11 @@ function M.report(rows)
   }
   for _, row in ipairs(rows) do
     local values = {}
-    for index, name in ipairs(COLUMNS) do values[index] = row[2][name] end
-    lines[#lines + 1] = ("%-34s%8d %8d %8d %8d %8d %8d %10d %5d %16d"):format(
-      row[1],
-      (unpack or table.unpack)(values)
-    ) .. (" %8.1f"):format(row[3]) -- luacheck: ignore
+    for index, name in ipairs(COLUMNS) do
+      values[index] = ("%" .. WIDTHS[index] .. "d"):format(row[2][name])
+    end
+    local counts = table.concat(values, " ")
+    lines[#lines + 1] = ("%-34s%s %8.1f"):format(row[1], counts, row[3])
   end
   return table.concat(lines, "\n")
 end

@@ -62,7 +62,7 @@ end
 local function read_line(keys, line)
   local assignment, exported = line:gsub("^export%s+", "")
   local name, value = assignment:match("^([%u_]+)=(.*)$")
-  -- Base64
+  -- A partner key in Base64 may end in "=".
   local padded = name and exported == 0 and value:find "^=*$" and not name:find "^POLYTOMIC_"
   if not name or padded then name, value = "POLYTOMIC_PARTNER_KEY", line end
   local option = NAMES[name]
