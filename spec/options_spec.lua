@@ -268,7 +268,7 @@ describe("A call", function()
               local _ = client[name](client, arguments, { idempotency_key = "order_42-A" })
             end
           )
-          :find("^idempotency_key goes with")
+          :find("^idempotency_key can only be given for POST, PUT and PATCH")
       )
       client[name](client, arguments, { idempotency_key = false })
     end

@@ -125,7 +125,7 @@ bool pt_call_add_fixed_line(pt_call *call, const char *line);
  * no room or no memory. */
 bool pt_call_add_line(pt_call *call, const char *name, const char *value, size_t value_length);
 /* Makes room for the timeline and an idempotency key where the rule wants one (every POST and
-   PATCH; CONTRACT, Retrying), unless one was given. NULL on success, else a static message. */
+   PATCH; see retry.h), unless one was given. NULL on success, else a static message. */
 const char *pt_call_prepare(pt_call *call, bool wants_key);
 
 /* Takes the reply of an attempt into the timeline and decides what follows. `tokens` is the

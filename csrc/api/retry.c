@@ -20,8 +20,8 @@ static bool is_success(const pt_retry_input *input) {
 }
 
 /* A gateway or an overloaded server answered: the request may or may not have been carried out
-   behind it. A 503 that asks to come back is repeated even without a key, but what stands behind
-   the gateway that says so may have done the work all the same. */
+   by a server behind it. A 503 that asks to come back is repeated even without a key, although the
+   server behind the gateway that says so may have done the work. */
 static bool is_doubtful_status(const pt_retry_input *input) {
   return input->status == 408 || input->status == 425 || input->status >= 500;
 }
@@ -38,9 +38,9 @@ static pt_outcome attempt_outcome(const pt_retry_input *input) {
   return input->sent ? PT_OUTCOME_UNKNOWN : PT_OUTCOME_UNSENT;
 }
 
-/* A refusal that stands behind the API's idempotency store: had an earlier attempt with this key
+/* Whether a refusal comes after the API's idempotency store: had an earlier attempt with this key
    been carried out, its outcome would have been replayed instead. Authentication, rate limits and
-   the key's own lock stand before the store. */
+   the lock on the key come before the store. */
 static bool refutes_earlier(const pt_retry_input *input) {
   if (!input->keyed || input->end != PT_END_ANSWERED || input->status < 400 || input->status >= 500)
     return false;
@@ -103,8 +103,8 @@ static bool table_allows(const pt_retry_input *input) {
 
 /* Full jitter: uniform in (0, min(cap, base * 2^n)) before the (n+1)-th retry. */
 static double backoff(const pt_retry_input *input) {
-  return input->jitter *
-         fmin(PT_RETRY_CAP, ldexp(PT_RETRY_BASE, input->attempt > 30 ? 30 : input->attempt - 1));
+  return input->jitter * fmin(PT_RETRY_MAX_WAIT,
+                              ldexp(PT_RETRY_BASE, input->attempt > 30 ? 30 : input->attempt - 1));
 }
 
 pt_retry_decision pt_retry_decide(const pt_retry_input *input) {

@@ -50,7 +50,7 @@ typedef struct {
 #define PT_RETRY_COST_TIMEOUT 10.0
 #define PT_RETRY_REFUND 1.0
 #define PT_RETRY_BASE 0.5
-#define PT_RETRY_CAP 8.0
+#define PT_RETRY_MAX_WAIT 8.0
 
 /* The table of the contract, section Retrying. */
 pt_retry_decision pt_retry_decide(const pt_retry_input *input);

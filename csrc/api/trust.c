@@ -110,7 +110,8 @@ const char *pt_trust_check_file(const char *path, const char *label) {
     return "is a directory, not a file";
   if (!S_ISREG(is.st_mode) || holds_pem(path, label))
     return NULL;
-  return label[0] == 'C' ? "holds no certificate in PEM" : "holds no private key in PEM";
+  return label[0] == 'C' ? "has no certificate in PEM format in it"
+                         : "has no private key in PEM format in it";
 }
 
 const char *pt_trust_check_directory(const char *path) {

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define SECRET_MOST 4096 /* bytes */
-#define HIDE_LEAST 6     /* bytes: shorter text is not hidden, since it stands anywhere */
-#define MASK_SHOWN 4     /* characters a mask shows */
-#define MASK_LEAST 12    /* length from which it shows them */
+#define MAX_SECRET 4096 /* bytes */
+#define MIN_HIDDEN 6    /* bytes: shorter text is not hidden, since it stands anywhere */
+#define MASK_SHOWN 4    /* characters a mask shows */
+#define MIN_MASKED 12   /* length from which it shows them */
 
 void pt_wipe(void *bytes, size_t length) {
   /* Called through a volatile pointer, the compiler cannot know that the write has no reader. */
@@ -43,7 +43,7 @@ const char *pt_secret_set(pt_secret *secret, const char *bytes, size_t length) {
     length--;
   if (length == 0)
     return NULL;
-  if (length > SECRET_MOST)
+  if (length > MAX_SECRET)
     return "must not be longer than 4096 bytes";
   /* Checked before it is copied, so that nothing refused is ever kept. */
   for (size_t i = 0; i < length; i++)
@@ -58,7 +58,7 @@ const char *pt_secret_set(pt_secret *secret, const char *bytes, size_t length) {
 
 void pt_secret_add_masked(pt_buffer *out, const pt_secret *secret) {
   pt_buffer_add_text(out, "****");
-  if (secret->length >= MASK_LEAST)
+  if (secret->length >= MIN_MASKED)
     pt_buffer_add(out, secret->bytes + secret->length - MASK_SHOWN, MASK_SHOWN);
 }
 
@@ -157,7 +157,7 @@ static size_t match(const char *text, size_t length, const char *bytes, size_t b
 }
 
 void pt_secret_hide_bytes(char *text, size_t length, const char *bytes, size_t bytes_length) {
-  if (text == NULL || bytes_length < HIDE_LEAST)
+  if (text == NULL || bytes_length < MIN_HIDDEN)
     return;
   size_t backslashes = count_backslashes(bytes, bytes_length);
   if (backslashes == bytes_length)

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define NAME_MOST 256 /* bytes */
+#define MAX_NAME 256 /* bytes */
 
 /* tchar of RFC 9110 section 5.6.2. */
 static bool is_token_char(char c) {
@@ -20,12 +20,12 @@ static bool is_token(const char *bytes, size_t length) {
 }
 
 bool pt_header_name_valid(const char *name, size_t length) {
-  return length <= NAME_MOST && is_token(name, length);
+  return length <= MAX_NAME && is_token(name, length);
 }
 
 bool pt_header_value_valid(const char *value, size_t length) {
   size_t white = 0;
-  if (length > PT_HEADER_VALUE_MOST)
+  if (length > PT_MAX_HEADER_VALUE)
     return false;
   for (size_t i = 0; i < length; i++) {
     if (value[i] != '\t' && (value[i] < ' ' || value[i] > '~'))

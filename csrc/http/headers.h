@@ -7,11 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { PT_HEADER_VALUE_MOST = 8192 };
+enum { PT_MAX_HEADER_VALUE = 8192 };
 
 /* A token of RFC 9110 (header name); not empty, at most 256 bytes. */
 bool pt_header_name_valid(const char *name, size_t length);
-/* Printable ASCII, space and tab only (no CR, LF, NUL, 8-bit); at most PT_HEADER_VALUE_MOST bytes;
+/* Printable ASCII, space and tab only (no CR, LF, NUL, 8-bit); at most PT_MAX_HEADER_VALUE bytes;
    may be empty, but not white space alone, which would not be sent. */
 bool pt_header_value_valid(const char *value, size_t length);
 /* True for a header the library sets itself or whose sending would change the message's framing:

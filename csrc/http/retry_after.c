@@ -8,8 +8,8 @@
 #include <string.h>
 
 #define MALFORMED (-1.0)
-#define EXACT_MOST 9007199254740992.0 /* 2^53: above it a double skips whole numbers */
-#define DAY 86400.0                   /* seconds */
+#define MAX_EXACT 9007199254740992.0 /* 2^53: above it a double skips whole numbers */
+#define DAY 86400.0                  /* seconds */
 
 /* What is left to read. */
 typedef struct {
@@ -164,7 +164,7 @@ static double parse_seconds(const reader *whole) {
   reader in = *whole;
   double seconds = 0;
   for (; in.at < in.end && pt_is_digit(*in.at); in.at++)
-    seconds = fmin(seconds * 10 + (*in.at - '0'), EXACT_MOST);
+    seconds = fmin(seconds * 10 + (*in.at - '0'), MAX_EXACT);
   if (in.at < in.end && *in.at == '.') {
     const char *first = ++in.at;
     double place = 1;

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define URL_MOST 2048     /* bytes of a base URL */
-#define HOST_MOST 253     /* RFC 1035 section 2.3.4, as text */
-#define LABEL_MOST 63     /* the same section */
-#define SEGMENT_MOST 1024 /* bytes of a path segment */
+#define MAX_URL 2048     /* bytes of a base URL */
+#define MAX_HOST 253     /* RFC 1035 section 2.3.4, as text */
+#define MAX_LABEL 63     /* the same section */
+#define MAX_SEGMENT 1024 /* bytes of a path segment */
 
 static const char no_memory[] = "out of memory";
 
@@ -70,7 +70,7 @@ static const char *check_bytes(const char *text, size_t length) {
 /* A name of letters, digits, '-' and '_' in labels, or an IPv4 address; a final dot is allowed. */
 static bool is_host_name(const char *host, size_t length) {
   size_t label = 0;
-  if (length == 0 || length > HOST_MOST)
+  if (length == 0 || length > MAX_HOST)
     return false;
   for (size_t i = 0; i < length; i++) {
     if (host[i] == '.') {
@@ -79,7 +79,7 @@ static bool is_host_name(const char *host, size_t length) {
       label = 0;
     } else if ((pt_is_letter(host[i]) || pt_is_digit(host[i]) || host[i] == '-' ||
                 host[i] == '_') &&
-               label < LABEL_MOST) {
+               label < MAX_LABEL) {
       label++;
     } else {
       return false;
@@ -247,7 +247,7 @@ const char *pt_base_url_parse(pt_base_url *url, const char *text, size_t length,
   memset(url, 0, sizeof *url);
   if (length == 0)
     return "must not be empty";
-  if (length > URL_MOST)
+  if (length > MAX_URL)
     return "must not be longer than 2048 bytes";
   const char *message = check_bytes(text, length);
   if (message != NULL)
@@ -347,7 +347,7 @@ void pt_url_add_decoded(pt_buffer *out, const char *bytes, size_t length) {
 static const char *check_segment(const char *bytes, size_t length) {
   if (length == 0)
     return "must not be empty";
-  if (length > SEGMENT_MOST)
+  if (length > MAX_SEGMENT)
     return "must not be longer than 1024 bytes";
   if (is_dot_segment(bytes, length))
     return "must not be '.' or '..'";

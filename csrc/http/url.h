@@ -24,8 +24,7 @@ typedef struct {
    it may hold a password. Refuses: empty, controls, spaces, non-ASCII, backslash, other schemes
    than http and https, user-info, query, fragment, port 0 or above 65535 or not a number, an empty
    host, dot segments or empty segments in the prefix, and plain http to another host than loopback
-   unless `allow_http`. "out of memory" is a message too.  Rule: CONTRACT, option base_url; RFC
-   3986. */
+   unless `allow_http`. "out of memory" is a message too.  See RFC 3986. */
 const char *pt_base_url_parse(pt_base_url *url, const char *text, size_t length, bool allow_http);
 void pt_base_url_free(pt_base_url *url);
 

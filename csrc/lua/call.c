@@ -14,8 +14,8 @@
 
 #define VERSION_HEADER "X-Polytomic-Version"
 
-/* Bytes of a body for which libcurl asks the server's leave first: 1 MiB, or 1 KiB before 7.63. */
-enum { EXPECT_LIMIT = 1000 * 1000 };
+/* Bytes of a body that libcurl sends without asking the server first. */
+enum { MAX_UNASKED_BODY = 1000 * 1000 };
 
 /* ---- making a call ---- */
 
@@ -76,7 +76,7 @@ static pt_credential *credential_for(lua_State *L, pt_lua_client *client,
 static bool add_lines(pt_call *call, const pt_client_options *options, const pt_config *config) {
   bool added = pt_call_add_fixed_line(call, config->user_agent) &&
                pt_call_add_fixed_line(call, "Accept: application/json");
-  if (call->body.length > EXPECT_LIMIT) /* libcurl would wait a second for "100 Continue" */
+  if (call->body.length > MAX_UNASKED_BODY) /* libcurl would wait a second for "100 Continue" */
     added = added && pt_call_add_fixed_line(call, "Expect:");
   if (call->has_body)
     added = added && pt_call_add_fixed_line(call, "Content-Type: application/json");
@@ -93,8 +93,9 @@ static bool add_lines(pt_call *call, const pt_client_options *options, const pt_
 typedef enum { READY, REFUSED } readiness;
 
 /* Gives the call its credential and headers. READY, or REFUSED with nil, message, err pushed. */
-static readiness equip(lua_State *L, pt_lua_client *client, const pt_client_options *options,
-                       pt_call *call, bool no_key) {
+static readiness add_credential_and_headers(lua_State *L, pt_lua_client *client,
+                                            const pt_client_options *options, pt_call *call,
+                                            bool no_key) {
   pt_method method = call->operation->method;
   if (options->read_only && method != PT_METHOD_GET) {
     pt_refusal refusal = {
@@ -164,7 +165,7 @@ static readiness make_call(lua_State *L, int base, const pt_operation *operation
   if (fill_call(L, base, operation, &options, &no_key) == REFUSED)
     return REFUSED;
   pt_lua_call *holder = lua_touserdata(L, base + 3);
-  return equip(L, lua_touserdata(L, base), &options, holder->call, no_key);
+  return add_credential_and_headers(L, lua_touserdata(L, base), &options, holder->call, no_key);
 }
 
 int pt_lua_check_operation(lua_State *L, int base, const pt_operation *operation) {
@@ -182,14 +183,14 @@ static int run_call(lua_State *L, int client_index, int call_index, pt_call *cal
   int thrown = 0;
   while (call->state != PT_CALL_DONE) {
     pt_engine_run(client->engine, call);
-    if (pt_lua_tell(L, client_index, call) && thrown == 0)
+    if (pt_lua_dispatch_events(L, client_index, call) && thrown == 0)
       thrown = lua_gettop(L);
     if (client->engine == NULL)
       break; /* on_event closed the client, and so ended the call */
   }
   int results = pt_lua_push_result(L, call_index, call, client);
   call->settled = true;
-  while (pt_lua_tell(L, client_index, call) && thrown == 0) {
+  while (pt_lua_dispatch_events(L, client_index, call) && thrown == 0) {
     thrown = lua_gettop(L);
   }
   if (thrown != 0) {
@@ -260,7 +261,7 @@ int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation
   return 1;
 }
 
-/* What a call is that only waits. */
+/* The operation of a call that only waits. */
 static const pt_operation pause_operation = {.name = "pause"};
 
 int pt_lua_start_pause(lua_State *L, int client_index, double seconds) {
@@ -279,7 +280,7 @@ int pt_lua_start_pause(lua_State *L, int client_index, double seconds) {
   return 1;
 }
 
-/* ---- telling who waits ---- */
+/* ---- which calls are done ---- */
 
 /* in: client's table; out: the table of watched calls by their number, shared with the clients made
  * by as_org */
@@ -350,7 +351,7 @@ static int call_result(lua_State *L) {
       lua_rawseti(L, 3, i + 1);
     lua_settop(L, results - 1);
   }
-  while (pt_lua_tell(L, 2, call)) {
+  while (pt_lua_dispatch_events(L, 2, call)) {
     lua_getfield(L, 3, "thrown");
     bool first = lua_isnil(L, -1) != 0;
     lua_pop(L, 1);

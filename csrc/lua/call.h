@@ -16,7 +16,7 @@ int pt_lua_check_operation(lua_State *L, int base, const pt_operation *operation
 /* out: a call that sends nothing and is done after `seconds` */
 int pt_lua_start_pause(lua_State *L, int client, double seconds);
 
-/* Asks to be told when the call at `index` is done; nothing when it is already. */
+/* pt_lua_next_done will give the call at `index` when it is done; not when it is done already. */
 void pt_lua_watch(lua_State *L, int client, int index);
 /* Pushes the next watched call that is done, of any client sharing the connections; returns 0 when
  * there is none. */

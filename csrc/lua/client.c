@@ -53,7 +53,7 @@ int pt_lua_new_client(lua_State *L, int index) {
 }
 
 /* in: client; out: a client that shares its connections, and what belongs to them: who waits for
- * which call, and of which deprecations was told */
+ * which call, and which deprecations were reported */
 static pt_lua_client *push_sharing(lua_State *L, int index) {
   static const char *const shared[] = {"watched", "deprecated"};
   const pt_lua_client *client = lua_touserdata(L, index);

@@ -56,8 +56,8 @@ static void set_header(lua_State *L, const pt_call *call, const char *name) {
   lua_setfield(L, -2, name);
 }
 
-/* in: environment at `environment`; out: a deprecation event, or nothing when there is none to
- * tell. Once per operation. RFC 9745, RFC 8594. */
+/* in: environment at `environment`; out: a deprecation event, or nothing where there is none,
+ * or where it was reported for this operation before. RFC 9745, RFC 8594. */
 static bool push_deprecation_event(lua_State *L, int environment, const pt_call *call) {
   pt_header header;
   if (!pt_headers_find(&call->reply.headers, "deprecation", &header) &&
@@ -65,14 +65,14 @@ static bool push_deprecation_event(lua_State *L, int environment, const pt_call 
     return false;
   lua_getfield(L, environment, "deprecated");
   lua_getfield(L, -1, call->operation->name);
-  bool told = lua_toboolean(L, -1) != 0;
+  bool reported = lua_toboolean(L, -1) != 0;
   lua_pop(L, 1);
-  if (!told) {
+  if (!reported) {
     lua_pushboolean(L, 1);
     lua_setfield(L, -2, call->operation->name);
   }
   lua_pop(L, 1);
-  if (told)
+  if (reported)
     return false;
   push_event(L, "deprecation", call, call->attempt_count);
   set_header(L, call, "deprecation");
@@ -80,8 +80,8 @@ static bool push_deprecation_event(lua_State *L, int environment, const pt_call 
   return true;
 }
 
-/* in: event; out: -; the first error a handler throws is kept behind the environment, and the
- * events after it are told all the same */
+/* in: event; out: -; the first error a handler throws is kept after the environment, and the events
+ * that follow are dispatched all the same */
 static void dispatch(lua_State *L, int environment, bool *thrown) {
   lua_getfield(L, environment, "on_event");
   lua_insert(L, -2);
@@ -94,12 +94,12 @@ static void dispatch(lua_State *L, int environment, bool *thrown) {
   *thrown = true;
 }
 
-static bool is_end_untold(const pt_call *call) {
+static bool is_end_pending(const pt_call *call) {
   return call->state == PT_CALL_DONE && call->settled && !call->done_event_sent;
 }
 
-bool pt_lua_tell(lua_State *L, int client, pt_call *call) {
-  if (!call->wants_events || (call->events_sent == call->attempt_count && !is_end_untold(call)))
+bool pt_lua_dispatch_events(lua_State *L, int client, pt_call *call) {
+  if (!call->wants_events || (call->events_sent == call->attempt_count && !is_end_pending(call)))
     return false;
   luaL_checkstack(L, 12, "event");
   pt_redact_headers(call, pt_lua_config(lua_touserdata(L, client)));
@@ -116,7 +116,7 @@ bool pt_lua_tell(lua_State *L, int client, pt_call *call) {
     push_retry_event(L, call, index);
     dispatch(L, environment, &thrown);
   }
-  if (is_end_untold(call)) {
+  if (is_end_pending(call)) {
     call->done_event_sent = true;
     if (push_deprecation_event(L, environment, call))
       dispatch(L, environment, &thrown);

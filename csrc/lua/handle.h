@@ -1,5 +1,5 @@
-/* handle.h: the client and the call as userdata, how they are told from other values, and errors at
- * the line that called the library. */
+/* handle.h: the client and the call as userdata, how they are distinguished from other values, and
+ * errors at the line that called the library. */
 #ifndef PT_LUA_HANDLE_H
 #define PT_LUA_HANDLE_H
 

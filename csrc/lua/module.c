@@ -67,7 +67,7 @@ static int module_operation(lua_State *L) {
   return pt_lua_run_operation(L, 1, operation);
 }
 
-/* ---- what the module tells of itself ---- */
+/* ---- what the module says about itself ---- */
 
 static const char *type_word(const pt_type *type) {
   static const char *const words[] = {"any",   "string", "integer", "number", "boolean",

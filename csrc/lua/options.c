@@ -65,7 +65,7 @@ static char *check_copy(const reader *r, int index) {
   size_t length;
   const char *text = check_string(r, index, &length);
   if (length == 0 || strlen(text) != length)
-    bad(r, "must be a string that is not empty and holds no NUL");
+    bad(r, "must be a string that is not empty and has no NUL in it");
   char *copy = pt_copy(text, length);
   if (copy == NULL)
     bad(r, "cannot be kept: not enough memory");
@@ -282,7 +282,7 @@ static const struct {
 };
 enum { CLIENT_OPTIONS = sizeof client_option / sizeof client_option[0] };
 
-/* Refuses a name that is none of the table's. `names` is the first name of a table whose entries
+/* Refuses a name that is not in the table. `names` is the first name of a table whose entries
  * are `stride` bytes apart. */
 static void check_names(lua_State *L, int index, const char *const *names, size_t stride,
                         size_t count) {
@@ -411,7 +411,7 @@ static void read_idempotency_key(const reader *r, int index, call_target *to) {
   if (!pt_idempotency_key_valid(key, length))
     bad(r, "must be 8 to 255 of the characters A-Z a-z 0-9 _ -");
   if (method == PT_METHOD_GET || method == PT_METHOD_DELETE)
-    bad(r, "goes with POST, PUT and PATCH only");
+    bad(r, "can only be given for POST, PUT and PATCH");
   if (!pt_call_set_key(to->call, key, length))
     bad(r, "cannot be kept: not enough memory");
 }
@@ -436,9 +436,9 @@ static void read_headers(const reader *r, int index, call_target *to) {
       pt_lua_error(L,
                    "headers: the value of '%.64s' must be printable ASCII, %d bytes at most, and "
                    "not white space alone",
-                   name, PT_HEADER_VALUE_MOST);
+                   name, PT_MAX_HEADER_VALUE);
     if (++count > MAX_HEADERS)
-      bad(r, "holds too many headers");
+      pt_lua_error(L, "too many headers: at most %d", MAX_HEADERS);
     if (!pt_call_add_line(to->call, name, value, length))
       bad(r, "cannot be kept: not enough memory");
     lua_pop(L, 1);

@@ -27,7 +27,7 @@ static void check_members(lua_State *L, int index) {
   }
 }
 
-/* in: request at `index`. Raises when its method is none. */
+/* in: request at `index`. Raises when it has no valid method. */
 static pt_method check_method(lua_State *L, int index) {
   unsigned method = PT_METHOD_GET;
   lua_getfield(L, index, "method");

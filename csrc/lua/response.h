@@ -6,7 +6,7 @@
 
 /* Pushes a response of the call whose userdata is at that index. */
 void pt_lua_push_response(lua_State *L, int call);
-/* Pushes an error: it holds no call, only plain values, which any logger can write. */
+/* Pushes an error: it keeps no call, only plain values, which any logger can write. */
 void pt_lua_push_error(lua_State *L);
 
 /* The call a response belongs to; NULL for any other value. */

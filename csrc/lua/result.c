@@ -314,7 +314,7 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
   }
   if (repeats_data(L, operation, envelope)) {
     lua_pop(L, 1);
-    return push_bad_response(L, call, client, "its member data stands there twice");
+    return push_bad_response(L, call, client, "it has more than one member named data");
   }
   push_data(L, operation, envelope);
   return push_success(L, index, true);

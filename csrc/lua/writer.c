@@ -11,7 +11,7 @@
 
 enum { MAX_DEPTH = 100, MAX_NAME_SHOWN = 64 };
 
-/* The largest integer a double holds exactly: all that Lua without integers can say. */
+/* The largest integer a double holds exactly: the largest of a Lua without integers. */
 #define MAX_EXACT 9007199254740992.0
 
 /* A table on the way down to a value, to find one that contains itself. */
@@ -257,7 +257,7 @@ static bool fits(lua_State *L, const pt_type *type, int index) {
 static bool write_union(pt_writer *w, const pt_type *type, int index, const ancestor *above) {
   for (size_t i = 0; i < type->member_count; i++)
     if (fits(w->L, type->members[i], index))
-      return write_typed(w, type->members[i], index, above); /* the same table, which is no cycle */
+      return write_typed(w, type->members[i], index, above); /* the same table: not a cycle */
   return pt_lua_refuse_type(w, "one of the documented types", index);
 }
 
@@ -325,7 +325,7 @@ static const char *scalar_text(pt_writer *w, const pt_type *type, int index, pt_
     return bytes;
   }
   if (pt_lua_is_null(w->L, index)) {
-    (void)pt_lua_refuse(w, "must not be null: it stands in the query");
+    (void)pt_lua_refuse(w, "must not be null: it is sent in the query");
     return NULL;
   }
   w->out = scratch;
