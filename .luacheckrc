@@ -3,8 +3,7 @@ std = "min"
 max_line_length = 100
 cache = false
 exclude_files = { "build", "spec/conformance/node_modules" }
--- tables of cases are read line by line
-files["spec"] = { std = "min+busted", max_line_length = false }
+files["spec"] = { std = "min+busted" }
 files["rockspec"] = { std = "rockspec" }
 files[".luacheckrc"] = { std = "luacheckrc" }
 files["lua/polytomic/wait/openresty.lua"] = { std = "ngx_lua" }

@@ -1,6 +1,7 @@
 # Builds, tests and installs polytomic for Lua. `make help` lists the targets.
 #
-# LUA_VERSION chooses the Lua: 5.4 (default), 5.3, 5.1 or jit. `make test` without it takes all four.
+# LUA_VERSION chooses the Lua: 5.4 (default), 5.3, 5.1 or jit. `make test` without it takes all
+# four.
 
 LUAS := 5.4 5.3 5.1 jit
 TEST_LUAS := $(if $(filter undefined,$(origin LUA_VERSION)),$(LUAS),$(LUA_VERSION))
@@ -23,12 +24,14 @@ FUZZ_SECONDS = 20
 
 # ---- flags ----
 
-WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wundef
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wcast-qual -Wstrict-prototypes \
+  -Wmissing-prototypes -Wundef
 ifneq ($(filter true 1,$(CI) $(WERROR)),)
 WARNINGS += -Werror
 endif
 LANGUAGE = -std=c11 -D_GNU_SOURCE -fPIC -pthread -Icsrc
-# pkg-config is asked once, when the first file is compiled: what it knows may be installed by this very run.
+# pkg-config is asked once, when the first file is compiled: what it knows may be installed by this
+# very run.
 LUA_CFLAGS = $(eval LUA_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LUA_PC)))$(LUA_CFLAGS)
 CURL_CFLAGS = $(eval CURL_CFLAGS := $(shell $(PKG_CONFIG) --cflags libcurl))$(CURL_CFLAGS)
 CURL_LIBS = $(eval CURL_LIBS := $(shell $(PKG_CONFIG) --libs libcurl))$(CURL_LIBS)
@@ -47,18 +50,20 @@ TESTING_CORE := $(OUT)/testing-core/polytomic/core.so
 CORE_OBJECTS := $(SOURCES:csrc/%.c=$(OUT)/core/%.o)
 TESTING_OBJECTS := $(PLAIN_SOURCES:csrc/%.c=$(OUT)/testing/%.o)
 FUZZERS := $(patsubst csrc/fuzz/fuzz_%.c,%,$(wildcard csrc/fuzz/fuzz_*.c))
-C_FILES := $(filter-out csrc/api/operations_data.c,$(wildcard csrc/*/*.[ch] spec/support/*.[ch] bench/*.c examples/embed/*.c))
+C_FILES := $(filter-out csrc/api/operations_data.c, \
+  $(wildcard csrc/*/*.[ch] spec/support/*.[ch] bench/*.c examples/embed/*.c))
 LUA_FILES := $(shell find lua/polytomic -name '*.lua' | LC_ALL=C sort)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all testing demo test check layers install uninstall clean catalogue bench fuzz sanitize valgrind coverage format help needs
+.PHONY: all testing demo test check layers install uninstall clean catalogue bench fuzz sanitize \
+  valgrind coverage format help needs
 
 # ---- building ----
 
 all: $(CORE) ## builds the library for LUA_VERSION into build/
 
-testing: $(TESTING) $(TESTING_CORE) ## builds polytomic.testing, which opens the core's pure functions to specs
+testing: $(TESTING) $(TESTING_CORE) ## builds polytomic.testing, the core's pure functions for specs
 
 $(CORE): $(CORE_OBJECTS)
 	@mkdir -p $(@D)
@@ -69,7 +74,8 @@ $(TESTING): $(OUT)/testing/testing.o $(OUT)/testing/testing_memory.o $(OUT)/test
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ -Wl,--as-needed $(CURL_LIBS) -lm
 
-# The library itself, able to run out of memory on demand; the same file is the module polytomic.memory.
+# The library itself, able to run out of memory on demand; the same file is the module
+# polytomic.memory.
 $(TESTING_CORE): $(SOURCES:csrc/%.c=$(OUT)/testing/%.o) $(OUT)/testing/testing_memory.o
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(CURL_LIBS) -lm
@@ -110,16 +116,18 @@ test: ## builds and runs every spec, on all four Luas or on LUA_VERSION; SPECS c
 	done
 	@.ci/test $(BUILD) "$(TEST_LUAS)" $(SPECS)
 
-check: ## luacheck, clang-format, cppcheck, the catalogue's freshness, and gcc and clang without a warning
+check: ## luacheck, clang-format, cppcheck, fresh generated files, gcc and clang without a warning
 	@.ci/ensure-packages check
 	luacheck -q lua spec examples bench csrc rockspec .busted .luacheckrc
 	clang-format --dry-run -Werror $(C_FILES)
 	lua5.4 csrc/catalogue/generate.lua --check
 	@$(MAKE) --no-print-directory -s layers
-	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --suppress=ctunullpointer --error-exitcode=1 -Icsrc csrc
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+	  --suppress=ctunullpointer --error-exitcode=1 -Icsrc csrc
 	@for compiler in gcc clang; do for version in 5.4 5.1; do \
 	  echo "$$compiler for $$version, warnings are errors"; \
-	  $(MAKE) --no-print-directory -s WERROR=1 CC=$$compiler BUILD=$(BUILD)/$$compiler LUA_VERSION=$$version all testing || exit 1; \
+	  $(MAKE) --no-print-directory -s WERROR=1 CC=$$compiler BUILD=$(BUILD)/$$compiler \
+	    LUA_VERSION=$$version all testing || exit 1; \
 	done; done
 	@echo "as on a system without epoll, warnings are errors"
 	@$(MAKE) --no-print-directory -s WERROR=1 CPPFLAGS=-DPT_NO_EPOLL BUILD=$(BUILD)/plain all
@@ -130,19 +138,23 @@ ABOVE_http = api|lua
 ABOVE_api = lua
 
 layers: ## no include runs up a storey, curl.h is included in http alone, lua.h in lua alone
-	@! grep -nE '#include "($(ABOVE_base))/' csrc/base/*.[ch] || { echo "csrc/base knows nobody"; false; }
-	@! grep -nE '#include "($(ABOVE_http))/' csrc/http/*.[ch] || { echo "csrc/http knows base alone"; false; }
-	@! grep -nE '#include "($(ABOVE_api))/' csrc/api/*.[ch] || { echo "csrc/api knows base and http"; false; }
+	@! grep -nE '#include "($(ABOVE_base))/' csrc/base/*.[ch] || \
+	  { echo "csrc/base knows nobody"; false; }
+	@! grep -nE '#include "($(ABOVE_http))/' csrc/http/*.[ch] || \
+	  { echo "csrc/http knows base alone"; false; }
+	@! grep -nE '#include "($(ABOVE_api))/' csrc/api/*.[ch] || \
+	  { echo "csrc/api knows base and http"; false; }
 	@! grep -nE '#include [<"](curl|lua|lauxlib|lualib)' csrc/base/*.[ch] csrc/api/*.[ch]
 	@! grep -nE '#include [<"](lua|lauxlib|lualib)[^/]' csrc/http/*.[ch]
 	@! grep -nE '#include [<"]curl' csrc/lua/*.[ch]
 
 BENCH = instructions list_users concurrency storm
 
-bench: ## measures, as ratios: a call's instructions, long lists, calls at once, a storm of faults; BENCH chooses
+bench: ## measures ratios: instructions of a call, long lists, calls at once, a storm; BENCH chooses
 	@.ci/ensure-packages check
 	@$(MAKE) --no-print-directory -s all
-	@for name in $(BENCH); do echo "== $$name"; .ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) bench/$$name.lua || exit 1; done
+	@for name in $(BENCH); do echo "== $$name"; \
+	  .ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) bench/$$name.lua || exit 1; done
 
 fuzz: ## runs each fuzz target for FUZZ_SECONDS, as many at once as there are processors
 	@.ci/ensure-packages check
@@ -152,14 +164,18 @@ fuzz: ## runs each fuzz target for FUZZ_SECONDS, as many at once as there are pr
 fuzz-%:
 	@mkdir -p $(BUILD)/fuzz/found/$*
 	@if $(BUILD)/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
-	  -artifact_prefix=$(BUILD)/fuzz/$*- $(BUILD)/fuzz/found/$* csrc/fuzz/corpus/$* >$(BUILD)/fuzz/$*.log 2>&1; \
-	then echo "$*: $$(sed -n 's/^stat::number_of_executed_units: *//p' $(BUILD)/fuzz/$*.log) inputs in $(FUZZ_SECONDS) s"; \
+	  -artifact_prefix=$(BUILD)/fuzz/$*- $(BUILD)/fuzz/found/$* csrc/fuzz/corpus/$* \
+	  >$(BUILD)/fuzz/$*.log 2>&1; \
+	then inputs=$$(sed -n 's/^stat::number_of_executed_units: *//p' $(BUILD)/fuzz/$*.log); \
+	echo "$*: $$inputs inputs in $(FUZZ_SECONDS) s"; \
 	else tail -n 40 $(BUILD)/fuzz/$*.log; exit 1; fi
 
-FUZZ_FLAGS = $(LANGUAGE) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -MMD -MP
+FUZZ_FLAGS = $(LANGUAGE) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+  -MMD -MP
 
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/plain.a
-	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(CURL_LIBS) $(shell $(PKG_CONFIG) --libs $(LUA_PC)) -lm
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(CURL_LIBS) \
+	  $(shell $(PKG_CONFIG) --libs $(LUA_PC)) -lm
 
 # Of the binding, what reads a reply and what writes a request.
 FUZZED = $(PLAIN_SOURCES) csrc/lua/arguments.c csrc/lua/json.c csrc/lua/writer.c
@@ -179,29 +195,37 @@ $(BUILD)/fuzz/%.o: csrc/%.c
 
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
-sanitize: ## runs the specs with AddressSanitizer and UndefinedBehaviorSanitizer; SPECS chooses files
+sanitize: ## runs the specs with Address- and UndefinedBehaviorSanitizer; SPECS chooses files
 	@.ci/ensure-packages test
-	@$(MAKE) --no-print-directory -s CC=gcc BUILD=$(BUILD)/asan CFLAGS="-O1 -g $(SANITIZERS)" all testing
+	@$(MAKE) --no-print-directory -s CC=gcc BUILD=$(BUILD)/asan CFLAGS="-O1 -g $(SANITIZERS)" \
+	  all testing
 	@PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 .ci/test $(BUILD)/asan $(LUA_VERSION) $(SPECS)
+	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	  .ci/test $(BUILD)/asan $(LUA_VERSION) $(SPECS)
 
 valgrind: ## runs chosen specs under valgrind's memory checker; SPECS chooses others
 	@.ci/ensure-packages check
 	@$(MAKE) --no-print-directory -s all testing
-	@WRAPPER="valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite" \
+	@WRAPPER="valgrind --quiet --error-exitcode=99 --leak-check=full \
+	    --errors-for-leak-kinds=definite --show-leak-kinds=definite" \
 	  .ci/test $(BUILD) $(LUA_VERSION) $(or $(SPECS),$(VALGRIND_SPECS))
 
 VALGRIND_SPECS = $(filter-out %/catalogue_spec.lua,$(wildcard $(addprefix spec/, \
-  url_spec.lua headers_spec.lua json_reader_spec.lua json_writer_spec.lua retry_after_spec.lua retry_spec.lua secret_spec.lua \
-  client_spec.lua call_spec.lua calls_spec.lua options_spec.lua arguments_spec.lua result_spec.lua)))
+  url_spec.lua headers_spec.lua json_reader_spec.lua json_writer_spec.lua retry_after_spec.lua \
+  retry_spec.lua secret_spec.lua client_spec.lua call_spec.lua calls_spec.lua options_spec.lua \
+  arguments_spec.lua result_spec.lua)))
 
-coverage: ## runs the specs with gcov; leaves build/coverage/*.gcov and prints the lines run per file
+coverage: ## runs the specs with gcov; prints the lines run per file, leaves build/coverage/*.gcov
 	@.ci/ensure-packages test
-	@$(MAKE) --no-print-directory -s CC=gcc BUILD=$(BUILD)/coverage CFLAGS="-O0 -g --coverage" all testing
+	@$(MAKE) --no-print-directory -s CC=gcc BUILD=$(BUILD)/coverage CFLAGS="-O0 -g --coverage" \
+	  all testing
 	@find $(BUILD)/coverage -name '*.gcda' -delete
 	@.ci/test $(BUILD)/coverage $(LUA_VERSION) $(SPECS)
-	@cd $(BUILD)/coverage && gcov --source-prefix $(CURDIR) --preserve-paths $$(find . -name '*.gcda') >summary 2>/dev/null; \
-	  awk -F"'" '/^File/ { file = $$2 } /^Lines executed/ { if (file ~ /^csrc.*[.]c$$/) print file ": " $$0; file = "" }' summary | sort -u
+	@cd $(BUILD)/coverage && gcov --source-prefix $(CURDIR) --preserve-paths \
+	    $$(find . -name '*.gcda') >summary 2>/dev/null; \
+	  awk -F"'" '/^File/ { file = $$2 } \
+	    /^Lines executed/ { if (file ~ /^csrc.*[.]c$$/) print file ": " $$0; file = "" }' \
+	    summary | sort -u
 
 format: ## lays out the C files; luacheck and clang-format hold what it does in make check
 	clang-format -i $(C_FILES)
@@ -221,7 +245,8 @@ install: all ## installs modules and the command under $(DESTDIR)$(PREFIX)
 	@for file in $(LUA_FILES:lua/%=%); do install -D -m 644 lua/$$file $(SHARE)/$$file || exit 1; done
 	@install -D -m 755 $(CORE) $(LIB)/polytomic/core.so
 	@mkdir -p $(BIN)
-	@sed '1s|.*|#!/usr/bin/env $(LUA)|' lua/bin/polytomic >$(BIN)/polytomic && chmod 755 $(BIN)/polytomic
+	@sed '1s|.*|#!/usr/bin/env $(LUA)|' lua/bin/polytomic >$(BIN)/polytomic
+	@chmod 755 $(BIN)/polytomic
 	@echo "installed $(SHARE)/polytomic, $(LIB)/polytomic/core.so and $(BIN)/polytomic"
 
 uninstall: ## removes what install put there

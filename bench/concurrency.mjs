@@ -1,5 +1,6 @@
-// Creates organizations with the vendor's client, several at once; prints the seconds it took and the processor seconds for each.
-// Usage: node concurrency.mjs URL ITEMS CONCURRENCY; wants spec/conformance/node_modules.
+// Creates organizations with the vendor's client, several at once; prints the seconds it took and
+// the processor seconds for each. Usage: node concurrency.mjs URL ITEMS CONCURRENCY; wants
+// spec/conformance/node_modules.
 
 import { client } from "../spec/conformance/vendor.mjs";
 

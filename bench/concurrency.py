@@ -1,4 +1,5 @@
-"""Creates organizations with httpx, several at once; prints the seconds it took and the processor seconds for each.
+"""Creates organizations with httpx, several at once; prints the seconds it took and the processor
+seconds for each.
 
 Usage: python3 concurrency.py URL ITEMS CONCURRENCY
 """
@@ -15,12 +16,16 @@ async def main(url, items, concurrency):
     numbers = iter(range(1, items + 1))
     limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     headers = {"Authorization": "Bearer bench", "X-Polytomic-Version": "2025-09-18"}
-    async with httpx.AsyncClient(base_url=url, limits=limits, headers=headers, timeout=30, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=url, limits=limits, headers=headers, timeout=30, trust_env=False
+    ) as client:
 
         async def worker():
             for number in numbers:
                 reply = await client.post(
-                    "/api/organizations", json={"name": f"Acme {number}"}, headers={"Idempotency-Key": str(uuid.uuid4())}
+                    "/api/organizations",
+                    json={"name": f"Acme {number}"},
+                    headers={"Idempotency-Key": str(uuid.uuid4())},
                 )
                 assert reply.json()["data"]["id"], "not what was served"
 

@@ -1,5 +1,6 @@
-// Lists users with the vendor's client, once for every line read from its one connection, and answers each with the seconds it took.
-// Prints the port it listens on. Usage: node list_users.mjs URL; wants spec/conformance/node_modules.
+// Lists users with the vendor's client, once for every line read from its one connection, and
+// answers each with the seconds it took. Prints the port it listens on. Usage: node list_users.mjs
+// URL; wants spec/conformance/node_modules.
 
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
@@ -12,13 +13,15 @@ async function list() {
   const start = performance.now();
   const { data } = await vendor.users.list(ORGANIZATION);
   const seconds = (performance.now() - start) / 1000;
-  if (data.length !== 10000 || data[9999].role_ids.length !== 1) throw new Error("not what was served");
+  if (data.length !== 10000 || data[9999].role_ids.length !== 1)
+    throw new Error("not what was served");
   return seconds;
 }
 
 const server = createServer(async (socket) => {
   server.close();
-  for await (const line of createInterface({ input: socket })) if (line) socket.write(`${await list()}\n`);
+  for await (const line of createInterface({ input: socket }))
+    if (line) socket.write(`${await list()}\n`);
   socket.end();
 });
 server.listen(0, "127.0.0.1", () => console.log(server.address().port));

@@ -1,6 +1,8 @@
-// Makes create_user calls with the vendor's client and prints, for each e-mail address, what the call told: "data", "rejected" or "unknown".
-// A call that has told nothing after `patience` seconds is given up as "unknown": this client's timeout does not cover the body.
-// Reads { url, token, organization, emails, inFlight, timeout, retries, patience } from standard input; wants spec/conformance/node_modules.
+// Makes create_user calls with the vendor's client and prints, for each e-mail address, what the
+// call told: "data", "rejected" or "unknown". A call that has told nothing after `patience` seconds
+// is given up as "unknown": this client's timeout does not cover the body. Reads { url, token,
+// organization, emails, inFlight, timeout, retries, patience } from standard input; wants
+// spec/conformance/node_modules.
 
 import { client, input, PolytomicError } from "../spec/conformance/vendor.mjs";
 
@@ -20,7 +22,11 @@ function hung() {
 
 async function create(email) {
   try {
-    const call = vendor.users.create(organization, { email }, { timeoutInSeconds: timeout, maxRetries: retries });
+    const call = vendor.users.create(
+      organization,
+      { email },
+      { timeoutInSeconds: timeout, maxRetries: retries },
+    );
     const { data } = await Promise.race([call, hung()]);
     told[email] = data?.email === email ? "data" : "unknown";
   } catch (error) {

@@ -402,7 +402,7 @@ describe("The bytes that are sent", function()
   it("keep 64-bit integers and negative zero where Lua has them", function()
     assert.equal('{"a":-0}', (body_of { a = -1 / huge }))
     if not has_integers then return end
-    local integer = math -- luacheck: ignore
+    local integer = require "math" -- with the integers of Lua 5.3
     assert.equal('{"a":9223372036854775807}', (body_of { a = integer.maxinteger }))
     assert.equal('{"a":-9223372036854775808}', (body_of { a = integer.mininteger }))
     assert.equal('{"a":9007199254740993}', (body_of { a = integer.tointeger(2 ^ 53) + 1 }))

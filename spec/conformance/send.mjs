@@ -1,6 +1,7 @@
-// Makes calls with the vendor's client, one request each, whatever they are answered. Standard input is
-// {"url": …, "token": …, "calls": [{"operation": "users.create", "arguments": {"org_id": …, "email": …}}, …]};
-// standard output is one line of JSON, an array that says for each call whether the client has a method for it.
+// Makes calls with the vendor's client, one request each, whatever they are answered. Standard
+// input is {"url": …, "token": …, "calls": [{"operation": "users.create", "arguments": {"org_id":
+// …, "email": …}}, …]}; standard output is one line of JSON, an array that says for each call
+// whether the client has a method for it.
 
 import { client, input } from "./vendor.mjs";
 
@@ -11,7 +12,8 @@ function snake(name) {
   return name.replace(/[A-Z]/g, (letter) => "_" + letter.toLowerCase());
 }
 
-// The resource and the method of an operation such as "bulkSync.executions.get"; nothing where the client has none.
+// The resource and the method of an operation such as "bulkSync.executions.get"; nothing where the
+// client has none.
 function find(root, operation) {
   const path = operation.split(".");
   const last = path.pop();
@@ -20,7 +22,8 @@ function find(root, operation) {
   return method && { resource, method };
 }
 
-// What a method takes as `request`: the values as they are, or with those of the body in a member of their own.
+// What a method takes as `request`: the values as they are, or with those of the body in a member
+// of their own.
 function packed(source, values) {
   const head = /const \{ ([^}]*), body: _body,? \} = request/.exec(source);
   if (!head) return values;
@@ -32,10 +35,14 @@ function packed(source, values) {
   return request;
 }
 
-// The values of a method's parameters: those of the path by their names, then all others as `request`.
+// The values of a method's parameters: those of the path by their names, then all others as
+// `request`.
 function positional(method, given) {
   const source = method.toString();
-  const names = /\(([^)]*)\)/.exec(source)[1].split(",").map((name) => name.split("=")[0].trim());
+  const names = /\(([^)]*)\)/
+    .exec(source)[1]
+    .split(",")
+    .map((name) => name.split("=")[0].trim());
   const rest = { ...given };
   const values = names.map((name) => {
     const value = rest[snake(name)];
@@ -53,6 +60,9 @@ const sent = [];
 for (const { operation, arguments: given } of calls) {
   const found = find(vendor, operation);
   sent.push(Boolean(found));
-  if (found) await found.resource[found.method](...positional(found.resource[found.method], given)).catch(() => {});
+  if (found)
+    await found.resource[found.method](...positional(found.resource[found.method], given)).catch(
+      () => {},
+    );
 }
 console.log(JSON.stringify(sent));

@@ -1,4 +1,5 @@
-// The vendor's client as these scripts use it: clients of a sandbox, and single requests through its own HTTP layer.
+// The vendor's client as these scripts use it: clients of a sandbox, and single requests through
+// its own HTTP layer.
 
 import polytomic from "polytomic";
 import core from "polytomic/core/index.js";
@@ -16,21 +17,35 @@ export function basic(username, password) {
   return core.BasicAuth.toAuthorizationHeader({ username, password });
 }
 
-// A client of the server at `url`. `authorization`, where given, replaces the Bearer header that it writes by itself.
+// A client of the server at `url`. `authorization`, where given, replaces the Bearer header that it
+// writes by itself.
 export function client(url, { token, version = VERSION, authorization }) {
   const made = new PolytomicClient({ environment: url, token: token ?? "", version });
   if (authorization) {
-    for (const resource of [made.organization, made.users]) resource._getAuthorizationHeader = async () => authorization;
+    for (const resource of [made.organization, made.users])
+      resource._getAuthorizationHeader = async () => authorization;
   }
   return made;
 }
 
-// A request that the client has no method for, through its HTTP layer: the decoded body, or the client's own error.
+// A request that the client has no method for, through its HTTP layer: the decoded body, or the
+// client's own error.
 export async function send(method, url, { authorization, body, headers }) {
   const all = { Authorization: authorization, "X-Polytomic-Version": VERSION, ...headers };
-  const reply = await core.fetcher({ url, method, headers: all, contentType: "application/json", body, maxRetries: 0 });
+  const reply = await core.fetcher({
+    url,
+    method,
+    headers: all,
+    contentType: "application/json",
+    body,
+    maxRetries: 0,
+  });
   if (reply.ok) return reply.body;
-  throw new PolytomicError({ statusCode: reply.error.statusCode, body: reply.error.body, message: reply.error.errorMessage });
+  throw new PolytomicError({
+    statusCode: reply.error.statusCode,
+    body: reply.error.body,
+    message: reply.error.errorMessage,
+  });
 }
 
 // What is on standard input, decoded.

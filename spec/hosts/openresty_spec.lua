@@ -230,8 +230,8 @@ describe("In nginx", function()
   end)
 
   it("P: hurts nobody where clients hang up while they wait (lua_check_client_abort on)", function()
-    local http = "lua_check_client_abort on;" .. init(upstream)
-    server = nginx.start { http = http, server = CONTENT .. [[
+    local settings = "lua_check_client_abort on;" .. init(upstream)
+    server = nginx.start { http = settings, server = CONTENT .. [[
       location = /batch { content_by_lua_block {
         local list = {}
         for i = 1, 4 do list[i] = { name = "Acme " .. i } end
