@@ -250,8 +250,13 @@ local function data_kind(operation)
   return (operation.name:find "^list_" or paged) and "array" or "object"
 end
 
+local SIGNED = "https://logs.example.com/x?signature=5f"
+
 -- A reply as the operation promises it, and the data it holds.
 local function reply_of(operation)
+  if operation.redirect_is_result then
+    return { operation.redirect_status, "", { Location = SIGNED } }, { url = SIGNED }
+  end
   if not operation.response_type then return { operation.success_status, "" }, true end
   if not operation.envelope then
     return { operation.success_status, OBJECT }, cjson.decode(OBJECT)
@@ -377,7 +382,7 @@ describe("every operation", function()
         assert.same(expected, data)
         assert.is_nil(message)
         assert.same(
-          { operation.name, operation.success_status, 1 },
+          { operation.name, reply[1], 1 },
           { response.operation, response.status, response.attempts }
         )
         if operation.envelope and data_kind(operation) == "array" then

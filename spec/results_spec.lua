@@ -130,6 +130,89 @@ describe("A success", function()
   end)
 end)
 
+describe("F: a success that is a redirect", function()
+  local LOG = {
+    sync_id = "248df4b7-aa70-47b8-a036-33ac447e668d",
+    id = "248df4b7-aa70-47b8-a036-33ac447e668d", type = "records", filename = "one.csv",
+  }
+  local events
+
+  local function redirected(status, location, body)
+    events = {}
+    local client, server = clients.answered({ { status, body or "", { Location = location } } }, {
+      on_event = function(event) events[#events + 1] = event end,
+    })
+    local data, message, detail = client:get_sync_execution_logs(LOG)
+    assert.equal(1, #server:requests())
+    return data, message, detail, server
+  end
+
+  it("returns where it leads, and goes nowhere", function()
+    local elsewhere = raw_server.start { script = { per = "request", 200 } }
+    local url = elsewhere.url .. "/log?signature=5f"
+    local data, message, response = redirected(302, url)
+    assert.same({ url = url }, data)
+    assert.is_nil(message)
+    assert.same({ 302, 1, nil }, { response.status, response.attempts, response.body })
+    assert.equal(0, elsewhere:connections())
+    elsewhere:stop()
+  end)
+
+  it("leads on from the request where it is relative, and passes over a page", function()
+    local data, _, _, server = redirected(302, "../x?y=1", "<a href='x'>Found</a>")
+    local path = "/api/syncs/" .. LOG.sync_id .. "/executions/" .. LOG.id .. "/x?y=1"
+    assert.same({ url = server.url .. path }, data)
+    assert.same({ url = server.url .. "/x" }, (redirected(302, "/x")))
+  end)
+
+  it("is a failure nowhere: not in the timeline, the events or the statistics", function()
+    local data, _, response = redirected(302, "/x")
+    assert.is_table(data)
+    assert.is_nil(response.timeline[1].error)
+    for _, event in ipairs(events) do assert.is_nil(event.error, event.type) end
+    assert.equal("done", events[#events].type)
+  end)
+
+  it("is a bad response where it does not say where to, and shows nothing of it", function()
+    for location, problem in pairs {
+      ["file:///signed-canary"] = "the Location of the redirect is no URL of http or https",
+      [""] = "the Location of the redirect is empty",
+    } do
+      local data, message, err = redirected(302, location)
+      assert.is_nil(data)
+      assert.equal("get_sync_execution_logs: 302 bad_response: " .. problem, message)
+      assert.is_nil((err.headers.location or ""):find("signed", 1, true))
+    end
+    local _, message = redirected(302, nil)
+    assert.equal(
+      "get_sync_execution_logs: 302 bad_response: the redirect has no Location",
+      message
+    )
+  end)
+
+  it("is an error with every other status, and of every other operation", function()
+    local data, _, err = redirected(301, "https://logs.example.com/signed-canary")
+    assert.is_nil(data)
+    assert.same({ "redirect", "*" }, { err.kind, err.headers.location:sub(-1) })
+    local client = clients.answered { { 302, "", { Location = "/x" } } }
+    assert.equal("redirect", select(3, client:get_current_org()).kind)
+  end)
+
+  it("keeps to whole URLs when the client is closed before the result is read", function()
+    local function late(location)
+      local client = clients.answered { { 302, "", { Location = location } } }
+      local call = client:start("get_sync_execution_logs", LOG)
+      while not call:done() do client:step(1) end
+      client:close()
+      return call:result()
+    end
+    assert.same({ url = "https://logs.example.com/x" }, (late "https://logs.example.com/x"))
+    local data, message = late "/x"
+    assert.is_nil(data)
+    assert.truthy(message:find("is relative, and the client was closed", 1, true), message)
+  end)
+end)
+
 describe("Values in a reply", function()
   it("that are null are absent as members and polytomic.null as elements", function()
     local data = data_of '{"data":{"a":null,"b":[null,1,null],"c":{"d":null},"e":[[null]]}}'

@@ -178,6 +178,21 @@ describe("A call", function()
   end)
 end)
 
+describe("A documented redirect", function()
+  it("F: is a success of that status alone", function()
+    local function decide(status)
+      local decision =
+        core.retry_decide { method = "GET", ["end"] = "answered", status = status, redirect_status = 302 }
+      return { decision.success, decision.outcome, decision.retryable }
+    end
+    assert.same({ true, "done", false }, decide(302))
+    for _, status in ipairs { 301, 303, 307, 404 } do
+      assert.same({ false, "rejected", false }, decide(status))
+    end
+    assert.is_true(decide(200)[1])
+  end)
+end)
+
 describe("However the table decides, a call", function()
   -- The decision of every cell once more under one more condition.
   local function everywhere(extra, check)

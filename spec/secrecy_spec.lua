@@ -379,6 +379,54 @@ describe("M: a minted key", function()
   end)
 end)
 
+describe("M: a reply that holds a secret", function()
+  local facts = require "spec.support.facts"
+  local secret = { reply = "reply-canary-3e91c4" }
+  local overlay = cjson.decode(process.contents "csrc/catalogue/overlay.json")
+  local by_name = {}
+  for _, operation in ipairs(facts.operations) do by_name[operation.name] = operation end
+
+  local function arguments_of(operation)
+    local arguments = {}
+    for _, list in ipairs { "path_params", "query_params", "body" } do
+      for _, field in ipairs(operation[list] or {}) do
+        if field.required or list == "path_params" then
+          arguments[field.name] = facts.example(field.type, field.name, field.format)
+        end
+      end
+    end
+    return arguments
+  end
+
+  local SPOILED = {
+    { 200, '{"data":{"value":"reply-canary-3e91c4"' }, { 200, '{"data":"reply-canary-3e91c4"}' },
+    { 200, '["reply-canary-3e91c4"]' }, { 200, "reply-canary-3e91c4" },
+    { 200, '"reply-canary-3e91c4"' }, { 200, "<p>https://x.example/?s=reply-canary-3e91c4</p>" },
+    { 301, "", { Location = "https://x.example/?s=reply-canary-3e91c4" } },
+    { { send = raw_server.reply(200, '{"data":{"value":"reply-canary-3e91c4"}}',
+      { ["Content-Length"] = "1000" }) }, "close" },
+  }
+
+  for _, name in ipairs(overlay.secret_replies) do
+    it("of " .. name .. " is in no error and no event, however it is spoiled", function()
+      local arguments = arguments_of(by_name[name])
+      for _, reply in ipairs(SPOILED) do
+        local told = {}
+        local client = clients.answered({ reply }, {
+          on_event = function(event) told[#told + 1] = event end,
+        })
+        local data, message, err = client[name](client, arguments)
+        if data == nil then
+          assert_silent({ message, err }, secret)
+        else -- a file, or any value where that is documented
+          assert.truthy(not by_name[name].response_type or type(data) == "table", name)
+        end
+        assert_silent({ told }, secret)
+      end
+    end)
+  end
+end)
+
 describe("M: a secret in a request outside the catalogue", function()
   it("is known by its name", function()
     local body = {

@@ -342,3 +342,46 @@ describe("A next link", function()
     )
   end)
 end)
+
+describe("A redirect", function()
+  local origin, target = "https://app.polytomic.com", "/a/b/c/d?q"
+
+  -- The examples of RFC 3986 sections 5.4.1 and 5.4.2 that a Location can be.
+  for link, url in pairs {
+    ["g"] = "/a/b/c/g", ["./g"] = "/a/b/c/g", ["g/"] = "/a/b/c/g/", ["/g"] = "/g",
+    ["?y"] = "/a/b/c/d?y", ["g?y"] = "/a/b/c/g?y", ["#s"] = "/a/b/c/d?q#s", ["g#s"] = "/a/b/c/g#s",
+    ["g?y#s"] = "/a/b/c/g?y#s", [";x"] = "/a/b/c/;x", ["."] = "/a/b/c/", ["./"] = "/a/b/c/",
+    [".."] = "/a/b/", ["../"] = "/a/b/", ["../g"] = "/a/b/g", ["../.."] = "/a/", ["../../"] = "/a/",
+    ["../../g"] = "/a/g", ["../../../g"] = "/g", ["../../../../g"] = "/g", ["/./g"] = "/g",
+    ["/../g"] = "/g", ["g."] = "/a/b/c/g.", [".g"] = "/a/b/c/.g", ["g.."] = "/a/b/c/g..",
+    ["./../g"] = "/a/b/g", ["./g/."] = "/a/b/c/g/", ["g/./h"] = "/a/b/c/g/h",
+    ["g/../h"] = "/a/b/c/h", ["g;x=1/../y"] = "/a/b/c/y", ["g?y/../x"] = "/a/b/c/g?y/../x",
+    ["%2e%2E/g"] = "/a/b/g", ["//"] = "//", ["/"] = "/",
+  } do
+    it(("to %s leads to %s"):format(link, url), function()
+      assert.equal(origin .. url, core.url_resolve(origin, target, link))
+    end)
+  end
+
+  it("may lead to another host, with or without a scheme, and is kept as it is then", function()
+    for link, url in pairs {
+      ["//logs.example.com/x?s=%2F"] = "https://logs.example.com/x?s=%2F",
+      ["http://logs.example.com/../x"] = "http://logs.example.com/../x",
+      ["HTTPS://Logs.example.com"] = "HTTPS://Logs.example.com",
+    } do
+      assert.equal(url, core.url_resolve(origin, target, link))
+    end
+  end)
+
+  it("that leads nowhere is refused, with the reason", function()
+    local http = "is no URL of http or https"
+    for link, problem in pairs {
+      [""] = "is empty", ["a\rb"] = "holds control characters", ["a\0b"] = "holds control characters",
+      ["file:///etc/passwd"] = http, ["javascript:alert(1)"] = http, ["http:g"] = http,
+      ["https://"] = http, ["data:text/html,x"] = http,
+    } do
+      local url, message = core.url_resolve(origin, target, link)
+      assert.same({ nil, problem }, { url, message })
+    end
+  end)
+end)

@@ -249,6 +249,7 @@ bool pt_call_attempt_ended(pt_call *call, double *tokens) {
       .keyed = call->idempotency_key != NULL,
       .end = reply->end,
       .status = reply->status,
+      .redirect_status = (int)call->operation->redirect_status,
       .sent = reply->sent,
       .retry_after = retry_after,
       .attempt = call->attempt_count,

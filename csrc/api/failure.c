@@ -25,9 +25,10 @@ static const char *status_kind(int status) {
   }
 }
 
-const char *pt_failure_kind(pt_attempt_end end, int status) {
+const char *pt_failure_kind(const pt_operation *operation, pt_attempt_end end, int status) {
   switch (end) {
-  case PT_END_ANSWERED: return status_kind(status);
+  case PT_END_ANSWERED:
+    return status != 0 && status == (int)operation->redirect_status ? NULL : status_kind(status);
   case PT_END_DNS: return "dns";
   case PT_END_CONNECT: return "connect";
   case PT_END_TLS: return "tls";

@@ -6,8 +6,8 @@
 #include "api/call.h"
 #include "api/config.h"
 
-/* "timeout", "conflict" …: the member `kind` of an error. NULL for a success. */
-const char *pt_failure_kind(pt_attempt_end end, int status);
+/* "timeout", "conflict" …: the member `kind` of an error of the operation. NULL for a success. */
+const char *pt_failure_kind(const pt_operation *operation, pt_attempt_end end, int status);
 
 /* "done", "unsent", "rejected", "unknown": the member `outcome` of an error, and back. */
 const char *pt_outcome_word(pt_outcome outcome);

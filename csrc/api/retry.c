@@ -15,6 +15,8 @@ static bool is_success(const pt_retry_input *input) {
     return false;
   if (input->status >= 200 && input->status < 300)
     return true;
+  if (input->redirect_status != 0 && input->status == input->redirect_status)
+    return true;
   /* An earlier DELETE, whose reply was lost, did the work this one no longer finds. */
   return input->method == PT_METHOD_DELETE && input->status == 404 && input->unknown_before;
 }

@@ -21,6 +21,7 @@ typedef struct {
   bool keyed; /* the request carries an Idempotency-Key */
   pt_attempt_end end;
   int status;          /* of an answered attempt, else 0 */
+  int redirect_status; /* the redirect that is this operation's success, or 0 */
   bool sent;           /* request bytes may have left */
   double retry_after;  /* seconds from Retry-After, or negative when there is none */
   int attempt;         /* number of this attempt, from 1 */
@@ -35,7 +36,7 @@ typedef struct {
 } pt_retry_input;
 
 typedef struct {
-  bool success;       /* 2xx, or a DELETE that finds its work done */
+  bool success;       /* 2xx, the documented redirect, or a DELETE that finds its work done */
   bool retry;         /* one more attempt, after `wait` */
   bool retryable;     /* the table would allow one more, if number, time and budget did */
   double wait;        /* seconds; also set when the wait would pass the deadline */

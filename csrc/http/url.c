@@ -319,6 +319,109 @@ bool pt_url_same_origin(const pt_base_url *url, const char *link, size_t length)
          same_host(theirs.host, ours.host, ours.host_length);
 }
 
+/* ---- where a redirect leads ---- */
+
+/* Length of the scheme that a link begins with (RFC 3986 section 3.1), 0 when it is relative. */
+static size_t scheme_length(const char *link, size_t length) {
+  for (size_t i = 0; i < length; i++) {
+    char c = link[i];
+    if (c == ':')
+      return i;
+    bool other = pt_is_digit(c) || c == '+' || c == '-' || c == '.';
+    if (!pt_is_letter(c) && (i == 0 || !other))
+      return 0;
+  }
+  return 0;
+}
+
+/* Takes the last segment of what was written since `start` away, and the slash before it. */
+static void drop_segment(pt_buffer *out, size_t start) {
+  while (out->length > start && out->bytes[--out->length] != '/')
+    ;
+}
+
+/* Appends a path that begins with a slash, without dot segments (RFC 3986 section 5.2.4). */
+static void add_path(pt_buffer *out, const char *path, size_t length) {
+  size_t start = out->length;
+  const char *end = path + length;
+  while (path < end && !out->failed) {
+    const char *slash = memchr(path + 1, '/', (size_t)(end - path - 1));
+    const char *next = slash != NULL ? slash : end;
+    size_t segment = (size_t)(next - path - 1);
+    if (!is_dot_segment(path + 1, segment)) {
+      pt_buffer_add(out, path, (size_t)(next - path));
+    } else {
+      size_t dots = segment == 2 || segment > 3 ? 2 : 1; /* "..", and not "." or "%2e" */
+      if (dots == 2)
+        drop_segment(out, start);
+      if (next == end)
+        pt_buffer_add_char(out, '/');
+    }
+    path = next;
+  }
+  if (out->length == start)
+    pt_buffer_add_char(out, '/');
+}
+
+/* Appends the path of a relative link, which begins beside the last segment of the request's. */
+static void add_beside(pt_buffer *out, const char *target, size_t target_path, const char *link,
+                       size_t link_path) {
+  pt_buffer whole = {0};
+  size_t directory = target_path;
+  while (directory > 0 && target[directory - 1] != '/')
+    directory--;
+  pt_buffer_add(&whole, target, directory);
+  pt_buffer_add(&whole, link, link_path);
+  if (whole.failed)
+    out->failed = true;
+  else
+    add_path(out, whole.bytes, whole.length);
+  pt_buffer_free(&whole);
+}
+
+/* Where the query or the fragment begins. */
+static size_t path_length(const char *text, size_t length) {
+  size_t end = 0;
+  while (end < length && text[end] != '?' && text[end] != '#')
+    end++;
+  return end;
+}
+
+const char *pt_url_resolve(pt_buffer *out, const char *origin, const char *target, const char *link,
+                           size_t length) {
+  if (length == 0)
+    return "is empty";
+  for (size_t i = 0; i < length; i++) {
+    if ((unsigned char)link[i] < ' ' || link[i] == 0x7f)
+      return "holds control characters";
+  }
+  size_t scheme = scheme_length(link, length);
+  if (scheme > 0) {
+    bool http = pt_ascii_equal(link, scheme, "http") || pt_ascii_equal(link, scheme, "https");
+    if (!http || length < scheme + 4 || memcmp(link + scheme, "://", 3) != 0)
+      return "is no URL of http or https";
+    pt_buffer_add(out, link, length);
+    return NULL;
+  }
+  if (length > 2 && link[0] == '/' && link[1] == '/') { /* `//host/path` keeps the scheme only */
+    pt_buffer_add(out, origin, (size_t)(strstr(origin, "//") - origin));
+    pt_buffer_add(out, link, length);
+    return NULL;
+  }
+  size_t target_length = strlen(target);
+  size_t target_path = path_length(target, target_length);
+  size_t link_path = path_length(link, length);
+  pt_buffer_add_text(out, origin);
+  if (link[0] == '/')
+    add_path(out, link, link_path);
+  else if (link_path > 0)
+    add_beside(out, target, target_path, link, link_path);
+  else
+    pt_buffer_add(out, target, link[0] == '#' ? target_length : target_path);
+  pt_buffer_add(out, link + link_path, length - link_path);
+  return NULL;
+}
+
 /* ---- paths and queries ---- */
 
 static void add_encoded(pt_buffer *out, const char *bytes, size_t length) {

@@ -20,7 +20,7 @@ static void push_attempt_event(lua_State *L, const pt_call *call, int index) {
   push_event(L, "attempt", call, index + 1);
   if (attempt->status != 0)
     pt_set_integer(L, "status", attempt->status);
-  pt_set_string(L, "error", pt_failure_kind(attempt->end, attempt->status));
+  pt_set_string(L, "error", pt_failure_kind(call->operation, attempt->end, attempt->status));
   pt_set_number(L, "elapsed", attempt->total);
   if (index + 1 == call->attempt_count) { /* the headers are still those of this attempt */
     pt_lua_push_request_id(L, call);
@@ -33,7 +33,7 @@ static void push_retry_event(lua_State *L, const pt_call *call, int index) {
   push_event(L, "retry", call, index + 1);
   if (attempt->status != 0)
     pt_set_integer(L, "status", attempt->status);
-  pt_set_string(L, "error", pt_failure_kind(attempt->end, attempt->status));
+  pt_set_string(L, "error", pt_failure_kind(call->operation, attempt->end, attempt->status));
   pt_set_number(L, "wait", attempt->retry_wait);
 }
 
@@ -42,7 +42,7 @@ static void push_done_event(lua_State *L, const pt_call *call) {
   if (call->status != 0)
     pt_set_integer(L, "status", call->status);
   if (!call->success)
-    pt_set_string(L, "error", pt_failure_kind(call->end, call->status));
+    pt_set_string(L, "error", pt_failure_kind(call->operation, call->end, call->status));
   pt_set_number(L, "elapsed", call->ended - call->started);
   pt_lua_push_request_id(L, call);
   lua_setfield(L, -2, "request_id");

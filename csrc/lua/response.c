@@ -4,9 +4,11 @@
 #include "api/curl_command.h"
 #include "api/failure.h"
 #include "http/headers.h"
+#include "http/url.h"
 #include "lua/set.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #define RESPONSE_METATABLE "polytomic.response"
@@ -54,7 +56,7 @@ static void push_timeline(lua_State *L, const pt_call *call) {
     lua_createtable(L, 0, 7);
     if (attempt->status != 0)
       pt_set_integer(L, "status", attempt->status);
-    pt_set_string(L, "error", pt_failure_kind(attempt->end, attempt->status));
+    pt_set_string(L, "error", pt_failure_kind(call->operation, attempt->end, attempt->status));
     pt_set_number(L, "connect", attempt->connect);
     pt_set_number(L, "first_byte", attempt->first_byte);
     pt_set_number(L, "total", attempt->total);
@@ -167,6 +169,34 @@ void pt_lua_push_command(lua_State *L, const pt_call *call, const pt_config *con
     lua_pushlstring(L, out->bytes, out->length);
   pt_buffer_wipe(out);
   lua_remove(L, -2);
+}
+
+bool pt_lua_push_redirect(lua_State *L, const pt_call *call, const pt_config *config, char *problem,
+                          size_t size) {
+  pt_header header;
+  if (!pt_headers_find(&call->reply.headers, "location", &header)) {
+    (void)snprintf(problem, size, "the redirect has no Location");
+    return false;
+  }
+  lua_createtable(L, 0, 1);
+  pt_buffer *out = push_buffer(L);
+  const char *origin = config != NULL ? config->base_url.origin : "//"; /* no URL begins so */
+  const char *wrong =
+      pt_url_resolve(out, origin, call->target.bytes, header.value, header.value_length);
+  if (wrong == NULL && config == NULL && out->bytes != NULL && out->bytes[0] == '/')
+    wrong = "is relative, and the client was closed";
+  if (out->failed)
+    luaL_error(L, "%s: not enough memory for its reply", call->operation->name);
+  if (wrong != NULL) {
+    (void)snprintf(problem, size, "the Location of the redirect %s", wrong);
+    lua_pop(L, 2);
+    return false;
+  }
+  lua_pushlstring(L, out->bytes, out->length);
+  pt_buffer_wipe(out);
+  lua_setfield(L, -3, "url");
+  lua_pop(L, 1);
+  return true;
 }
 
 /* curl(): in: response; out: command, or nil when no request was made up. An error has its command

@@ -18,6 +18,12 @@ void pt_lua_make_parts(lua_State *L, int index, const pt_call *call);
 /* Pushes the X-Request-Id of the last reply, or nil. */
 void pt_lua_push_request_id(lua_State *L, const pt_call *call);
 
+/* Pushes what a reply returns that is a redirect: { url = … }. Pushes nothing and returns false,
+ * with what is wrong written to `problem`, when it does not say where to. `config` is NULL when the
+ * client was closed; then only a whole URL will do. */
+bool pt_lua_push_redirect(lua_State *L, const pt_call *call, const pt_config *config, char *problem,
+                          size_t size);
+
 /* Pushes the call as a curl command; nil when memory ran out or no request was written, or when
  * `config` is NULL, since the client was closed. */
 void pt_lua_push_command(lua_State *L, const pt_call *call, const pt_config *config);

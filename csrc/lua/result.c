@@ -172,8 +172,8 @@ static int push_failure(lua_State *L, pt_call *call, const pt_lua_client *client
     size_t length = strlen(detail);
     (void)snprintf(detail + length, sizeof detail - length, " (%s)", hint);
   }
-  return conclude_error(L, call, pt_failure_kind(call->end, call->status), call->outcome, detail,
-                        call->retryable);
+  return conclude_error(L, call, pt_failure_kind(call->operation, call->end, call->status),
+                        call->outcome, detail, call->retryable);
 }
 
 int pt_lua_push_invalid(lua_State *L, const pt_call *call, const pt_refusal *refusal) {
@@ -285,6 +285,11 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
   luaL_checkstack(L, 20, "result");
   if (!call->success)
     return push_failure(L, call, client, NULL);
+  if (operation->redirect_status != 0 && call->status == (int)operation->redirect_status) {
+    if (!pt_lua_push_redirect(L, call, pt_lua_config(client), problem, sizeof problem))
+      return push_bad_response(L, call, client, problem);
+    return push_success(L, index, false);
+  }
   if (call->status == 404 ||
       (call->reply.body.length == 0 && pt_envelope_may_be_empty(operation, call->status))) {
     lua_pushboolean(L, 1);

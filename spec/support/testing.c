@@ -83,6 +83,19 @@ static int same_origin(lua_State *L) {
   return 1;
 }
 
+/* in: origin, target of the request, link; out: URL, or nil and what is wrong with the link */
+static int url_resolve(lua_State *L) {
+  size_t length;
+  const char *link = luaL_checklstring(L, 3, &length);
+  pt_buffer out = {0};
+  const char *message =
+      pt_url_resolve(&out, luaL_checkstring(L, 1), luaL_checkstring(L, 2), link, length);
+  if (message == NULL)
+    return push_buffer(L, &out);
+  pt_buffer_free(&out);
+  return push_refusal(L, message);
+}
+
 /* in: text; out: encoded text */
 static int url_segment(lua_State *L) {
   size_t length;
@@ -394,6 +407,7 @@ static int retry_decide(lua_State *L) {
       .keyed = boolean_field(L, "keyed"),
       .end = (pt_attempt_end)choice_field(L, "end", attempt_ends),
       .status = (int)number_field(L, "status", 0),
+      .redirect_status = (int)number_field(L, "redirect_status", 0),
       .sent = boolean_field(L, "sent"),
       .retry_after = number_field(L, "retry_after", -1),
       .attempt = (int)number_field(L, "attempt", 1),
@@ -627,6 +641,7 @@ static const luaL_Reg functions[] = {
     {"same_origin", same_origin},
     {"secret_mask", secret_mask},
     {"url_pairs", url_pairs},
+    {"url_resolve", url_resolve},
     {"url_parse", url_parse},
     {"url_segment", url_segment},
     {"utf8_valid", utf8_valid},
