@@ -70,6 +70,7 @@ build = {
         "csrc/http/libcurl.c",
         "csrc/http/poller_epoll.c",
         "csrc/http/poller_none.c",
+        "csrc/http/proxy_variable.c",
         "csrc/http/retry_after.c",
         "csrc/http/sockets.c",
         "csrc/http/transport.c",

@@ -174,6 +174,9 @@ void pt_failure_write_hint(char *hint, size_t size, const pt_call *call, const p
     write_key_hint(hint, size, call, config);
   else if (call->end == PT_END_TLS && config != NULL)
     write_tls_hint(hint, size, config);
+  else if (call->end == PT_END_PROXY && config != NULL && config->transport.proxy_variable != NULL)
+    (void)snprintf(hint, size, "the proxy is the one in %s; no_proxy or proxy = \"\" avoids it",
+                   config->transport.proxy_variable);
 }
 
 void pt_failure_write_missing_key(char *detail, size_t size, pt_auth auth) {

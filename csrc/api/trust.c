@@ -77,6 +77,10 @@ void pt_trust_describe(pt_buffer *out, const pt_config *config, const char *libr
   if (config->transport.ca_file != NULL || config->transport.ca_path != NULL) {
     add_place(out, "CA file ", config->transport.ca_file);
     add_place(out, "CA directory ", config->transport.ca_path);
+    if (config->transport.ca_variable != NULL) {
+      pt_buffer_add_text(out, " from ");
+      pt_buffer_add_text(out, config->transport.ca_variable);
+    }
     return;
   }
   if (readable(library_file) || readable(library_path)) {
@@ -119,4 +123,18 @@ const char *pt_trust_check_directory(const char *path) {
   if (!readable(path) || stat(path, &is) != 0)
     return "cannot be read";
   return S_ISDIR(is.st_mode) ? NULL : "is not a directory";
+}
+
+const char *pt_trust_check_directories(const char *list) {
+  const char *problem = "cannot be read";
+  for (const char *start = list; start != NULL && problem != NULL;) {
+    const char *colon = strchr(start, ':');
+    char *path = pt_copy(start, colon != NULL ? (size_t)(colon - start) : strlen(start));
+    if (path == NULL)
+      return "cannot be kept: not enough memory";
+    problem = pt_trust_check_directory(path);
+    pt_free(path);
+    start = colon != NULL ? colon + 1 : NULL;
+  }
+  return problem;
 }

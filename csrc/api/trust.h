@@ -19,5 +19,8 @@ void pt_trust_describe(pt_buffer *out, const pt_config *config, const char *libr
 const char *pt_trust_check_file(const char *path, const char *label);
 /* What is wrong with a directory of certificates, or NULL. */
 const char *pt_trust_check_directory(const char *path);
+/* The same of a list of directories, separated by colons as OpenSSL reads SSL_CERT_DIR: NULL where
+ * one of them can serve. */
+const char *pt_trust_check_directories(const char *list);
 
 #endif

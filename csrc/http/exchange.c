@@ -177,10 +177,9 @@ static bool set_tls(CURL *easy, const pt_transport_options *options) {
 }
 
 static bool set_proxy(CURL *easy, const pt_transport_options *options) {
-  if (options->no_proxy || options->proxy.bytes != NULL) {
-    SET(CURLOPT_PROXY, options->no_proxy ? "" : options->proxy.bytes);
-    SET(CURLOPT_NOPROXY, ""); /* the environment has no say in it */
-  }
+  /* the environment was read already, see proxy_variable.h */
+  SET(CURLOPT_PROXY, options->proxy.bytes != NULL ? options->proxy.bytes : "");
+  SET(CURLOPT_NOPROXY, "");
   /* Always a tunnel: the proxy sees neither Authorization nor a body. */
   SET(CURLOPT_HTTPPROXYTUNNEL, 1L);
   SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);

@@ -9,14 +9,15 @@
 
 /* Owned and wiped by pt_transport_options_free; strings are NULL where not given. */
 typedef struct {
-  pt_secret proxy; /* URL, may hold a password; not given: libcurl's environment rules */
-  bool no_proxy;   /* neither a proxy that was given nor one of the environment */
-  char *ca_file;   /* CURLOPT_CAINFO; not given: libcurl's */
-  char *ca_path;   /* CURLOPT_CAPATH; not given: libcurl's */
+  pt_secret proxy; /* URL, may hold a password; none: no proxy, whatever the environment says */
+  char *ca_file;   /* CURLOPT_CAINFO; neither given: libcurl's */
+  char *ca_path;   /* CURLOPT_CAPATH */
   char *client_cert, *client_key;
   bool http2;
   long max_connections;      /* kept open at once */
   size_t max_response_bytes; /* decoded */
+  /* the variables of the environment that `proxy` and `ca_*` are from, or NULL; static */
+  const char *proxy_variable, *ca_variable;
 } pt_transport_options;
 
 void pt_transport_options_free(pt_transport_options *options);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "http/libcurl.h"
+#include "http/proxy_variable.h"
 #include "api/trust.h"
 
 #include <math.h>
@@ -129,7 +130,6 @@ static void check_proxy(const reader *r, int index, pt_config *config) {
       !pt_libcurl_reads_proxy(config->transport.proxy.bytes))
     bad(r, "must be a URL with a host, and a port from 1 to 65535 where it has one; special "
            "characters of user and password as %XX");
-  config->transport.no_proxy = config->transport.proxy.bytes == NULL; /* "" */
 }
 
 /* ---- polytomic.new ---- */
@@ -139,6 +139,7 @@ typedef struct {
   pt_client_options *options;
   bool allow_http;
   bool environment;
+  bool proxy_given;        /* also "" */
   bool given[PT_KEY_NONE]; /* by pt_key_kind: an empty key was given too, and beats the environment
                             */
 } target;
@@ -198,6 +199,7 @@ static void read_max_response_bytes(const reader *r, int index, target *to) {
 
 static void read_proxy(const reader *r, int index, target *to) {
   check_proxy(r, index, to->config);
+  to->proxy_given = true;
 }
 static void read_allow_http(const reader *r, int index, target *to) {
   to->allow_http = check_boolean(r, index);
@@ -314,7 +316,7 @@ static const char *variable(const char *name) {
   return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
-static void read_environment(lua_State *L, target *to) {
+static void read_keys_and_url(lua_State *L, target *to) {
   for (unsigned kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++) {
     const char *name = pt_key_variable((pt_key_kind)kind);
     const char *text = variable(name);
@@ -327,6 +329,47 @@ static void read_environment(lua_State *L, target *to) {
   if (url != NULL && to->config->base_url.origin == NULL)
     set_base_url(&(reader){L, "POLYTOMIC_DEPLOYMENT_URL"}, to->config, url, strlen(url),
                  to->allow_http);
+}
+
+static void read_proxy_variable(lua_State *L, pt_config *config) {
+  pt_transport_options *options = &config->transport;
+  const char *name = pt_proxy_variable(&config->base_url);
+  if (name == NULL)
+    return;
+  const char *text = getenv(name);
+  set_key(&(reader){L, name}, &options->proxy, text, strlen(text));
+  options->proxy_variable = name;
+}
+
+/* A path of the environment, or NULL; the config owns it. */
+static char *copy_variable(const reader *r, const char *problem, const char *path) {
+  if (problem != NULL)
+    bad(r, problem);
+  char *copy = pt_copy(path, strlen(path));
+  if (copy == NULL)
+    bad(r, "cannot be kept: not enough memory");
+  return copy;
+}
+
+/* As the command `curl` does it: CURL_CA_BUNDLE alone, or the two that OpenSSL reads. */
+static void read_trust_variables(lua_State *L, pt_transport_options *options) {
+  static const char *const files[] = {"CURL_CA_BUNDLE", "SSL_CERT_FILE"};
+  const char *bundle = variable(files[0]);
+  for (size_t i = 0; i < 2 && options->ca_file == NULL; i++) {
+    const char *path = variable(files[i]);
+    if (path == NULL)
+      continue;
+    options->ca_file = copy_variable(&(reader){L, files[i]},
+                                     pt_trust_check_file(path, "CERTIFICATE"), path);
+    options->ca_variable = files[i];
+  }
+  const char *directory = variable("SSL_CERT_DIR");
+  if (directory == NULL || bundle != NULL)
+    return;
+  options->ca_path = copy_variable(&(reader){L, "SSL_CERT_DIR"},
+                                   pt_trust_check_directories(directory), directory);
+  if (options->ca_variable == NULL)
+    options->ca_variable = "SSL_CERT_DIR";
 }
 
 static void compose_user_agent(lua_State *L, pt_config *config) {
@@ -364,11 +407,14 @@ void pt_lua_read_client_options(lua_State *L, int index, pt_config *config,
     lua_pop(L, 1);
   }
   if (to.environment)
-    read_environment(L, &to);
-  else if (config->transport.proxy.bytes == NULL)
-    config->transport.no_proxy = true; /* libcurl would look there */
+    read_keys_and_url(L, &to);
   if (config->base_url.origin == NULL)
     set_base_url(&(reader){L, "base_url"}, config, "https://app.polytomic.com", 25, false);
+  if (to.environment && !to.proxy_given)
+    read_proxy_variable(L, config);
+  if (to.environment && config->base_url.https && config->transport.ca_file == NULL &&
+      config->transport.ca_path == NULL)
+    read_trust_variables(L, &config->transport);
   compose_user_agent(L, config);
   lua_getfield(L, index, "wait");
   lua_getfield(L, index, "on_event");

@@ -462,6 +462,89 @@ describe("a proxy", function()
   end)
 end)
 
+describe("the environment", function()
+  local server
+
+  setup(function() server = raw_server.start { tls = certificates.good, script = { OK } } end)
+  teardown(function() server:stop() end)
+
+  -- What a child with these variables prints of one call: the data's type, or kind and message.
+  local function call_of_child(variables, options)
+    local script = ([[
+      local made, client = pcall(require("polytomic").new, { base_url = %q, partner_key = "key-of-a-child", retries = 0, %s })
+      if not made then return io.write(client) end
+      local data, message, err = client:request { method = "GET", path = "/api/organizations" }
+      io.write(data and "data" or err.kind .. ": " .. message)
+    ]]):format(server.url, options or "")
+    local status, out, errors = process.run({ process.interpreter(), "-e", script },
+      { env = process.environment(variables) })
+    assert.same({ 0, "" }, { status, errors })
+    return out
+  end
+
+  it("Q sends nothing for a loopback address through its proxy", function()
+    local refused = raw_server.refused()
+    local variables = { https_proxy = refused.url, HTTPS_PROXY = refused.url, all_proxy = refused.url }
+    local trust = ("ca_file = %q"):format(certificates.ca)
+    assert.equal("data", call_of_child(variables, trust))
+    assert.matches("^proxy: ", call_of_child({}, trust .. (", proxy = %q"):format(refused.url)))
+    refused.stop()
+  end)
+
+  it("Q says which authorities to trust, unless env = false or an option does", function()
+    for _, name in ipairs { "SSL_CERT_FILE", "CURL_CA_BUNDLE" } do
+      assert.equal("data", call_of_child { [name] = certificates.ca })
+      assert.matches("^tls: ", call_of_child({ [name] = certificates.ca }, "env = false"))
+      local other = ("ca_file = %q"):format(certificates.stranger.certificate)
+      assert.matches("^tls: ", call_of_child({ [name] = certificates.ca }, other))
+    end
+    local directory = certificates.ca_directory
+    assert.equal("data", call_of_child { SSL_CERT_DIR = directory })
+    assert.equal("data", call_of_child { SSL_CERT_DIR = "/no/such/directory:" .. directory })
+    assert.matches("^tls: ", call_of_child({ SSL_CERT_DIR = directory }, "env = false"))
+  end)
+
+  it("Q names the variable where the server is not trusted by its authorities", function()
+    local variables = { SSL_CERT_FILE = certificates.stranger.certificate }
+    local out = call_of_child(variables)
+    assert.matches("^tls: .*CA file .* from SSL_CERT_FILE", out)
+    variables.CURL_CA_BUNDLE = certificates.ca
+    assert.equal("data", call_of_child(variables))
+  end)
+
+  it("Q names the variable whose authorities cannot be read", function()
+    local missing = process.directory() .. "/missing.pem"
+    for _, name in ipairs { "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE" } do
+      assert.matches(name .. " cannot be read", call_of_child { [name] = missing })
+      assert.equal("data", call_of_child({ [name] = missing }, ("ca_file = %q"):format(certificates.ca)))
+      assert.equal("data", call_of_child { [name] = "", SSL_CERT_FILE = certificates.ca, SSL_CERT_DIR = false })
+    end
+    assert.matches("SSL_CERT_DIR is not a directory", call_of_child { SSL_CERT_DIR = certificates.ca })
+    assert.matches("SSL_CERT_FILE holds no certificate",
+      call_of_child { SSL_CERT_FILE = certificates.client.key })
+  end)
+
+  it("Q names the variable of a proxy that fails, and one whose value cannot be a URL", function()
+    local script = [[
+      local made, client = pcall(require("polytomic").new, { base_url = "https://polytomic.example", partner_key = "key-of-a-child", retries = 0 })
+      if not made then return io.write(client) end
+      local _, message, err = client:list_orgs()
+      io.write(err.kind, ": ", message)
+    ]]
+    local refused = raw_server.refused()
+    for value, said in pairs {
+      [refused.url] = "^proxy: .*the proxy is the one in HTTPS_PROXY",
+      ["http://a b"] = "HTTPS_PROXY must hold printable ASCII",
+    } do
+      local status, out, errors = process.run({ process.interpreter(), "-e", script },
+        { env = process.environment { HTTPS_PROXY = value } })
+      assert.same({ 0, "" }, { status, errors })
+      assert.matches(said, out)
+    end
+    refused.stop()
+  end)
+end)
+
 describe("an address", function()
   it("A10 of IPv6 works, in brackets", function()
     local server = raw_server.start { host = "::1", script = { OK } }

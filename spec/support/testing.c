@@ -11,6 +11,7 @@
 #include "base/secret.h"
 #include "http/exchange_end.h"
 #include "http/headers.h"
+#include "http/proxy_variable.h"
 #include "http/retry_after.h"
 #include "http/url.h"
 #include "lua/compat.h"
@@ -433,6 +434,29 @@ static int retry_decide(lua_State *L) {
   return 1;
 }
 
+/* ---- proxy_variable.h ---- */
+
+/* in: list as in no_proxy, host; out: whether it excludes the host */
+static int proxy_excluded(lua_State *L) {
+  size_t length;
+  const char *list = luaL_checkstring(L, 1), *host = luaL_checklstring(L, 2, &length);
+  lua_pushboolean(L, pt_proxy_excluded(list, host, length));
+  return 1;
+}
+
+/* in: base URL; out: the variable of the environment that names its proxy, or nil */
+static int proxy_variable(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  pt_base_url url = {0};
+  const char *problem = pt_base_url_parse(&url, text, length, true);
+  if (problem != NULL)
+    return push_refusal(L, problem);
+  lua_pushstring(L, pt_proxy_variable(&url));
+  pt_base_url_free(&url);
+  return 1;
+}
+
 /* ---- exchange_end.h ---- */
 
 static const struct {
@@ -634,6 +658,8 @@ static const luaL_Reg functions[] = {
     {"leave", leave},
     {"lua_memory_fail_from", lua_memory_fail_from},
     {"memory_fail_at", pt_testing_memory_fail_at},
+    {"proxy_excluded", proxy_excluded},
+    {"proxy_variable", proxy_variable},
     {"random_unit", random_unit},
     {"retry_after", retry_after},
     {"retry_decide", retry_decide},
