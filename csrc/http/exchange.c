@@ -7,7 +7,6 @@
 #include "http/headers.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -54,6 +53,17 @@ static void note_length(pt_exchange *exchange, const char *line, size_t length) 
   exchange->has_length_line = true;
 }
 
+/* Newer libcurls take any version for HTTP. RFC 9112 section 4, RFC 9113 section 8.3.2. */
+static bool is_status_line(const char *line, size_t length) {
+  static const char *const beginnings[] = {"HTTP/1.1 ", "HTTP/1.0 ", "HTTP/2 "};
+  for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+    size_t size = strlen(beginnings[i]);
+    if (length >= size && memcmp(line, beginnings[i], size) == 0)
+      return true;
+  }
+  return false;
+}
+
 static size_t keep_header(char *bytes, size_t one, size_t length, void *context) {
   pt_exchange *exchange = context;
   size_t added = one * length;
@@ -79,6 +89,13 @@ static size_t keep_header(char *bytes, size_t one, size_t length, void *context)
         exchange->doubtful_length && !is_chunked(headers) && !pt_headers_lengths_agree(headers);
     return exchange->bad_length ? 0 : added;
   }
+  exchange->bad_status = headers->length == 0 && !is_status_line(bytes, added);
+  exchange->bad_header = headers->length == exchange->status_length && headers->length > 0 &&
+                         (bytes[0] == ' ' || bytes[0] == '\t');
+  if (exchange->bad_status || exchange->bad_header)
+    return 0;
+  if (headers->length == 0)
+    exchange->status_length = added;
   pt_buffer_add(headers, bytes, added);
   if (headers->failed) {
     exchange->out_of_memory = true;
@@ -234,8 +251,8 @@ static void forget_attempt(pt_exchange *exchange) {
   exchange->sends = 0;
   exchange->header_bytes = exchange->header_count = 0;
   exchange->headers_done = exchange->has_length_line = exchange->doubtful_length =
-      exchange->bad_length = exchange->stale = exchange->refused = exchange->too_large =
-          exchange->out_of_memory = false;
+      exchange->bad_status = exchange->bad_header = exchange->bad_length = exchange->stale =
+          exchange->refused = exchange->too_large = exchange->out_of_memory = false;
   exchange->error[0] = '\0';
 }
 
@@ -392,39 +409,6 @@ void pt_exchange_measure(pt_exchange *exchange) {
   reply->reused = reply->sent && (connects == 0 || exchange->sends > 1);
 }
 
-/* The host or port of our server's URL, without brackets; NULL when memory is exhausted. Free with
- * curl_free. */
-static char *part_of_server(const pt_exchange *exchange, CURLUPart part) {
-  char *text = NULL;
-  if (curl_url_get(exchange->place->url, part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK)
-    return NULL;
-  size_t length = strlen(text);
-  if (text[0] == '[' && text[length - 1] == ']') {
-    memmove(text, text + 1, length - 2);
-    text[length - 2] = '\0';
-  }
-  return text;
-}
-
-/* Whether libcurl says that it could not connect to another place than our server: a proxy of the
- * environment. */
-static bool failed_elsewhere(const pt_exchange *exchange) {
-  static const char words[] = "Failed to connect to ";
-  if (strncmp(exchange->error, words, sizeof words - 1) != 0 ||
-      strlen(exchange->error) >= CURL_ERROR_SIZE - 1)
-    return false; /* nor of one that is cut short */
-  char expected[PT_MESSAGE_SIZE];
-  char *host = part_of_server(exchange, CURLUPART_HOST),
-       *port = part_of_server(exchange, CURLUPART_PORT);
-  int length = host != NULL && port != NULL
-                   ? snprintf(expected, sizeof expected, "%s port %s ", host, port)
-                   : -1;
-  curl_free(host);
-  curl_free(port);
-  return length > 0 && (size_t)length < sizeof expected &&
-         strncmp(exchange->error + sizeof words - 1, expected, (size_t)length) != 0;
-}
-
 void pt_exchange_set_message(pt_exchange *exchange, const char *text) {
   char *message = pt_copy(text, strnlen(text, PT_MESSAGE_SIZE));
   for (char *c = message; c != NULL && *c != '\0'; c++)
@@ -439,17 +423,20 @@ void pt_exchange_conclude(pt_exchange *exchange, CURLcode code) {
   pt_exchange_end end = pt_exchange_judge(&(pt_exchange_facts){
       .code = code,
       .words = exchange->error,
+      .os_errno = number_of(exchange->easy, CURLINFO_OS_ERRNO),
       .status = number_of(exchange->easy, CURLINFO_RESPONSE_CODE),
       .connect_status = number_of(exchange->easy, CURLINFO_HTTP_CONNECTCODE),
       .sends = exchange->sends,
       .sent = reply->sent,
+      .proxy = exchange->place->options->proxy.bytes != NULL,
+      .https = exchange->place->https,
       .headers_done = exchange->headers_done,
       .refused = exchange->refused,
+      .bad_status = exchange->bad_status,
+      .bad_header = exchange->bad_header,
       .bad_length = exchange->bad_length,
       .too_large = exchange->too_large,
       .out_of_memory = exchange->out_of_memory,
-      .proxy = exchange->place->options->proxy.bytes != NULL,
-      .failed_elsewhere = failed_elsewhere(exchange),
   });
   reply->end = end.end;
   reply->status = end.status;

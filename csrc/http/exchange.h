@@ -41,10 +41,11 @@ typedef struct pt_exchange {
   /* what was noted of the attempt */
   unsigned sends; /* how often libcurl went to send the request */
   size_t header_bytes, header_count;
+  size_t status_length; /* bytes of the status line */
   bool headers_done;
   bool has_length_line;
   bool doubtful_length; /* several Content-Length lines, or one that is not a plain number */
-  bool bad_length;
+  bool bad_status, bad_header, bad_length; /* as in pt_exchange_facts */
   bool stale;   /* the kept connection cannot be used any more, and nothing was sent on it */
   bool refused; /* an HTTP/2 peer said that it did not process the request */
   bool too_large;

@@ -1,21 +1,22 @@
 /* exchange_end.c: see exchange_end.h. */
 #include "http/exchange_end.h"
 
+#include <errno.h>
 #include <string.h>
 
 static bool says(const pt_exchange_facts *facts, const char *words) {
   return strstr(facts->words, words) != NULL;
 }
 
+/* A callback of ours stopped it, or libcurl's decoder at bytes after the end of the body. */
 static pt_attempt_end end_of_aborted(const pt_exchange_facts *facts) {
-  if (facts->bad_length)
+  if (facts->bad_status || facts->bad_header || facts->bad_length)
     return PT_END_PROTOCOL;
   if (facts->too_large)
     return PT_END_TOO_LARGE;
   if (facts->out_of_memory)
     return PT_END_MEMORY;
-  /* with ABORTED_BY_CALLBACK the veto: the re-used connection died before the reply began; else
-   * libcurl's decoder, at bytes after the end */
+  /* with ABORTED_BY_CALLBACK the veto: the re-used connection died before the reply began */
   return facts->code == CURLE_WRITE_ERROR ? PT_END_PROTOCOL : PT_END_NETWORK;
 }
 
@@ -24,18 +25,26 @@ static pt_attempt_end end_of_memory(const pt_exchange_facts *facts) {
   return facts->sent && !facts->out_of_memory ? PT_END_TOO_LARGE : PT_END_MEMORY;
 }
 
-/* A connection that breaks off in the middle of the handshake says nothing about trust. In the
-   words of libcurl and OpenSSL; what another TLS library says stays a TLS failure. */
+/* A connection that breaks off in the middle of the handshake says nothing about trust. That the
+   peer reset it, the system says. That the peer closed it, only words of libcurl and OpenSSL say
+   (fault A5 in the specs fails when they change); what another TLS library says stays a TLS
+   failure. */
 static pt_attempt_end end_of_handshake(const pt_exchange_facts *facts) {
-  bool broke_off = says(facts, "SSL_ERROR_SYSCALL") || says(facts, "Recv failure") ||
-                   says(facts, "Send failure") || says(facts, "unexpected eof");
-  return broke_off ? PT_END_NETWORK : PT_END_TLS;
+  bool reset = facts->os_errno == ECONNRESET || facts->os_errno == EPIPE;
+  bool closed = says(facts, "SSL_ERROR_SYSCALL") || says(facts, "unexpected eof");
+  return reset || closed ? PT_END_NETWORK : PT_END_TLS;
 }
 
 /* Failures to send, to receive, to get a whole reply. Under TLS 1.3 a server refuses a client
- * certificate only after the handshake, by an alert. */
+   certificate only after the handshake, by an alert, of which only OpenSSL's words tell. */
 static pt_attempt_end end_of_stream(const pt_exchange_facts *facts) {
   return says(facts, "SSL routines") && says(facts, " alert ") ? PT_END_TLS : PT_END_NETWORK;
+}
+
+/* Header lines that libcurl cannot keep; before the request went out, a client certificate and key
+ * that do not belong together (8.23). */
+static pt_attempt_end end_of_bad_argument(const pt_exchange_facts *facts) {
+  return facts->https && !facts->sent ? PT_END_TLS : PT_END_PROTOCOL;
 }
 
 /* What the code alone says. */
@@ -70,8 +79,7 @@ static pt_attempt_end end_of(const pt_exchange_facts *facts) {
   case CURLE_TOO_LARGE:
 #endif
     return PT_END_TOO_LARGE;
-  case CURLE_BAD_FUNCTION_ARGUMENT: /* of header lines it cannot keep, such as a folded one that
-                                       comes first */
+  case CURLE_BAD_FUNCTION_ARGUMENT: return end_of_bad_argument(facts);
   case CURLE_WEIRD_SERVER_REPLY:
   case CURLE_UNSUPPORTED_PROTOCOL:
   case CURLE_BAD_CONTENT_ENCODING:
@@ -92,16 +100,12 @@ static const char *bad_proxy(const pt_exchange_facts *facts) {
              : NULL;
 }
 
-/* True when the proxy, not the server, is what this attempt failed at. Only what libcurl
- * says shows that of a proxy from the environment. */
+/* True when the proxy, not the server, is what this attempt failed at: nothing came through it. */
 static bool failed_at_proxy(const pt_exchange_facts *facts, pt_attempt_end end) {
-  if (facts->sent || facts->refused ||
+  if (!facts->proxy || facts->sent || facts->refused ||
       (facts->connect_status >= 200 && facts->connect_status < 300))
     return false;
-  if (end != PT_END_CONNECT && end != PT_END_NETWORK && end != PT_END_TIMEOUT)
-    return false;
-  return facts->connect_status > 0 || facts->proxy || says(facts, "Proxy CONNECT") ||
-         bad_proxy(facts) != NULL || facts->failed_elsewhere;
+  return end == PT_END_CONNECT || end == PT_END_NETWORK || end == PT_END_TIMEOUT;
 }
 
 static bool is_final(long status) { return status >= 200 && status <= 599; }
@@ -140,10 +144,12 @@ static const char *message_of(const pt_exchange_facts *facts, pt_attempt_end end
     return "not enough memory for the reply";
   if (facts->bad_length)
     return "Content-Length is not a number, or not the only one";
+  if (facts->bad_status)
+    return "the reply does not begin with a status line of HTTP/1.0, 1.1 or 2";
+  if (facts->bad_header || (facts->code == CURLE_BAD_FUNCTION_ARGUMENT && facts->sent))
+    return "the first header line is a continuation line";
   if (facts->code == CURLE_WRITE_ERROR)
     return "the compressed body is followed by other bytes";
-  if (facts->code == CURLE_BAD_FUNCTION_ARGUMENT)
-    return "the first header line is a continuation line";
   if (facts->code == CURLE_OK)
     return facts->headers_done ? "the status code is not that of a final reply"
                                : "the connection was closed in the middle of the headers";

@@ -11,19 +11,21 @@
 /* What is known of an exchange that libcurl ended. */
 typedef struct {
   CURLcode code;
-  const char *words;     /* what libcurl says of it; "" for nothing */
-  long status;           /* of the last reply; 0 when there was none */
-  long connect_status;   /* of the proxy's answer to CONNECT; 0 when there was none */
-  unsigned sends;        /* how often libcurl went to send the request */
-  bool sent;             /* request bytes may have left */
-  bool headers_done;     /* the head of the reply came whole */
-  bool refused;          /* an HTTP/2 peer said that it did not process the request */
-  bool bad_length;       /* Content-Length is not a number, or not the only one */
-  bool too_large;        /* the head or the body passed its limit */
-  bool out_of_memory;    /* there was no memory for the reply */
-  bool proxy;            /* a proxy was chosen by the client's options */
-  bool failed_elsewhere; /* libcurl says that it could not connect to another place than our server:
-                            a proxy of the environment */
+  const char *words;   /* what libcurl says of it; "" for nothing */
+  long os_errno;       /* of the system call that failed, 0 when unknown: CURLINFO_OS_ERRNO */
+  long status;         /* of the last reply; 0 when there was none */
+  long connect_status; /* of the proxy's answer to CONNECT; 0 when there was none */
+  unsigned sends;      /* how often libcurl went to send the request */
+  bool sent;           /* request bytes may have left */
+  bool proxy;          /* the way to the server is through a proxy */
+  bool https;
+  bool headers_done;  /* the head of the reply came whole */
+  bool refused;       /* an HTTP/2 peer said that it did not process the request */
+  bool bad_status;    /* the reply begins with another line than a status line of ours */
+  bool bad_header;    /* its first header line continues another */
+  bool bad_length;    /* Content-Length is not a number, or not the only one */
+  bool too_large;     /* the head or the body passed its limit */
+  bool out_of_memory; /* there was no memory for the reply */
 } pt_exchange_facts;
 
 typedef struct {

@@ -34,10 +34,10 @@ static void unlink_active(pt_transport *transport, pt_exchange *exchange) {
   transport->active_count--;
 }
 
-/* Keeps the handle for the next exchange. After a failure over HTTP/2 it may still remember a
- * refused stream, and take the next failure for one. */
+/* Keeps the handle for the next exchange. After a failure it may still remember an errno or a
+ * refused HTTP/2 stream, and the next failure would be taken for one of those. */
 static void park(pt_transport *transport, pt_exchange *exchange, bool failed) {
-  if (failed && transport->place.options->http2) {
+  if (failed) {
     pt_exchange_free(exchange);
     return;
   }

@@ -18,6 +18,7 @@
 #include "lua/set.h"
 #include "testing_memory.h"
 
+#include <errno.h>
 #include <lualib.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -501,8 +502,17 @@ static CURLcode code_field(lua_State *L) {
   return curl_code[i].code;
 }
 
-/* in: table named like pt_exchange_facts, `code` as in CURLE_ without that; out: table like
- * pt_exchange_end */
+static long errno_field(lua_State *L) {
+  static const char *const names[] = {"", "ECONNRESET", "EPIPE", "ECONNREFUSED", NULL};
+  static const int numbers[] = {0, ECONNRESET, EPIPE, ECONNREFUSED};
+  lua_getfield(L, 1, "os_errno");
+  int choice = luaL_checkoption(L, -1, "", names);
+  lua_pop(L, 1);
+  return numbers[choice];
+}
+
+/* in: table named like pt_exchange_facts, `code` as in CURLE_ without that, `os_errno` as a name;
+ * out: table like pt_exchange_end */
 static int exchange_end(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
@@ -514,13 +524,16 @@ static int exchange_end(lua_State *L) {
       .connect_status = (long)number_field(L, "connect_status", 0),
       .sends = (unsigned)number_field(L, "sends", boolean_field(L, "sent") ? 1 : 0),
       .sent = boolean_field(L, "sent"),
+      .os_errno = errno_field(L),
+      .proxy = boolean_field(L, "proxy"),
+      .https = boolean_field(L, "https"),
       .headers_done = boolean_field(L, "headers_done"),
       .refused = boolean_field(L, "refused"),
+      .bad_status = boolean_field(L, "bad_status"),
+      .bad_header = boolean_field(L, "bad_header"),
       .bad_length = boolean_field(L, "bad_length"),
       .too_large = boolean_field(L, "too_large"),
       .out_of_memory = boolean_field(L, "out_of_memory"),
-      .proxy = boolean_field(L, "proxy"),
-      .failed_elsewhere = boolean_field(L, "failed_elsewhere"),
   });
   lua_newtable(L);
   pt_set_string(L, "end", attempt_ends[end.end]);
