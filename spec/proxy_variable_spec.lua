@@ -56,7 +56,8 @@ describe("The proxy of the environment", function()
   local FAR = "https://api.example"
 
   local function variable(url, env)
-    local script = ('io.write(tostring(require("polytomic.testing").proxy_variable(%q)))'):format(url)
+    local script = ('io.write(tostring(require("polytomic.testing").proxy_variable(%q)))')
+      :format(url)
     local status, out, errors = process.run({ process.interpreter(), "-e", script },
       { env = process.environment(env) })
     assert.same({ 0, "" }, { status, errors })
@@ -84,7 +85,8 @@ describe("The proxy of the environment", function()
 
   it("Q never applies to a loopback address", function()
     local env = { https_proxy = "a", http_proxy = "a", all_proxy = "a" }
-    for _, host in ipairs { "localhost", "sandbox.localhost", "127.0.0.1:8099", "127.9.9.9", "[::1]:8" } do
+    local hosts = { "localhost", "sandbox.localhost", "127.0.0.1:8099", "127.9.9.9", "[::1]:8" }
+    for _, host in ipairs(hosts) do
       for _, scheme in ipairs { "http://", "https://" } do
         assert.equal("nil", variable(scheme .. host, env))
       end

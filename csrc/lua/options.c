@@ -359,15 +359,15 @@ static void read_trust_variables(lua_State *L, pt_transport_options *options) {
     const char *path = variable(files[i]);
     if (path == NULL)
       continue;
-    options->ca_file = copy_variable(&(reader){L, files[i]},
-                                     pt_trust_check_file(path, "CERTIFICATE"), path);
+    options->ca_file =
+        copy_variable(&(reader){L, files[i]}, pt_trust_check_file(path, "CERTIFICATE"), path);
     options->ca_variable = files[i];
   }
   const char *directory = variable("SSL_CERT_DIR");
   if (directory == NULL || bundle != NULL)
     return;
-  options->ca_path = copy_variable(&(reader){L, "SSL_CERT_DIR"},
-                                   pt_trust_check_directories(directory), directory);
+  options->ca_path =
+      copy_variable(&(reader){L, "SSL_CERT_DIR"}, pt_trust_check_directories(directory), directory);
   if (options->ca_variable == NULL)
     options->ca_variable = "SSL_CERT_DIR";
 }
