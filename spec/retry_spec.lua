@@ -182,7 +182,9 @@ describe("A documented redirect", function()
   it("F: is a success of that status alone", function()
     local function decide(status)
       local decision =
-        core.retry_decide { method = "GET", ["end"] = "answered", status = status, redirect_status = 302 }
+        core.retry_decide {
+          method = "GET", ["end"] = "answered", status = status, redirect_status = 302,
+        }
       return { decision.success, decision.outcome, decision.retryable }
     end
     assert.same({ true, "done", false }, decide(302))
