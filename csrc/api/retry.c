@@ -82,7 +82,7 @@ static bool status_retryable(const pt_retry_input *input) {
   }
 }
 
-/* One row of the contract's table. */
+/* One row of the table. */
 static bool table_allows(const pt_retry_input *input) {
   switch (input->end) {
   case PT_END_ANSWERED: return status_retryable(input);

@@ -53,7 +53,7 @@ typedef struct {
 #define PT_RETRY_BASE 0.5
 #define PT_RETRY_MAX_WAIT 8.0
 
-/* The table of the contract, section Retrying. */
+/* The rules of README, "Retries". */
 pt_retry_decision pt_retry_decide(const pt_retry_input *input);
 
 #endif

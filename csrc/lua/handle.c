@@ -35,9 +35,10 @@ const pt_config *pt_lua_config(const pt_lua_client *client) {
 
 pt_call *pt_lua_check_call(lua_State *L, int index, const char *method) {
   const pt_lua_call *holder = to_userdata(L, index, PT_CALL_METATABLE);
-  if (holder == NULL || holder->call == NULL)
-    pt_lua_error(L, "%s: use a colon: call:%s()", method, method);
-  return holder->call;
+  if (holder != NULL && holder->call != NULL)
+    return holder->call;
+  (void)pt_lua_error(L, "%s: use a colon: call:%s()", method, method);
+  return NULL;
 }
 
 /* ---- errors at the caller's line ---- */
