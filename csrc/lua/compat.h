@@ -27,7 +27,7 @@ static inline int pt_absindex(lua_State *L, int index) {
   return index > 0 || index <= LUA_REGISTRYINDEX ? index : lua_gettop(L) + index + 1;
 }
 #else
-#define pt_rawlen lua_rawlen
+#define pt_rawlen(L, index) ((size_t)lua_rawlen(L, index))
 #define pt_newlib(L, functions) luaL_newlib(L, functions)
 #define pt_setfuncs(L, functions) luaL_setfuncs(L, functions, 0)
 #define pt_absindex lua_absindex
