@@ -1,4 +1,5 @@
 -- A second opinion: the vendor's own client against the sandbox, and its requests beside ours.
+-- Needs: node
 
 local cjson = require("cjson").new()
 local polytomic = require "polytomic"

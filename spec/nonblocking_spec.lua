@@ -5,7 +5,6 @@ local core = require "polytomic.core"
 local luasocket = require "socket"
 local measured = require "spec.support.measured"
 local polytomic = require "polytomic"
-local process = require "spec.support.process"
 local raw_server = require "spec.support.raw_server"
 local sandbox = require "spec.support.sandbox"
 
@@ -147,7 +146,7 @@ describe("step", function()
     for i = 1, 5 do assert.equal("Acme " .. i, (calls[i]:result()).name) end
   end)
 
-  it("waits at most as long as it is told, and not at all where nothing is active", function()
+  it("waits at most as long as it is told, and not at all where nothing is active #measured", function()
     local client = client_of { { "read", "stall" } }
     local began = core.now()
     client:step(5)
@@ -236,7 +235,7 @@ describe("step", function()
     client:close()
   end)
 
-  it("begins no more connections at once than a frame has time for", function()
+  it("begins no more connections at once than a frame has time for #measured", function()
     measured.keeps(function()
       local client = client_of({ per = "request", OK }, { max_connections = 200 })
       local calls = {}
@@ -501,49 +500,3 @@ describe("wait", function()
     assert.is_true(waits > 0)
   end)
 end)
-
--- One build is enough to see what the core does without epoll.
-if _VERSION == "Lua 5.4" then
-  describe("Where the system has no epoll", function()
-    it("there is no descriptor, timeout is ten milliseconds, and calls work", function()
-      local build = process.directory() .. "/no-epoll"
-      local status, out, err = process.run(
-        {
-          "make",
-          "-s",
-          "BUILD=" .. build,
-          "CPPFLAGS=-DPT_NO_EPOLL",
-          "CFLAGS=-O0",
-          "LUA_VERSION=5.4",
-          "all",
-        },
-        { timeout = 120 }
-      )
-      assert.equal(0, status, out .. err)
-      local script = process.temporary_file [[
-        local polytomic = require "polytomic"
-        local client = polytomic.new { base_url = arg[1], partner_key = arg[2], env = false }
-        local calls = {}
-        for i = 1, 20 do calls[i] = client:start("create_org", { name = "Acme " .. i }) end
-        assert(client:pollfd() == nil)
-        assert(client:timeout() <= 0.010)
-        while client:step(0.005) > 0 do assert(client:timeout() <= 0.010) end
-        for i = 1, 20 do assert(calls[i]:result().name == "Acme " .. i) end
-        assert(client:timeout() == nil)
-        local uv = require "luv"
-        local waiting = polytomic.new { base_url = arg[1], partner_key = arg[2], env = false,
-          wait = require "polytomic.wait.luv" }
-        local name
-        coroutine.wrap(function() name = waiting:create_org { name = "Initech" }.name end)()
-        uv.run()
-        assert(name == "Initech")
-        print "fine"
-      ]]
-      status, out, err =
-        process.run({ process.interpreter(), script, sandbox.url, sandbox.partner_key },
-          { env = process.environment { LUA_CPATH = build .. "/5.4/?.so;" .. package.cpath } })
-      assert.equal("fine\n", out, err)
-      assert.equal(0, status)
-    end)
-  end)
-end

@@ -1,4 +1,5 @@
 -- In a copas loop.
+-- Needs: copas
 
 local luasocket = require "socket"
 -- Debian has copas for Lua 5.1 alone, but any Lua can run it.

@@ -1,4 +1,5 @@
 -- In a luv loop.
+-- Needs: luv
 
 local core = require "polytomic.core"
 local loops = require "spec.support.loops"

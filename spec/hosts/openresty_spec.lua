@@ -1,5 +1,6 @@
 -- Inside nginx: calls suspend the light thread that made them, in every phase that may yield,
 -- through reloads and at any number.
+-- Needs: nginx
 
 local json = require "cjson"
 local http = require "spec.support.http"
@@ -72,7 +73,7 @@ describe("In nginx", function()
     server = nil
   end)
 
-  it("64 requests at once call a slow upstream without freezing another location", function()
+  it("64 requests at once call a slow upstream without freezing another location #measured", function()
     server = nginx.start { http = init(upstream), server = CONTENT }
     measured.keeps(function()
       local calls, pings = load_generator.run {
@@ -89,7 +90,7 @@ describe("In nginx", function()
     assert.same({}, server:complaints())
   end)
 
-  it("512 requests at once all get their answer", function()
+  it("512 requests at once all get their answer #measured", function()
     server = nginx.start { http = init(upstream), server = CONTENT }
     measured.keeps(function()
       local calls = load_generator.run {
@@ -157,7 +158,7 @@ describe("In nginx", function()
     quiet:stop()
   end)
 
-  it("suspends through retries, with one driver for clients that share connections", function()
+  it("suspends through retries, with one driver for clients that share connections #measured", function()
     local limited = slow_server.start { delay = 0.05, limit = 1 }
     server = nginx.start { http = init(limited, "retries = 20, timeout = 20,"), server = [[
       location = /content { content_by_lua_block {
@@ -274,7 +275,7 @@ describe("In nginx", function()
     assert.truthy(body:find("too old", 1, true), body)
   end)
 
-  it("drives its calls itself where no timer is left", function()
+  it("drives its calls itself where no timer is left #measured", function()
     server = nginx.start { http = "lua_max_running_timers 1;" .. init(upstream), server = [[
       location = /content { content_by_lua_block {
         ngx.timer.at(0, function() ngx.sleep(5) end)
@@ -326,7 +327,7 @@ describe("In nginx", function()
     assert.same({}, server:complaints())
   end)
 
-  it("runs a batch in one request while others go on", function()
+  it("runs a batch in one request while others go on #measured", function()
     server = nginx.start { http = init(upstream), server = CONTENT .. [[
       location = /batch { content_by_lua_block {
         local list = {}

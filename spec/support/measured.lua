@@ -3,6 +3,8 @@
 -- A shared machine may be away for a tenth of a second while we look at the clock. So what misses a
 -- limit is measured again: what our code is too slow for, it is too slow for each time.
 --
+-- Its title ends with the tag `#measured`: .ci/test runs such specs last, with nothing beside them.
+--
 --   measured.keeps(function()
 --     ...
 --     return { { "seconds for 64 calls", took, at_most = 0.6 }, { "calls a second", rate, at_least
