@@ -84,7 +84,7 @@ describe("A batch", function()
     server:stop()
   end)
 
-  it("takes as long as its items one after another, divided by its concurrency #measured", function()
+  it("takes the time of its items divided by its concurrency #measured", function()
     local server = slow_server.start { delay = 0.1 }
     local client = client_of(server)
     client:batch("create_org", named(32), { concurrency = 32 })

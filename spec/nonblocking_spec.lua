@@ -146,7 +146,7 @@ describe("step", function()
     for i = 1, 5 do assert.equal("Acme " .. i, (calls[i]:result()).name) end
   end)
 
-  it("waits at most as long as it is told, and not at all where nothing is active #measured", function()
+  it("waits no longer than it is told, and not at all where nothing is active #measured", function()
     local client = client_of { { "read", "stall" } }
     local began = core.now()
     client:step(5)

@@ -85,7 +85,7 @@ describe("In a frame loop", function()
     client:close()
   end)
 
-  it("no step of 64 calls over TLS, new connections and all, takes a frame's time #measured", function()
+  it("no step of 64 calls over new TLS connections takes a frame's time #measured", function()
     local server = slow_server.start { delay = 0.2, tls = certificates.good }
     measured.keeps(function()
       local client = polytomic.new {
@@ -118,7 +118,7 @@ describe("In a frame loop", function()
     server:stop()
   end)
 
-  it("the first connection with the system's authorities takes no frame's time #measured", function()
+  it("a first connection with the system's authorities takes no frame's time #measured", function()
     local server = slow_server.start { delay = 0, tls = certificates.good }
     measured.keeps(function()
       local client =

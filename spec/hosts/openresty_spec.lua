@@ -73,7 +73,7 @@ describe("In nginx", function()
     server = nil
   end)
 
-  it("64 requests at once call a slow upstream without freezing another location #measured", function()
+  it("64 requests at once to a slow upstream do not freeze another location #measured", function()
     server = nginx.start { http = init(upstream), server = CONTENT }
     measured.keeps(function()
       local calls, pings = load_generator.run {
@@ -158,7 +158,7 @@ describe("In nginx", function()
     quiet:stop()
   end)
 
-  it("suspends through retries, with one driver for clients that share connections #measured", function()
+  it("suspends in retries, with one driver for clients that share connections #measured", function()
     local limited = slow_server.start { delay = 0.05, limit = 1 }
     server = nginx.start { http = init(limited, "retries = 20, timeout = 20,"), server = [[
       location = /content { content_by_lua_block {
