@@ -48,8 +48,8 @@ describe("the command's output", function()
     it("is CSV with every documented column, whatever the data has", function()
       local _, out = run { "list_orgs", "--output=csv" }
       local lines = lines_of(out)
-      assert.equal("id,issuer,name,sso_domain,sso_org_id", lines[1])
-      assert.equal(acme .. ",,Acme,acme.com,", lines[3])
+      assert.equal("id,name,issuer,sso_domain,sso_org_id", lines[1])
+      assert.equal(acme .. ",Acme,,acme.com,", lines[3])
     end)
 
     it("is a header alone for an empty list as CSV", function()
@@ -204,7 +204,7 @@ describe("the command's output", function()
 
   describe("refusing what contradicts itself, with 2 and before anything is sent", function()
     local cases = {
-      { "an unknown format", { "list_orgs", "-o", "xml" }, "xml" },
+      { "an unknown format", { "list_orgs", "-o", "xml" }, "must be one of 'table'" },
       { "an unknown field, with the nearest", { "list_orgs", "--fields", "nmae" }, "did you mean 'name'?" },
       { "no field at all", { "list_orgs", "--fields", "," }, "--fields names no field" },
       { "--raw with CSV", { "list_orgs", "--raw", "-o", "csv" }, "--raw prints JSON" },

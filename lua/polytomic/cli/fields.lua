@@ -71,7 +71,11 @@ end
 -- nil where they are open.
 function M.documented(name)
   local operation = require("polytomic.cli.descriptions").operations[name]
-  return operation and operation.fields
+  if not operation or not operation.fields then return nil end
+  local names = {}
+  for i, field in ipairs(operation.fields) do names[i] = field end
+  table.sort(names, before)
+  return names
 end
 
 -- The first of the wanted fields that is not among the names, and the nearest of them; or nil.

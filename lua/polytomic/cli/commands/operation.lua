@@ -96,14 +96,12 @@ end
 
 -- The command that runs an operation.
 function M.command(operation)
-  local groups = { "output", "sending", "connection", "general" }
-  if operation.pages then table.insert(groups, 2, "pages") end
   return {
     name = operation.name,
     summary = operation.summary,
     operation = operation,
     arguments = { { "name=value…", "the operation's arguments", optional = true, many = true } },
-    groups = groups,
+    groups = require("polytomic.cli.options").every_group,
     run = run,
   }
 end
