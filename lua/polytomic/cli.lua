@@ -90,11 +90,17 @@ local function has(words, ...)
 end
 
 -- Where an unknown option is the name of one of the operation's arguments: how it is given.
-local function advice_for(command, message)
-  local name = message:match "unknown option '%-%-([%w_%-]+)'"
-  name = name and name:gsub("%-", "_")
+local function advice_for(command, message, words)
+  local option = message:match "unknown option '(%-%-[%w_%-]+)'"
+  local name = option and option:sub(3):gsub("%-", "_")
   for _, field in ipairs(name and command.operation and command.operation.arguments or {}) do
-    if field.name == name then return "write " .. name .. "=…: arguments have no dashes" end
+    if field.name == name then
+      local value = "…"
+      for _, word in ipairs(words) do
+        if word:sub(1, #option + 1) == option .. "=" then value = word:sub(#option + 2) end
+      end
+      return "write " .. name .. "=" .. value .. ": arguments have no dashes"
+    end
   end
   return "polytomic help " .. command.name .. " says how it is used"
 end
@@ -117,9 +123,9 @@ local function read(name, words)
   if not command then return nil, status end
   local argparse = require "argparse"
   local given, message = require("polytomic.cli.parser").read(argparse, name, command, words)
-  if not given then return nil, usage(message, advice_for(command, message)) end
+  if not given then return nil, usage(message, advice_for(command, message, words)) end
   message = complaint(command, given.words)
-  if message then return nil, usage(message, advice_for(command, message)) end
+  if message then return nil, usage(message, advice_for(command, message, words)) end
   return require("polytomic.cli.context").new(command, given.words, given)
 end
 

@@ -52,9 +52,16 @@ function M.line(words)
   return table.concat(quoted, " ")
 end
 
+-- Types $4 once the terminal shows $3; the file $2 gets what it shows.
+local TYPING = [=[
+>"$2"
+{ until grep -a -q -e "$3" "$2"; do sleep 0.02; done; printf %s "$4"; } | script -qefc "$1" "$2"
+]=]
+
 -- Runs the command on a terminal of so many columns (80); returns its exit status and all that the
--- terminal got, standard error included. Options: `columns`, `env`, `input` (what is typed),
--- `after` (shell after the command: redirections).
+-- terminal got, standard error included. Options: `columns`, `env`, `input` (what is typed, once
+-- the terminal shows the line `prompt` where it is given), `after` (shell after the command:
+-- redirections).
 function M.on_terminal(words, options)
   options = options or {}
   local env = { TERM = "xterm" }
@@ -64,7 +71,12 @@ function M.on_terminal(words, options)
     M.line(words),
     options.after or ""
   )
-  local status, out = process.run({ "script", "-qec", line, "/dev/null" }, {
+  local all = { "script", "-qec", line, "/dev/null" }
+  if options.prompt then
+    local shown = process.temporary_file()
+    all = { "sh", "-c", TYPING, "sh", line, shown, options.prompt, options.input }
+  end
+  local status, out = process.run(all, {
     env = M.environment(env),
     stdin = options.input,
     timeout = options.timeout,

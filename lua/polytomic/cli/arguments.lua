@@ -2,9 +2,13 @@
 -- types of its fields.
 
 local files = require "polytomic.cli.files"
-local json = require "polytomic.cli.json"
 
 local M = {}
+
+-- JSON is read only where it is written: the help needs no lua-cjson.
+local function decode(text)
+  return require("polytomic.cli.json").decode(text)
+end
 
 local KEYS = { api_key = true, partner_key = true, deployment_key = true }
 
@@ -35,7 +39,7 @@ local function boolean(text)
 end
 
 local function structure(text)
-  local value = text:find("^%s*[%[{]") and json.decode(text)
+  local value = text:find("^%s*[%[{]") and decode(text)
   return value or text
 end
 
@@ -51,7 +55,7 @@ end
 -- Adds what one word gives to a list: a JSON array, elements between commas, or one element that is
 -- an object.
 local function add_to_list(list, field, text)
-  local whole = text:find("^%s*%[") and json.decode(text)
+  local whole = text:find("^%s*%[") and decode(text)
   if type(whole) == "table" then
     for _, element in ipairs(whole) do list[#list + 1] = element end
   elseif SCALARS[field.element] == structure then
@@ -80,7 +84,7 @@ end
 
 local function give_json(arguments, name, text)
   if arguments[name] ~= nil then return nil, name .. " is given twice" end
-  local value, message = json.decode(text)
+  local value, message = decode(text)
   if value == nil then return nil, name .. " is not JSON: " .. message end
   arguments[name] = value
   return true

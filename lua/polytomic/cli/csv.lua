@@ -4,8 +4,6 @@ local fields = require "polytomic.cli.fields"
 
 local M = {}
 
-local null = require("polytomic.json_text").null
-
 -- What a spreadsheet would run as a formula: it gets an apostrophe, as spreadsheets themselves
 -- mark text. Full-width forms count.
 local function guarded(text)
@@ -21,7 +19,7 @@ local function quoted(text)
 end
 
 local function cell(value, raw)
-  if value == nil or value == null then return "" end
+  if value == nil or fields.is_null(value) then return "" end
   if type(value) == "number" then return require("polytomic.json_text").number(value) end
   local text = tostring(value)
   if type(value) == "table" then text = require("polytomic.cli.json").encode(value, {}) end

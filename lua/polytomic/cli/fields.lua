@@ -1,8 +1,11 @@
 -- Which members of a result are printed: those that --fields names, or all that are there.
 
-local null = require("polytomic.json_text").null
-
 local M = {}
+
+-- Whether a value is the JSON null, the only userdata in results.
+function M.is_null(value)
+  return type(value) == "userdata"
+end
 
 -- A list of values, as opposed to an object.
 function M.is_list(value)
@@ -32,7 +35,7 @@ function M.select(item, fields)
   local selected = {}
   for _, field in ipairs(fields) do
     local value = M.value(item, field)
-    if value == nil then value = null end
+    if value == nil then value = require("polytomic.json_text").null end
     selected[field] = value
   end
   return setmetatable(selected, { order = fields })
@@ -55,7 +58,7 @@ function M.names(items)
   local known, names = {}, {}
   for _, item in ipairs(items) do
     for name, value in pairs(M.is_object(item) and item or {}) do
-      if not known[name] and value ~= null then
+      if not known[name] and not M.is_null(value) then
         known[name] = true
         names[#names + 1] = name
       end

@@ -127,7 +127,9 @@ end
 -- itself knows.
 function M.interrupted(err, advice)
   if advice then return M.problem(M.INTERRUPTED, "interrupted", advice) end
-  if not err or err.outcome ~= "unknown" then
+  local operation = err and require("polytomic.core").describe(err.operation)
+  local only_reads = operation and operation.method == "GET"
+  if not err or err.outcome ~= "unknown" or only_reads then
     return M.problem(M.INTERRUPTED, "interrupted; nothing was changed")
   end
   local message = "interrupted; " .. tostring(err.operation) .. " may have been carried out"

@@ -9,11 +9,9 @@ local M = {}
 local GAP = "  "
 local NARROWEST, COMFORTABLE, WIDEST = 4, 12, 60 -- columns of one field
 
-local null = require("polytomic.json_text").null
-
 -- A value as text of one line.
 local function text_of(value)
-  if value == nil or value == null then return "" end
+  if value == nil or fields.is_null(value) then return "" end
   if type(value) == "table" then
     return terminal.line(require("polytomic.cli.json").encode(value, {}))
   end

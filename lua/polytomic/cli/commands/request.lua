@@ -29,7 +29,7 @@ local function use(context, request)
   local operation = { name = "request", method = request.method }
   local call_options = { idempotency_key = context.options.idempotency_key }
   if context.options.dry_run then
-    local call = require("polytomic.core").begin(client, "request", request, call_options, 1)
+    local call = require("polytomic.core").start(client, "request", request, call_options)
     call:cancel()
     local _, message, err = call:result()
     if err.kind ~= "cancelled" then return context:failed(operation, message, err) end
