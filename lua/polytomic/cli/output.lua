@@ -8,13 +8,16 @@ local terminal = require "polytomic.terminal"
 local M = {}
 
 local STDOUT = 1 -- its descriptor
+local EPIPE = 32 -- on every Unix
 
 -- Writes to standard output, or says that it could not: a result may be a key that is shown only
 -- once. Returns the exit status.
 function M.put(text)
-  local ok, message = io.stdout:write(text)
-  if ok then ok, message = io.stdout:flush() end
+  local ok, message, code = io.stdout:write(text)
+  if ok then ok, message, code = io.stdout:flush() end
   if ok then return report.OK end
+  -- Nobody reads on, as `head` does. Where SIGPIPE is not ignored, it has ended the process already.
+  if code == EPIPE then return report.UNREAD end
   return report.problem(report.FAILURE, "cannot write the result: " .. tostring(message))
 end
 

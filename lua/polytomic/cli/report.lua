@@ -11,6 +11,7 @@ local M = {
   UNKNOWN = 5,
   NETWORK = 6,
   INTERRUPTED = 130,
+  UNREAD = 141, -- as a shell has it for SIGPIPE
 }
 
 local BY_KIND = {
