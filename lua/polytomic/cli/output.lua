@@ -16,7 +16,7 @@ function M.put(text)
   local ok, message, code = io.stdout:write(text)
   if ok then ok, message, code = io.stdout:flush() end
   if ok then return report.OK end
-  -- Nobody reads on, as `head` does. Where SIGPIPE is not ignored, it has ended the process already.
+  -- Nobody reads on, as after `head`. Where SIGPIPE is not ignored, it ended the process.
   if code == EPIPE then return report.UNREAD end
   return report.problem(report.FAILURE, "cannot write the result: " .. tostring(message))
 end
