@@ -289,6 +289,9 @@ describe("Values in a reply", function()
   it("that stand twice are the last of them", function()
     assert.same({ id = "second" }, data_of '{"data":{"id":"first","id":"second"}}')
     assert.same({ id = "second" }, data_of '{"data":{"id":"first"},"data":{"id":"second"}}')
+    assert.same({ id = "second" }, data_of '{"data":null,"data":{"id":"second"}}')
+    assert.same({ id = "second" }, data_of '{"data":[1],"d\\u0061ta":{"id":"second"}}')
+    assert.same({}, data_of '{"data":{"id":"first","id":null}}')
   end)
 
   it("are read down to a depth, and refused below it", function()
@@ -318,7 +321,9 @@ describe("E3: a 2xx that is not the promised JSON", function()
     "null", "[]", '"x"', "1", "true", "false", "{}", '{"data":null}', '{"data":[]}',
     '{"data":"x"}', '{"data":1}', '{"data":false}', '{"Data":{}}', '{"data":{}', '{"data":{}}x',
     '{"data":{}}{}', '{"data":{}}\0', '{"data":{"a":1}}\0more', "{'data':{}}", '{"data":{"a":NaN}}',
-    '{"data":{"a":01}}', '{"data":{"a":0x1}}', '{"data":{"a":"\\ud800"}}', '{"data":{"a":"\\x"}}',
+    '{"data":{"a":01}}', '{"data":{"a":0x1}}', '{"data":{"a":"\\ud80"}}', '{"data":{"a":"\\x"}}',
+    '{"data":{"a":1.}}', '{"data":{"a":-.5}}', '{"data":{"a":"b\nc"}}', '{"data":{"a":"b\tc"}}',
+    '{"data":{"id":"x"},"data":[]}',
     '{"data":{"a":1,}}', '{"data":{12345678901234567:1}}', '{"data":{"id":"x"},"data":null}',
     '{"data":{"id":"x"},"data":"y"}', "\0", "\255\254{", " ", "\239\187\191" }
 
@@ -401,7 +406,7 @@ describe("E4: an error", function()
   local bodies = { "", "<html><h1>Oops</h1></html>", '"refused"', "null", "[]", "[1,2]",
     "1", "false", "{}", '{"message":null}', '{"message":7}', '{"message":{}}', '{"error":null}',
     '{"error":{}}', '{"error":{"message":7}}', '{"key":7,"metadata":"x"}', '{"message":', "\0",
-    "\255", "{\"message\":\"\\ud800\"}", ("["):rep(100000) }
+    "\255", "{\"message\":\"\\ud80\"}", ("["):rep(100000) }
 
   for status, kind in pairs(kinds) do
     it(status .. " is " .. kind .. ", whatever its body", function()

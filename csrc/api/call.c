@@ -77,6 +77,12 @@ bool pt_call_reset(pt_call *call) {
   return true;
 }
 
+void pt_call_drop_body(pt_call *call) {
+  pt_buffer *body = &call->reply.body;
+  if (call->readers == 0 && (call->operation->secret_reply || body->capacity > MAX_KEPT_BUFFER))
+    pt_buffer_wipe(body);
+}
+
 bool pt_call_own_operation(pt_call *call, const pt_operation *operation) {
   pt_operation *own = pt_malloc(sizeof *own);
   if (own == NULL)

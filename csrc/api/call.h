@@ -77,6 +77,7 @@ typedef struct pt_call {
   pt_attempt *attempts; /* room for retries + 1: `few_attempts`, or allocated */
   pt_attempt few_attempts[PT_FEW_ATTEMPTS];
   pt_reply reply; /* of the last attempt */
+  int readers;    /* of its body, at work */
 
   /* its end */
   pt_attempt_end end;
@@ -140,5 +141,9 @@ void pt_call_stop(pt_call *call, pt_attempt_end end, bool sent);
 void pt_call_record_broken(pt_call *call, pt_attempt_end end);
 /* Ends a call that only waited, with success. */
 void pt_call_end_timer(pt_call *call);
+
+/* The body of the reply has been read: lets go of it, wiped, unless somebody still reads it. A
+   small one without secrets is kept until the call is reset. */
+void pt_call_drop_body(pt_call *call);
 
 #endif

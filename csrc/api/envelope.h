@@ -1,5 +1,4 @@
-/* envelope.h: what kind of JSON a reply is, before anything is built from it, and whether it is
- * what its operation promises. */
+/* envelope.h: whether a reply is the kind of JSON that its operation promises. */
 #ifndef PT_ENVELOPE_H
 #define PT_ENVELOPE_H
 
@@ -9,11 +8,8 @@
 /* The first byte of a JSON value tells its kind: { [ " n t f - 0…9. '\0' where there is none. */
 typedef struct {
   char top;  /* of the body */
-  char data; /* of its member "data", when the body is an object */
+  char data; /* of its member "data", when the body is an object; of the last of several */
 } pt_envelope;
-
-/* Never fails: text that is not JSON gives whatever it begins with. */
-pt_envelope pt_envelope_look(const pt_buffer *body);
 
 /* Whether an empty body keeps the operation's promise: no body is documented, or the status says
  * that there is none. */

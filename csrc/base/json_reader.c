@@ -484,6 +484,11 @@ pt_json_token pt_json_next(pt_json_reader *in) {
   return read_scalar(in, at);
 }
 
+char pt_json_peek(const pt_json_reader *in) {
+  const char *at = skip_white(in->at, in->end);
+  return at < in->end ? *at : '\0';
+}
+
 size_t pt_json_offset(const pt_json_reader *in) { return (size_t)(in->at - in->bytes); }
 
 pt_json_token pt_json_look(const char *bytes, size_t length, size_t max_depth) {

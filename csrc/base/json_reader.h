@@ -60,6 +60,9 @@ void pt_json_start(pt_json_reader *in, const char *bytes, size_t length, size_t 
 /* The next value, or why there is none: then the same again however often it is asked. */
 pt_json_token pt_json_next(pt_json_reader *in);
 
+/* The byte that the next token begins with; NUL at the end. */
+char pt_json_peek(const pt_json_reader *in);
+
 /* Offset of the byte where the reader stands: where it stopped, if it has. */
 size_t pt_json_offset(const pt_json_reader *in);
 

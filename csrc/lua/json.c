@@ -1,295 +1,430 @@
-/* json.c: see json.h. */
+/* json.c: see json.h. Values are gathered on the Lua stack until their list or object ends; then
+ * its table is made at its final size and takes them. */
 #include "lua/json.h"
 
-#include "base/ascii.h"
-#include "base/random.h"
+#include "base/json_reader.h"
 
 #include <math.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* A reply larger than this becomes tables with the collector stopped: it would only find that
- * nothing is garbage. */
-enum { LARGE_REPLY = 64 * 1024 };
+enum {
+  MAX_DEPTH = 1000,
+  MAX_GATHERED = 256, /* values of one container; the rest goes to a table that Lua lets grow */
+  MAX_HEIGHT = 4000,  /* of all gathered values: Lua 5.1 and LuaJIT give a C function 8,000 slots */
+  ROOM = 128,         /* slots asked for at a time */
+  SMALL_TEXT = 2048,  /* bytes; below this nothing is remembered of names */
+  MAX_KNOWN = 64,     /* names that are remembered */
+  BUCKETS = 128,
+  MAX_PROBES = 8,
+  MAX_KEPT = 64,   /* bytes of a string that is kept, since its name may have it again */
+  MAX_MISSES = 16, /* strings of a name in a row that it did not have again */
+  NO_NUMBER = 255
+};
 
-static const char decode_key = 0;
+/* Stack slots of the function that builds; two for each known name: its string, and the string it
+ * had last. */
+enum { REQUEST = 1, SCRATCH, FIRST_KNOWN };
+
+/* A name that came before. Its number is its place. */
+typedef struct {
+  const char *bytes; /* in the text */
+  size_t length;
+  const char *last; /* the string it had last, in the text */
+  size_t last_length;
+  unsigned char next;   /* number of the name that came after it last time */
+  unsigned char misses; /* how often in a row its string was another */
+  bool kept;            /* the string it had last is in its slot */
+} known_name;
+
+/* An open list or object. */
+typedef struct {
+  union {
+    uint64_t seen; /* of an object: a bit for each name by its number, or by its hash */
+    int count;     /* of a list: elements in its table */
+  };
+  short slot;           /* on the stack, of its table; what is gathered stands above it */
+  short gathered;       /* elements, or members, each a name and a value */
+  unsigned char number; /* of its own name */
+  bool object;
+  bool made;     /* the table is there already */
+  bool doubtful; /* a name may have come twice */
+} level;
 
 typedef struct {
   const char *bytes;
   size_t length;
-  bool plain;       /* strings, true and false only: lua-cjson's values are ours */
-  const char *mark; /* NULL when no integer was marked */
-} source;
+  pt_envelope *envelope;
+  pt_json_token stop;
+} request;
 
-/* in: -, out: - */
+/* All state of one reading: a finalizer that runs meanwhile may start another. */
+typedef struct {
+  lua_State *L;
+  int top;  /* lua_gettop, without asking */
+  int room; /* top may grow to this */
+  size_t scratch_size;
+  level *now; /* the innermost; the first of them stands for none */
+  bool remembers;
+  unsigned char name_count, previous;
+  pt_json_reader in;
+  known_name names[MAX_KNOWN];
+  unsigned char buckets[BUCKETS]; /* number of a name, plus one */
+  level levels[MAX_DEPTH + 1];
+} builder;
+
+static const char array_key = 0;
+
 void pt_lua_json_open(lua_State *L) {
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "cjson");
-  if (lua_pcall(L, 1, 1, 0) != 0)
-    luaL_error(L, "polytomic needs lua-cjson (Debian: lua-cjson, LuaRocks: lua-cjson): %s",
-               lua_tostring(L, -1));
-  lua_getfield(L, -1, "new");
-  lua_call(L, 0, 1);
-  lua_getfield(L, -1, "decode_invalid_numbers");
-  lua_pushboolean(L, 0);
-  lua_call(L, 1, 0);
-  lua_getfield(L, -1, "decode");
-  pt_rawsetp(L, LUA_REGISTRYINDEX, &decode_key);
-  lua_pop(L, 2);
-}
-
-/* The byte after the string that begins at `start`. */
-static size_t string_end(const char *bytes, size_t length, size_t start) {
-  size_t i = start + 1;
-  while (i < length) {
-    const char *quote = memchr(bytes + i, '"', length - i);
-    if (quote == NULL)
-      return length;
-    i = (size_t)(quote - bytes) + 1;
-    size_t slashes = 0;
-    while (bytes[i - 2 - slashes] == '\\')
-      slashes++;
-    if (slashes % 2 == 0)
-      return i;
+  pt_rawgetp(L, LUA_REGISTRYINDEX, &array_key);
+  if (lua_isnil(L, -1)) {
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "array");
+    lua_setfield(L, -2, "__jsontype"); /* what dkjson and others go by */
+    pt_rawsetp(L, LUA_REGISTRYINDEX, &array_key);
   }
-  return length;
+  lua_pop(L, 1);
 }
 
-/* Whether a null or a number stands anywhere. */
-static bool has_null_or_number(const char *bytes, size_t length) {
-  for (size_t i = 0; i < length;) {
-    if (bytes[i] == 'n' || pt_is_digit(bytes[i]))
-      return true;
-    i = bytes[i] == '"' ? string_end(bytes, length, i) : i + 1;
+void pt_lua_push_array_metatable(lua_State *L) { pt_rawgetp(L, LUA_REGISTRYINDEX, &array_key); }
+
+/* ---- strings ---- */
+
+/* out: room for that many bytes; Lua owns them, since it may raise */
+static char *scratch(builder *b, size_t size) {
+  if (size > b->scratch_size) {
+    size_t wanted = size > 2 * b->scratch_size ? size : 2 * b->scratch_size;
+    (void)pt_newuserdata(b->L, wanted);
+    lua_replace(b->L, SCRATCH);
+    b->scratch_size = wanted;
   }
-  return false;
+  return lua_touserdata(b->L, SCRATCH);
 }
 
-/* ---- integers that a double cannot hold ---- */
-
-#if PT_HAS_INTEGERS
-
-/* lua-cjson reads every number as a double. Integers of 16 digits and more are handed to it as
- * strings with a mark nobody else knows, and become integers after. */
-enum { LONG_INTEGER = 16, MARK_LENGTH = 12 };
-
-/* Whether a run of LONG_INTEGER digits stands anywhere; looks at every 16th byte. */
-static bool has_long_digits(const char *bytes, size_t length) {
-  for (size_t i = LONG_INTEGER - 1; i < length; i += LONG_INTEGER) {
-    if (!pt_is_digit(bytes[i]))
-      continue;
-    size_t first = i, last = i;
-    while (first > 0 && pt_is_digit(bytes[first - 1]))
-      first--;
-    while (last + 1 < length && pt_is_digit(bytes[last + 1]))
-      last++;
-    if (last - first + 1 >= LONG_INTEGER)
-      return true;
-  }
-  return false;
-}
-
-static size_t number_end(const char *bytes, size_t length, size_t start) {
-  size_t i = start;
-  while (i < length &&
-         (pt_is_digit(bytes[i]) || (bytes[i] != '\0' && strchr("+-.eE", bytes[i]) != NULL)))
-    i++;
-  return i;
-}
-
-static bool fits_integer(const char *bytes, size_t length) {
-  char digits[24];
-  size_t sign = bytes[0] == '-';
-  if (length - sign < LONG_INTEGER || length >= sizeof digits || bytes[sign] == '0')
-    return false;
-  for (size_t i = sign; i < length; i++)
-    if (!pt_is_digit(bytes[i]))
-      return false;
-  memcpy(digits, bytes, length);
-  digits[length] = '\0';
-  const char *limit = sign ? "9223372036854775808" : "9223372036854775807";
-  return length - sign < 19 || (length - sign == 19 && strcmp(digits + sign, limit) <= 0);
-}
-
-/* A number before a colon stands where a name must: it stays what it is, and is refused. */
-static bool is_name(const source *text, size_t end) {
-  while (end < text->length && pt_is_header_space(text->bytes[end]))
-    end++;
-  return end < text->length && text->bytes[end] == ':';
-}
-
-/* Copies the text with every long integer as a marked string. */
-static void mark_integers(pt_buffer *out, const source *text, const char *mark) {
-  for (size_t i = 0; i < text->length;) {
-    const char *bytes = text->bytes;
-    size_t end = i + 1;
-    bool number = bytes[i] == '-' || pt_is_digit(bytes[i]);
-    if (bytes[i] == '"')
-      end = string_end(bytes, text->length, i);
-    else if (number)
-      end = number_end(bytes, text->length, i);
-    if (end == i)
-      end = i + 1;
-    bool marked = number && fits_integer(bytes + i, end - i) && !is_name(text, end);
-    if (marked) {
-      pt_buffer_add_char(out, '"');
-      pt_buffer_add(out, mark, MARK_LENGTH);
-    }
-    pt_buffer_add(out, bytes + i, end - i);
-    if (marked)
-      pt_buffer_add_char(out, '"');
-    i = end;
+/* in: -, out: string */
+static void push_string(builder *b, const pt_json_string *string) {
+  if (string->escaped) {
+    char *bytes = scratch(b, string->length);
+    lua_pushlstring(b->L, bytes, pt_json_unescape(string, bytes));
+  } else {
+    lua_pushlstring(b->L, string->bytes, string->length);
   }
 }
 
-static bool make_mark(char mark[MARK_LENGTH + 1]) {
-  char uuid[PT_UUID_LENGTH + 1];
-  if (!pt_random_uuid(uuid))
-    return false;
-  memcpy(mark, uuid + PT_UUID_LENGTH - MARK_LENGTH, MARK_LENGTH);
-  mark[MARK_LENGTH] = '\0';
-  return true;
+static bool same_bytes(const char *bytes, size_t length, const pt_json_string *string) {
+  return length == string->length && memcmp(bytes, string->bytes, length) == 0;
 }
 
-#endif
-
-/* ---- normalising ---- */
-
-static bool needs_change(lua_State *L, const char *mark) {
-  switch (lua_type(L, -1)) {
-  case LUA_TLIGHTUSERDATA: return lua_type(L, -2) == LUA_TSTRING;
-#if PT_HAS_INTEGERS
-  case LUA_TNUMBER: {
-    double number = lua_tonumber(L, -1);
-    return !lua_isinteger(L, -1) && number >= -9007199254740992.0 && number <= 9007199254740992.0 &&
-           floor(number) == number && !(number == 0 && signbit(number));
-  }
-  case LUA_TSTRING: {
-    size_t length;
-    if (mark == NULL)
-      return false;
-    const char *bytes = lua_tolstring(L, -1, &length);
-    return length > MARK_LENGTH && memcmp(bytes, mark, MARK_LENGTH) == 0;
-  }
-#endif
-  default: (void)mark; return false;
-  }
-}
-
-/* in: value that needs change, out: what it becomes */
-static void change(lua_State *L) {
-#if PT_HAS_INTEGERS
-  if (lua_type(L, -1) == LUA_TNUMBER) {
-    lua_Integer integer = (lua_Integer)lua_tonumber(L, -1);
-    lua_pop(L, 1);
-    lua_pushinteger(L, integer);
+/* in: -, out: string; a name often has the string it had before: then it is in a slot, and need not
+ * be hashed */
+static void push_member_string(builder *b, unsigned char number) {
+  const pt_json_string *string = &b->in.string;
+  if (number >= MAX_KNOWN || string->length > MAX_KEPT || string->escaped ||
+      b->names[number].misses == MAX_MISSES) {
+    push_string(b, string);
     return;
   }
-  if (lua_type(L, -1) == LUA_TSTRING) {
-    long long integer = strtoll(lua_tostring(L, -1) + MARK_LENGTH, NULL, 10);
-    lua_pop(L, 1);
+  known_name *name = &b->names[number];
+  int slot = FIRST_KNOWN + 2 * number + 1;
+  if (!same_bytes(name->last, name->last_length, string)) {
+    name->misses++;
+    name->kept = false;
+    name->last = string->bytes;
+    name->last_length = string->length;
+    push_string(b, string);
+    return;
+  }
+  name->misses = 0;
+  if (!name->kept) {
+    push_string(b, string);
+    lua_replace(b->L, slot);
+    name->kept = true;
+  }
+  lua_pushvalue(b->L, slot);
+}
+
+/* ---- names ---- */
+
+static unsigned hash_of(const pt_json_string *name) {
+  if (name->length == 0)
+    return 0;
+  unsigned first = (unsigned char)name->bytes[0];
+  unsigned middle = (unsigned char)name->bytes[name->length / 2];
+  unsigned last = (unsigned char)name->bytes[name->length - 1];
+  unsigned hash = (unsigned)name->length * 0x9e3779b1u + first * 0x85ebca6bu +
+                  middle * 0xc2b2ae35u + last * 0x27d4eb2fu;
+  return hash >> 16;
+}
+
+static unsigned char learn(builder *b, const pt_json_string *name, unsigned char *bucket) {
+  if (b->name_count == MAX_KNOWN)
+    return NO_NUMBER;
+  unsigned char number = b->name_count;
+  push_string(b, name);
+  lua_replace(b->L, FIRST_KNOWN + 2 * number);
+  b->names[number] = (known_name){.bytes = name->bytes, .length = name->length, .last = ""};
+  b->name_count++;
+  *bucket = (unsigned char)(number + 1);
+  return number;
+}
+
+static unsigned char find_or_learn(builder *b, const pt_json_string *name) {
+  unsigned hash = hash_of(name);
+  for (unsigned i = 0; i < MAX_PROBES; i++) {
+    unsigned char *bucket = &b->buckets[(hash + i) % BUCKETS];
+    if (*bucket == 0)
+      return learn(b, name, bucket);
+    const known_name *known = &b->names[*bucket - 1];
+    if (same_bytes(known->bytes, known->length, name))
+      return (unsigned char)(*bucket - 1);
+  }
+  return NO_NUMBER;
+}
+
+/* The number of the name at hand: most come after the same as last time. Different numbers are
+ * different names. */
+static unsigned char number_of_name(builder *b) {
+  const pt_json_string *name = &b->in.name;
+  if (!b->remembers || name->escaped)
+    return NO_NUMBER;
+  const known_name *guess = &b->names[b->names[b->previous].next];
+  unsigned char number = b->names[b->previous].next;
+  if (!same_bytes(guess->bytes, guess->length, name)) {
+    number = find_or_learn(b, name);
+    if (number == NO_NUMBER)
+      return number;
+    b->names[b->previous].next = number;
+  }
+  b->previous = number;
+  return number;
+}
+
+/* Whether the name at hand is certainly the first of its kind in its object. After one that is not,
+ * none is. */
+static bool is_new(builder *b, unsigned char number) {
+  level *now = b->now;
+  bool unknown = b->in.name.escaped || (b->remembers && number == NO_NUMBER);
+  if (now->doubtful || unknown) {
+    now->doubtful = true;
+    return false;
+  }
+  uint64_t bit = UINT64_C(1) << (b->remembers ? number : hash_of(&b->in.name) % 64);
+  now->doubtful = (now->seen & bit) != 0;
+  now->seen |= bit;
+  return !now->doubtful;
+}
+
+/* in: -, out: the name at hand */
+static void push_name(builder *b, unsigned char number) {
+  if (number < MAX_KNOWN)
+    lua_pushvalue(b->L, FIRST_KNOWN + 2 * number);
+  else
+    push_string(b, &b->in.name);
+}
+
+/* ---- tables ---- */
+
+/* in: elements above the slot, out: the list in its slot */
+static void take_elements(builder *b, level *now) {
+  lua_createtable(b->L, now->gathered, 0);
+  lua_replace(b->L, now->slot);
+  for (int i = now->gathered; i > 0; i--)
+    lua_rawseti(b->L, now->slot, i);
+  now->count = now->gathered;
+}
+
+/* in: names and values above the slot, out: the object in its slot */
+static void take_members(builder *b, level *now) {
+  lua_createtable(b->L, 0, now->gathered);
+  lua_replace(b->L, now->slot);
+  if (!now->doubtful) { /* in whatever order */
+    for (int i = now->gathered; i > 0; i--)
+      lua_rawset(b->L, now->slot);
+    return;
+  }
+  int end = now->slot + 2 * now->gathered;
+  for (int i = now->slot + 1; i < end; i += 2) {
+    lua_pushvalue(b->L, i);
+    lua_pushvalue(b->L, i + 1);
+    lua_rawset(b->L, now->slot);
+  }
+  lua_settop(b->L, now->slot);
+}
+
+static void make_table(builder *b, level *now) {
+  if (now->object)
+    take_members(b, now);
+  else
+    take_elements(b, now);
+  now->made = true;
+  now->gathered = 0;
+  b->top = now->slot;
+}
+
+/* in: value, with its name before it in an object; out: taken by the container they stand in */
+static void add_value(builder *b) {
+  level *now = b->now;
+  if (now == b->levels)
+    return;
+  if (!now->made) {
+    now->gathered++;
+    if (now->gathered == MAX_GATHERED || b->top > MAX_HEIGHT)
+      make_table(b, now);
+  } else if (now->object) {
+    lua_rawset(b->L, now->slot);
+    b->top -= 2;
+  } else {
+    lua_rawseti(b->L, now->slot, ++now->count);
+    b->top--;
+  }
+}
+
+/* in: -, out: a slot for the table */
+static void open_level(builder *b, bool object, unsigned char number) {
+  lua_pushnil(b->L);
+  b->top++;
+  b->now++;
+  *b->now = (level){.slot = (short)b->top, .number = number, .object = object};
+}
+
+/* in: what is gathered; out: the table */
+static void close_level(builder *b) {
+  level *now = b->now--;
+  if (!now->made)
+    make_table(b, now);
+  if (!now->object && now->count == 0) {
+    pt_lua_push_array_metatable(b->L);
+    lua_setmetatable(b->L, now->slot);
+  }
+}
+
+/* ---- values ---- */
+
+static void push_integer(lua_State *L, int64_t integer) {
+#if PT_HAS_INTEGERS
+  if ((lua_Integer)integer == integer) {
     lua_pushinteger(L, (lua_Integer)integer);
     return;
   }
 #endif
-  lua_pop(L, 1);
-  lua_pushnil(L);
+  lua_pushnumber(L, (lua_Number)integer);
 }
 
-/* in: table, out: the same table; assigning to present keys keeps lua_next valid */
-static void normalise(lua_State *L, const char *mark) {
-  int table = lua_gettop(L);
-  luaL_checkstack(L, 6, "reply");
-  lua_pushnil(L);
-  while (lua_next(L, table) != 0) {
-    if (lua_type(L, -1) == LUA_TTABLE) {
-      normalise(L, mark);
-    } else if (needs_change(L, mark)) {
-      lua_pushvalue(L, -2);
-      lua_insert(L, -2);
-      change(L);
-      lua_rawset(L, table);
+/* What has no fraction is an integer, as far as doubles tell all of them apart. */
+static void push_number(lua_State *L, double number) {
+#if PT_HAS_INTEGERS
+  if (fabs(number) <= 9007199254740992.0 && floor(number) == number &&
+      !(number == 0 && signbit(number))) {
+    push_integer(L, (int64_t)number);
+    return;
+  }
+#endif
+  lua_pushnumber(L, (lua_Number)number);
+}
+
+/* in: -, out: value, unless it is a container, which is opened */
+static void push_value(builder *b, pt_json_token token, unsigned char number) {
+  switch (token) {
+  case PT_JSON_STRING: push_member_string(b, number); break;
+  case PT_JSON_INTEGER: push_integer(b->L, b->in.integer); break;
+  case PT_JSON_NUMBER: push_number(b->L, b->in.number); break;
+  case PT_JSON_TRUE:
+  case PT_JSON_FALSE: lua_pushboolean(b->L, token == PT_JSON_TRUE); break;
+  case PT_JSON_NULL:
+    if (b->now->object)
+      lua_pushnil(b->L);
+    else
+      lua_pushlightuserdata(b->L, NULL);
+    break;
+  default: open_level(b, token == PT_JSON_OBJECT, number); return;
+  }
+  b->top++;
+  add_value(b);
+}
+
+static char kind_of(pt_json_token token) {
+  static const char kinds[] = {
+      [PT_JSON_NULL] = 'n',   [PT_JSON_FALSE] = 'f',  [PT_JSON_TRUE] = 't', [PT_JSON_INTEGER] = '0',
+      [PT_JSON_NUMBER] = '0', [PT_JSON_STRING] = '"', [PT_JSON_LIST] = '[', [PT_JSON_OBJECT] = '{'};
+  return kinds[token];
+}
+
+/* A member of the outermost object may be the envelope's `data`. */
+static void note_member(builder *b, pt_envelope *envelope, pt_json_token token) {
+  const pt_json_string *name = &b->in.name;
+  bool is_data = same_bytes("data", 4, name);
+  if (name->escaped) {
+    push_string(b, name);
+    lua_pushliteral(b->L, "data");
+    is_data = lua_rawequal(b->L, -1, -2) != 0;
+    lua_pop(b->L, 2);
+  }
+  if (is_data)
+    envelope->data = kind_of(token);
+}
+
+static pt_json_token build_all(builder *b, pt_envelope *envelope) {
+  for (;;) {
+    pt_json_token token = pt_json_next(&b->in);
+    if (token <= PT_JSON_TOO_DEEP)
+      return token;
+    if (token == PT_JSON_CLOSED) {
+      close_level(b);
+      add_value(b);
       continue;
     }
-    lua_pop(L, 1);
+    if (b->top + 8 > b->room) {
+      luaL_checkstack(b->L, ROOM, "reply");
+      b->room = b->top + ROOM;
+    }
+    unsigned char number = b->now->number; /* strings of a list go by its name */
+    if (b->in.name.bytes != NULL) {
+      number = number_of_name(b);
+      if (b->now == b->levels + 1)
+        note_member(b, envelope, token);
+      if (is_new(b, number) && token == PT_JSON_NULL)
+        continue; /* a null member is absent, and takes none away */
+      push_name(b, number);
+      b->top++;
+    }
+    push_value(b, token, number);
   }
 }
 
-/* ---- decoding ---- */
-
-static const char *skip_byte_order_mark(const char *bytes, size_t *length) {
-  if (*length >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) {
-    *length -= 3; /* RFC 8259 section 8.1: a parser may ignore it */
-    return bytes + 3;
-  }
-  return bytes;
+/* in: request; out: value, or nothing. Run protected. */
+static int build(lua_State *L) {
+  request *wanted = lua_touserdata(L, REQUEST);
+  builder b; /* not cleared: it is large, and of most of it little is used */
+  b.L = L;
+  b.remembers = wanted->length >= SMALL_TEXT;
+  b.scratch_size = 0;
+  b.now = b.levels;
+  *b.now = (level){.number = NO_NUMBER};
+  b.name_count = b.previous = 0;
+  b.names[0] = (known_name){.bytes = "", .length = SIZE_MAX};
+  memset(b.buckets, 0, sizeof b.buckets);
+  b.top = FIRST_KNOWN - 1 + (b.remembers ? 2 * MAX_KNOWN : 0);
+  luaL_checkstack(L, b.top + ROOM, "reply");
+  b.room = b.top + ROOM;
+  lua_settop(L, b.top);
+  pt_json_start(&b.in, wanted->bytes, wanted->length, MAX_DEPTH);
+  wanted->envelope->top = pt_json_peek(&b.in);
+  wanted->stop = build_all(&b, wanted->envelope);
+  return wanted->stop == PT_JSON_WHOLE;
 }
 
-/* in: source; out: value. Run protected. */
-static int decode_protected(lua_State *L) {
-  const source *text = lua_touserdata(L, 1);
-  pt_rawgetp(L, LUA_REGISTRYINDEX, &decode_key);
-  lua_pushlstring(L, text->bytes, text->length);
-  lua_call(L, 1, 1);
-  if (text->plain)
-    return 1;
-  if (lua_type(L, -1) == LUA_TTABLE)
-    normalise(L, text->mark);
-  else if (needs_change(L, text->mark))
-    change(L);
-  return 1;
-}
-
-/* in: decode_protected; out: the value, or nothing when it cannot be read */
-static pt_decoded decode(lua_State *L, source *text) {
-  lua_pushlightuserdata(L, text);
+pt_decoded pt_lua_json_decode(lua_State *L, const pt_buffer *text, pt_envelope *envelope) {
+  request wanted = {.bytes = text->bytes != NULL ? text->bytes : "",
+                    .length = text->length,
+                    .envelope = envelope};
+  *envelope = (pt_envelope){'\0', '\0'};
+  lua_pushcfunction(L, build);
+  lua_pushlightuserdata(L, &wanted);
   int status = lua_pcall(L, 1, 1, 0);
-  if (status == 0)
+  if (status != 0 && status != LUA_ERRMEM)
+    return PT_DECODE_RAISED;
+  if (status == 0 && wanted.stop == PT_JSON_WHOLE)
     return PT_DECODED;
   lua_pop(L, 1);
-  return status == LUA_ERRMEM ? PT_DECODE_MEMORY : PT_DECODE_INVALID;
-}
-
-static bool stop_collector(lua_State *L, size_t length) {
-#if PT_HAS_GC_ISRUNNING
-  if (length < LARGE_REPLY || lua_gc(L, LUA_GCISRUNNING, 0) == 0)
-    return false;
-  lua_gc(L, LUA_GCSTOP, 0);
-  return true;
-#else
-  (void)L, (void)length;
-  return false; /* Lua 5.1 cannot tell whether the host has stopped it */
-#endif
-}
-
-pt_decoded pt_lua_json_decode(lua_State *L, const pt_buffer *text) {
-  source given = {.bytes = text->bytes != NULL ? text->bytes : "", .length = text->length};
-  given.bytes = skip_byte_order_mark(given.bytes, &given.length);
-  if (memchr(given.bytes, '\0', given.length) != NULL)
-    return PT_DECODE_INVALID; /* lua-cjson takes it for the end */
-  given.plain = !has_null_or_number(given.bytes, given.length);
-  lua_pushcfunction(
-      L, decode_protected); /* may raise, so it goes before what must not be left undone */
-  bool stopped = stop_collector(L, given.length);
-  pt_decoded decoded;
-#if PT_HAS_INTEGERS
-  char mark[MARK_LENGTH + 1];
-  if (!given.plain && has_long_digits(given.bytes, given.length) && make_mark(mark)) {
-    pt_buffer marked = {0};
-    mark_integers(&marked, &given, mark);
-    if (marked.failed)
-      lua_pop(L, 1);
-    decoded =
-        marked.failed
-            ? PT_DECODE_MEMORY
-            : decode(L, &(source){.bytes = marked.bytes, .length = marked.length, .mark = mark});
-    pt_buffer_free(&marked);
-  } else
-#endif
-    decoded = decode(L, &given);
-  if (stopped)
-    lua_gc(L, LUA_GCRESTART, 0);
-  return decoded;
+  return status == 0 ? PT_DECODE_INVALID : PT_DECODE_MEMORY;
 }

@@ -14,6 +14,19 @@
 
 enum { MAX_MESSAGE = 1024, MAX_HINT = 512, MAX_ERRORS = 3, MAX_LABEL = 72 };
 
+/* ---- the body ---- */
+
+/* As pt_lua_json_decode. What a hook or finalizer of the host raises goes on; the body is still
+ * there. */
+static pt_decoded read_body(lua_State *L, pt_call *call, pt_envelope *envelope) {
+  call->readers++;
+  pt_decoded decoded = pt_lua_json_decode(L, &call->reply.body, envelope);
+  call->readers--;
+  if (decoded == PT_DECODE_RAISED)
+    (void)lua_error(L);
+  return decoded;
+}
+
 /* ---- errors ---- */
 
 /* in: err, out: the same with `kind`, `outcome` and the text that is its message string; then
@@ -129,13 +142,17 @@ static void push_foreign_body(lua_State *L, const pt_buffer *body) {
 
 /* in: err; out: the same with its body; reads what the server says of the error. Returns whether
  * the API itself may have said it: nobody else did. */
-static bool read_error_body(lua_State *L, int err, const pt_call *call, char *detail, size_t size) {
+static bool read_error_body(lua_State *L, int err, pt_call *call, char *detail, size_t size) {
   bool shown = call->end == PT_END_ANSWERED ||
                (call->end == PT_END_BAD_RESPONSE && !call->operation->secret_reply);
   bool answered = call->end == PT_END_ANSWERED, from_api = true;
   if (call->reply.body.length == 0 || !shown)
     return from_api;
-  if (pt_lua_json_decode(L, &call->reply.body) != PT_DECODED) {
+  pt_envelope envelope;
+  pt_decoded decoded = read_body(L, call, &envelope);
+  if (decoded == PT_DECODE_MEMORY)
+    return from_api;
+  if (decoded != PT_DECODED) {
     char quote[MAX_MESSAGE];
     pt_foreign_reply_quote(quote, sizeof quote, &call->reply.body);
     if (answered && quote[0] != '\0')
@@ -162,6 +179,7 @@ static int push_failure(lua_State *L, pt_call *call, const pt_lua_client *client
   lua_setfield(L, err, "command");
   pt_failure_write_detail(detail, sizeof detail, call);
   bool from_api = read_error_body(L, err, call, detail, sizeof detail);
+  pt_call_drop_body(call);
   if (problem != NULL)
     (void)snprintf(detail, sizeof detail, "%s", problem);
   if (call->retry_after >= 0)
@@ -226,18 +244,6 @@ int pt_lua_push_made_error(lua_State *L, int base) {
 
 /* ---- success ---- */
 
-/* Whether the decoded data is still what was looked at: a reader takes the last of two members of
- * one name. in: body */
-static bool repeats_data(lua_State *L, const pt_operation *operation, pt_envelope envelope) {
-  if (!operation->returns_body || !operation->envelope ||
-      (envelope.data != '{' && envelope.data != '['))
-    return false;
-  lua_getfield(L, -1, "data");
-  bool other = lua_type(L, -1) != LUA_TTABLE;
-  lua_pop(L, 1);
-  return other;
-}
-
 /* in: body; out: body, data. A request outside the catalogue takes whatever envelope there is. */
 static void push_data(lua_State *L, const pt_operation *operation, pt_envelope envelope) {
   bool wrapped = operation->envelope || (operation->data_open && envelope.data != '\0');
@@ -297,8 +303,8 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
   }
   if (call->reply.body.length == 0)
     return push_bad_response(L, call, client, "the reply is empty");
-  pt_envelope envelope = pt_envelope_look(&call->reply.body);
-  pt_decoded decoded = pt_lua_json_decode(L, &call->reply.body);
+  pt_envelope envelope;
+  pt_decoded decoded = read_body(L, call, &envelope);
   if (decoded == PT_DECODE_MEMORY)
     return luaL_error(L, "%s: the call succeeded, but there is not enough memory for its reply",
                       operation->name);
@@ -307,6 +313,7 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
     if (file && !pt_reply_claims_json(call)) {
       push_foreign_body(L, &call->reply.body);
       lua_pushlstring(L, call->reply.body.bytes, call->reply.body.length);
+      pt_call_drop_body(call);
       return push_success(L, index, true);
     }
     pt_redact_reply(call, pt_lua_config(client));
@@ -317,10 +324,7 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
     lua_pop(L, 1);
     return push_bad_response(L, call, client, problem);
   }
-  if (repeats_data(L, operation, envelope)) {
-    lua_pop(L, 1);
-    return push_bad_response(L, call, client, "it has more than one member named data");
-  }
+  pt_call_drop_body(call);
   push_data(L, operation, envelope);
   return push_success(L, index, true);
 }

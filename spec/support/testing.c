@@ -15,6 +15,7 @@
 #include "http/retry_after.h"
 #include "http/url.h"
 #include "lua/compat.h"
+#include "lua/json.h"
 #include "lua/set.h"
 #include "testing_memory.h"
 
@@ -48,6 +49,14 @@ static int push_buffer(lua_State *L, pt_buffer *buffer) {
 static void set_text(lua_State *L, const char *field, const char *value, size_t length) {
   lua_pushlstring(L, value, length);
   lua_setfield(L, -2, field);
+}
+
+/* A view of a Lua string as a buffer that is only read. */
+static pt_buffer view(lua_State *L, int index) {
+  pt_buffer lines = {0};
+  const char *text = luaL_checklstring(L, index, &lines.length);
+  memcpy(&lines.bytes, &text, sizeof text); /* drops const: it is only read */
+  return lines;
 }
 
 /* ---- url.h ---- */
@@ -230,6 +239,30 @@ static int json_read(lua_State *L) {
   return 3;
 }
 
+/* ---- lua/json.h ---- */
+
+/* in: text; out: value, kind of it and of its data; or nil, why there is none, kind */
+static int json_decode(lua_State *L) {
+  pt_buffer text = view(L, 1);
+  pt_envelope envelope;
+  pt_decoded decoded = pt_lua_json_decode(L, &text, &envelope);
+  if (decoded == PT_DECODE_RAISED)
+    return lua_error(L);
+  if (decoded != PT_DECODED) {
+    lua_pushnil(L);
+    lua_pushstring(L, decoded == PT_DECODE_MEMORY ? "memory" : "invalid");
+  }
+  lua_pushlstring(L, &envelope.top, envelope.top != '\0');
+  lua_pushlstring(L, &envelope.data, envelope.data != '\0');
+  return lua_gettop(L) - 1;
+}
+
+/* out: what lists that were read empty have */
+static int json_array_metatable(lua_State *L) {
+  pt_lua_push_array_metatable(L);
+  return 1;
+}
+
 /* ---- checks of one text ---- */
 
 static int push_check(lua_State *L, bool (*check)(const char *, size_t)) {
@@ -247,14 +280,6 @@ static int idempotency_key_valid(lua_State *L) { return push_check(L, pt_idempot
 static int uuid_valid(lua_State *L) { return push_check(L, pt_uuid_valid); }
 
 /* ---- headers.h ---- */
-
-/* A view of a Lua string as a buffer that is only read. */
-static pt_buffer view(lua_State *L, int index) {
-  pt_buffer lines = {0};
-  const char *text = luaL_checklstring(L, index, &lines.length);
-  memcpy(&lines.bytes, &text, sizeof text); /* drops const: headers.h only reads */
-  return lines;
-}
 
 static void push_header(lua_State *L, const pt_header *header) {
   lua_newtable(L);
@@ -663,6 +688,8 @@ static const luaL_Reg functions[] = {
     {"header_value_valid", header_value_valid},
     {"headers", headers},
     {"idempotency_key_valid", idempotency_key_valid},
+    {"json_array_metatable", json_array_metatable},
+    {"json_decode", json_decode},
     {"json_integer", json_integer},
     {"json_look", json_look},
     {"json_number", json_number},
@@ -692,6 +719,7 @@ static const luaL_Reg functions[] = {
 };
 
 int luaopen_polytomic_testing(lua_State *L) {
+  pt_lua_json_open(L);
   pt_newlib(L, functions);
   return 1;
 }
