@@ -62,8 +62,8 @@ describe("A batch", function()
     local client = client_of(server)
     local _, failures =
       client:batch("create_org", named(8), { concurrency = 4, on_result = function(i)
-      if i <= 4 then client:close() end
-    end })
+        if i <= 4 then client:close() end
+      end })
     -- The first four may all be there at once
     assert.is_true(#failures >= 4 and #failures <= 7, #failures)
     for _, failure in ipairs(failures) do assert.equal("closed", failure.err.kind) end
@@ -172,11 +172,11 @@ describe("on_result", function()
     local users = 0
     local _, failures =
       client:batch("create_org", named(6), { concurrency = 3, on_result = function(i, org)
-      assert(client:create_user { org_id = org.id, email = "first" .. i .. "@acme.com" })
-      local made = client:batch("create_user", { { org_id = org.id,
-        email = "a" .. i .. "@acme.com" }, { org_id = org.id, email = "b" .. i .. "@acme.com" } })
-      users = users + 1 + #made
-    end })
+        assert(client:create_user { org_id = org.id, email = "first" .. i .. "@acme.com" })
+        local made = client:batch("create_user", { { org_id = org.id,
+          email = "a" .. i .. "@acme.com" }, { org_id = org.id, email = "b" .. i .. "@acme.com" } })
+        users = users + 1 + #made
+      end })
     assert.same({}, failures)
     assert.equal(18, users)
     assert.equal(18, sandbox:committed("create_user"))
@@ -206,9 +206,9 @@ describe("on_result", function()
     local count = 0
     local ok, message =
       pcall(client.batch, client, "create_org", named(50), { concurrency = 4, on_result = function()
-      count = count + 1
-      if count == 2 then error("the disk is full", 0) end
-    end })
+        count = count + 1
+        if count == 2 then error("the disk is full", 0) end
+      end })
     assert.is_false(ok)
     assert.equal("the disk is full", message)
     assert.equal(0, client:step(0))
@@ -221,8 +221,8 @@ describe("on_result", function()
     local client = clients.sandbox()
     local results, failures =
       client:batch("create_org", named(8), { concurrency = 1, on_result = function(i)
-      if i == 2 then client:close() end
-    end })
+        if i == 2 then client:close() end
+      end })
     assert.same({ true, true, false, false, false, false, false, false }, results)
     for _, failure in ipairs(failures) do assert.equal("closed", failure.err.kind) end
   end)
@@ -345,8 +345,8 @@ describe("control", function()
     local control = {}
     local results, failures = client:batch("create_org", named(100),
       { concurrency = 10, control = control, on_result = function(i)
-      if i == 3 then control.cancel() end
-    end })
+        if i == 3 then control.cancel() end
+      end })
     assert.is_true(results[3])
     assert.is_true(#failures >= 90 and #failures < 100)
     local outcomes = {}

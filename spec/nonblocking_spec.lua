@@ -490,9 +490,9 @@ describe("wait", function()
     local waits = 0
     local client = polytomic.configure { base_url = sandbox.url, partner_key = sandbox.partner_key,
       env = false, wait = function(one)
-      waits = waits + 1
-      one:step(0.05)
-    end }
+        waits = waits + 1
+        one:step(0.05)
+      end }
     assert.equal("Acme", (polytomic.create_org { name = "Acme" }).name)
     polytomic.configure { base_url = sandbox.url, partner_key = sandbox.partner_key, env = false }
     assert.equal("Initech", (polytomic.create_org { name = "Initech" }).name)

@@ -170,11 +170,11 @@ describe("A call", function()
     local words = { R = "is retried", F = "ends", S = "succeeds" }
     it(("G: %s %s %s (%s)"):format(request.title, words[cell:sub(1, 1)], title,
       OUTCOMES[cell:sub(2)]), function()
-      local decision = core.retry_decide(input(request, row[2], extra))
-      assert.equal(cell, letter(decision) .. LETTERS[decision.outcome])
-      assert.equal(cell:sub(1, 1) == "R", decision.retryable)
-      assert.is_false(decision.past_deadline)
-    end)
+        local decision = core.retry_decide(input(request, row[2], extra))
+        assert.equal(cell, letter(decision) .. LETTERS[decision.outcome])
+        assert.equal(cell:sub(1, 1) == "R", decision.retryable)
+        assert.is_false(decision.past_deadline)
+      end)
   end)
 end)
 

@@ -64,8 +64,8 @@ describe("a storm of faults", function()
   it("in which the retry budget runs out is told truly, call by call", function()
     local sum =
       weather("one budget for all", storm.faults(1300, SEED + 3), 800, function(organization)
-      return storm.started(organization, 800, 32, { per_client = 800 })
-    end)
+        return storm.started(organization, 800, 32, { per_client = 800 })
+      end)
     assert.is_true(sum.data > 600 and sum.unknown > 0)
   end)
 

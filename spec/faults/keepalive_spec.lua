@@ -33,9 +33,9 @@ describe("a connection that is used again", function()
 
     row(("B%d and ends by %s after the request was carried out commits once"):format(number,
       ending:upper()), function(mode)
-      wire.lost_in_sandbox(mode, { fault = "reset_after_commit", fin = ending == "fin" }, true,
-        LOST, { warm = true })
-    end)
+        wire.lost_in_sandbox(mode, { fault = "reset_after_commit", fin = ending == "fin" }, true,
+          LOST, { warm = true })
+      end)
   end
 
   -- How a connection ends, or is spoilt, between two calls.
