@@ -12,17 +12,8 @@ local ADMIN, MEMBER = "0a0a0a0a-0000-4000-8000-000000000001", "0a0a0a0a-0000-400
 for _, mode in ipairs(modes) do
   describe("ensuring with " .. mode.name, function()
     local client
-
-    before_each(function()
-      sandbox:reset()
-      client = clients.sandbox(mode.options { retries = 0 })
-    end)
-    after_each(function()
-      clients.close()
-      sandbox:assert_all_faults_consumed()
-    end)
-
     local results = mode.results
+    clients.around(before_each, after_each, mode, function(made) client = made end)
 
     local function ensure_org(arguments, options)
       return results(function() return client:ensure_org(arguments, options) end)

@@ -9,17 +9,8 @@ local UNKNOWN = "2f1b7b0c-0d5e-4f6e-8c41-4a3c8b0c5d0e"
 for _, mode in ipairs(modes) do
   describe("finding with " .. mode.name, function()
     local client
-
-    before_each(function()
-      sandbox:reset()
-      client = clients.sandbox(mode.options { retries = 0 })
-    end)
-    after_each(function()
-      clients.close()
-      sandbox:assert_all_faults_consumed()
-    end)
-
     local results = mode.results
+    clients.around(before_each, after_each, mode, function(made) client = made end)
 
     local function prepare()
       return results(function()

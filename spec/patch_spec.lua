@@ -9,17 +9,8 @@ local sandbox = require "spec.support.sandbox"
 for _, mode in ipairs(modes) do
   describe("patch_org with " .. mode.name, function()
     local client
-
-    before_each(function()
-      sandbox:reset()
-      client = clients.sandbox(mode.options { retries = 0 })
-    end)
-    after_each(function()
-      clients.close()
-      sandbox:assert_all_faults_consumed()
-    end)
-
     local results = mode.results
+    clients.around(before_each, after_each, mode, function(made) client = made end)
 
     local function create(settings)
       return (results(function() return assert(client:create_org(settings)) end))

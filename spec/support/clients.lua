@@ -61,10 +61,14 @@ function M.close()
   open = {}
 end
 
--- Gives every spec of a file a sandbox that was reset, closes its clients behind it, and fails it
--- where it leaves a fault unconsumed. Takes busted's functions, since modules do not see them.
-function M.around(before_each, after_each)
-  before_each(function() sandbox:reset() end)
+-- Gives every spec of a file a sandbox that was reset, closes its clients after it, and fails it
+-- where it leaves a fault unconsumed. Takes busted's functions, since modules do not see them. With
+-- `mode`, `take` is called with a new client of that mode before each spec.
+function M.around(before_each, after_each, mode, take)
+  before_each(function()
+    sandbox:reset()
+    if mode then take(M.sandbox(mode.options { retries = 0 })) end
+  end)
   after_each(function()
     M.close()
     sandbox:assert_all_faults_consumed()
