@@ -367,8 +367,8 @@ function Client:stats() end
 function Client:request(request, options) end
 
 ---@class polytomic.WaitOptions
----what to wait for, a status, one of a list, or what a function says of data and status; default the
----successful statuses of the operation, where they are known
+---what to wait for: a status, one of a list, or what a function says of data and status; default
+---the successful statuses of the operation, where they are known
 ---@field until_status? string|string[]|fun(data: any, status: string|nil): any
 ---@field timeout? number seconds; default 600
 ---@field interval? number seconds before the second look, longer before each further one; default 1
@@ -377,7 +377,7 @@ function Client:request(request, options) end
 ---Repeats a reading operation until its status (`status` or `cache_status`) says that the work is
 ---over. Work that ended otherwise is an error of kind "failed", work that takes too long one of
 ---kind "timeout".
----@param operation string one that only reads: get_job, get_query, get_sync_execution, get_harbor...
+---@param operation string one that only reads: get_job, get_query, get_sync_execution…
 ---@param arguments? table
 ---@param settings? polytomic.WaitOptions
 ---@return any data

@@ -189,6 +189,42 @@ describe("library/polytomic.lua", function()
     assert.is_false(is_known(function() client:wait_for("get_job", {}, { of_tomorrow = 1 }) end))
   end)
 
+  -- The options of a table in csrc/lua/options.c: lines of { name, reader }.
+  local function options_in_c(title)
+    local source = process.contents "csrc/lua/options.c"
+    local list = {}
+    local rows = assert(source:match("} " .. title .. "%[%] = {\n(.-)\n};"), title)
+    for name in rows:gmatch '{"([%w_]+)", [%w_]+}' do list[#list + 1] = name end
+    return list
+  end
+
+  -- What a command has no use for, and keys, which it takes from the environment or a file.
+  local not_for_the_command_line = {
+    api_key = true, partner_key = true, deployment_key = true, env = true,
+    attempt_timeout = true, connect_timeout = true, max_connections = true,
+    max_response_bytes = true, proxy = true, http_version = true, ca_path = true,
+    client_cert = true, client_key = true, user_agent = true, on_event = true, wait = true,
+    read_only = true, headers = true,
+  }
+
+  it("has every option of the core, as README and the command line have", function()
+    local readme = process.contents "README.md"
+    local cli = process.contents "lua/polytomic/cli/options.lua"
+    for title, name in pairs { client_option = "polytomic.Options",
+        call_option = "polytomic.CallOptions" } do
+      local known, list = class(name), options_in_c(title)
+      assert.is_true(#list >= 7, title)
+      for _, option in ipairs(list) do
+        assert.is_not_nil(known[option], option .. " is missing in class " .. name)
+        assert.truthy(readme:find("%f[%w_]" .. option .. "%f[^%w_]"), option .. ": not in README")
+        local words = { version = "api-version" }
+        local word = words[option] or option:gsub("_", "-")
+        local there = cli:find('"--' .. word .. '"', 1, true) ~= nil
+        assert.equal(not not_for_the_command_line[option], there, option .. " of the command line")
+      end
+    end
+  end)
+
   it("tells the fields that errors and statistics have", function()
     local _, _, err = client:list_orgs({}, { retries = 0 })
     local told = class "polytomic.Error"
