@@ -18,11 +18,36 @@ end
 function M.text(state)
   local parts =
     { ("%s: %d%s"):format(state.operation, state.done, state.total and "/" .. state.total or "") }
-  parts[2] = ("%.1f/s"):format(state.rate)
-  parts[3] = ("%d failed"):format(state.failures)
-  if state.eta then parts[4] = seconds_text(state.eta) .. " left" end
-  if state.slowed then parts[#parts + 1] = "slowed down by the server" end
+  -- What matters comes first: a narrow terminal cuts the end.
+  if state.slowed then parts[2] = "slowed down by the server" end
+  parts[#parts + 1] = ("%.1f/s"):format(state.rate)
+  parts[#parts + 1] = ("%d failed"):format(state.failures)
+  if state.eta then parts[#parts + 1] = seconds_text(state.eta) .. " left" end
   return table.concat(parts, ", ")
+end
+
+-- The line that is left when all is over.
+function M.summary(state, elapsed)
+  return ("%s: %d done, %d failed, in %s"):format(
+    state.operation,
+    state.done - state.failures,
+    state.failures,
+    seconds_text(elapsed)
+  )
+end
+
+-- How a line on standard error is shown and ended: it is one line at any width. A terminal that
+-- cannot move its cursor gets the summary alone.
+local function terminal_line()
+  local terminal = require "polytomic.terminal"
+  local show, clear = terminal.status_line(2, io.stderr)
+  local moves = terminal.is_capable(2)
+  return function(state)
+    if moves then show(M.text(state)) end
+  end, function(state, elapsed)
+    clear()
+    io.stderr:write(terminal.line(M.summary(state, elapsed)), "\n")
+  end
 end
 
 function meter:state()
@@ -63,7 +88,7 @@ end
 function meter:stop()
   self.slowed = false
   self:report()
-  if self.finish then self.finish() end
+  if self.finish then self.finish(self:state(), core.now() - self.began) end
 end
 
 -- A meter for `total` items (nil: nobody knows). `how` is a function that gets a state now and
@@ -83,8 +108,7 @@ function M.new(operation, total, how)
   if type(how) == "function" then
     self.show = how
   elseif core.is_terminal(2) then
-    self.show = function(state) io.stderr:write("\r", M.text(state), "\27[K") end
-    self.finish = function() io.stderr:write("\n") end
+    self.show, self.finish = terminal_line()
   else
     return nil
   end

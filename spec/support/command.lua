@@ -63,12 +63,22 @@ local TYPING = [=[
 -- the terminal shows the line `prompt` where it is given), `after` (shell after the command:
 -- redirections).
 function M.on_terminal(words, options)
+  return M.line_on_terminal(M.line(words), options)
+end
+
+-- Runs a script of Lua on a terminal likewise.
+function M.script_on_terminal(path, options)
+  return M.line_on_terminal(process.quote(process.interpreter()) .. " " .. path, options)
+end
+
+-- Runs a line of shell on a terminal likewise.
+function M.line_on_terminal(line, options)
   options = options or {}
   local env = { TERM = "xterm" }
   for name, value in pairs(options.env or {}) do env[name] = value end
-  local line = ("stty cols %d rows 24 -echo; exec %s %s"):format(
+  line = ("stty cols %d rows 24 -echo; exec %s %s"):format(
     options.columns or 80,
-    M.line(words),
+    line,
     options.after or ""
   )
   local all = { "script", "-qec", line, "/dev/null" }
