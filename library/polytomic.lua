@@ -75,7 +75,9 @@ local M = {}
 ---@class polytomic.Attempt
 ---@field status? integer
 ---@field error? string
----@field connect? number seconds
+---@field name? number seconds until the name was resolved
+---@field tcp? number seconds until the connection was open, before any TLS
+---@field connect? number seconds until the connection was ready, TLS included
 ---@field first_byte? number seconds
 ---@field total? number seconds
 ---@field reused? boolean the connection was open already

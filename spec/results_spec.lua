@@ -75,7 +75,7 @@ describe("A success", function()
     assert.equal(200, timeline[3].status)
     assert.is_nil(timeline[3].error)
     for _, attempt in ipairs(timeline) do
-      for _, name in ipairs { "connect", "first_byte", "total", "waited" } do
+      for _, name in ipairs { "name", "tcp", "connect", "first_byte", "total", "waited" } do
         assert.is_true(attempt[name] >= 0 and attempt[name] < 10, name)
       end
       assert.is_true(attempt.total >= attempt.first_byte)
@@ -84,6 +84,8 @@ describe("A success", function()
     assert.same({ false, true, false },
       { timeline[1].reused, timeline[2].reused, timeline[3].reused })
     assert.is_true(timeline[1].connect > 0)
+    assert.is_true(timeline[1].name <= timeline[1].tcp)
+    assert.equal(timeline[1].connect, timeline[1].tcp) -- no TLS
     assert.equal(0, timeline[1].waited)
     assert.is_true(response.elapsed >= timeline[3].waited)
   end)

@@ -223,6 +223,8 @@ static void record(pt_call *call) {
   pt_attempt *attempt = &call->attempts[call->attempt_count++];
   *attempt = (pt_attempt){.end = reply->end,
                           .status = reply->status,
+                          .name = reply->name,
+                          .tcp = reply->tcp,
                           .connect = reply->connect,
                           .first_byte = reply->first_byte,
                           .total = reply->total,

@@ -25,6 +25,8 @@ typedef enum {
 typedef struct {
   pt_attempt_end end;
   int status;        /* of the reply, or of the proxy's answer to CONNECT; 0 when there was none */
+  double name;       /* until the name was resolved; 0 when re-used */
+  double tcp;        /* until the connection was open, before any TLS; 0 when re-used */
   double connect;    /* until the connection was ready, TLS included; 0 when re-used */
   double first_byte; /* until the first byte of the reply; 0 when there was none */
   double total;

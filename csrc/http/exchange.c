@@ -400,6 +400,10 @@ void pt_exchange_measure(pt_exchange *exchange) {
   long connects = number_of(easy, CURLINFO_NUM_CONNECTS);
   reply->total = seconds_of(easy, CURLINFO_TOTAL_TIME_T);
   reply->first_byte = seconds_of(easy, CURLINFO_STARTTRANSFER_TIME_T);
+  if (connects > 0) {
+    reply->name = seconds_of(easy, CURLINFO_NAMELOOKUP_TIME_T);
+    reply->tcp = seconds_of(easy, CURLINFO_CONNECT_TIME_T);
+  }
   if (connects > 0)
     reply->connect = seconds_of(easy, exchange->place->https ? CURLINFO_APPCONNECT_TIME_T
                                                              : CURLINFO_CONNECT_TIME_T);

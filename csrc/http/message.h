@@ -18,7 +18,7 @@
 typedef struct {
   pt_attempt_end end;
   int status;
-  double connect, first_byte, total; /* seconds, as in pt_attempt */
+  double name, tcp, connect, first_byte, total; /* seconds, as in pt_attempt */
   bool reused;
   bool sent;
   bool cut_by_close; /* the body ended with the connection, without a length: it may be

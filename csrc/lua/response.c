@@ -53,10 +53,12 @@ static void push_timeline(lua_State *L, const pt_call *call) {
   lua_createtable(L, call->attempt_count, 0);
   for (int i = 0; i < call->attempt_count; i++) {
     const pt_attempt *attempt = &call->attempts[i];
-    lua_createtable(L, 0, 7);
+    lua_createtable(L, 0, 9);
     if (attempt->status != 0)
       pt_set_integer(L, "status", attempt->status);
     pt_set_string(L, "error", pt_failure_kind(call->operation, attempt->end, attempt->status));
+    pt_set_number(L, "name", attempt->name);
+    pt_set_number(L, "tcp", attempt->tcp);
     pt_set_number(L, "connect", attempt->connect);
     pt_set_number(L, "first_byte", attempt->first_byte);
     pt_set_number(L, "total", attempt->total);

@@ -61,7 +61,7 @@ end
 function context:protected(run, ...)
   local ok, status = pcall(run, ...)
   if ok then return status end
-  if interrupt.is_interrupt(status) then error(status, 0) end
+  if interrupt.is_interrupt(status) or report.is_defect(status) then error(status, 0) end
   return report.raised(status, self.command.name)
 end
 

@@ -67,6 +67,13 @@ local function without_position(message)
   return (tostring(message):gsub("^[^\n]-:%d+: ", ""))
 end
 
+-- Whether an error is none of usage: a module that is not installed, or a mistake of this program.
+function M.is_defect(problem)
+  local message = without_position(problem)
+  return message:find "^module '" ~= nil or message:find "^attempt to " ~= nil
+    or message:find "^bad argument #" ~= nil
+end
+
 -- That message, in the command's words.
 function M.words_of(problem)
   local text = M.translate(without_position(problem))

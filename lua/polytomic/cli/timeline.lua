@@ -9,8 +9,8 @@ local M = {}
 -- its colour or letter.
 local PARTS = {
   { ends = "name", word = "name", colour = "blue", letter = "n" },
-  { ends = "connect", word = "connect", colour = "cyan", letter = "c" },
-  { ends = "tls", word = "TLS", colour = "yellow", letter = "t" },
+  { ends = "tcp", word = "connect", colour = "cyan", letter = "c" },
+  { ends = "connect", word = "TLS", colour = "yellow", letter = "t" },
   { ends = "first_byte", word = "waiting", colour = "green", letter = "w" },
   { ends = "total", word = "reading", colour = "bold", letter = "r" },
 }
