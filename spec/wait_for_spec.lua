@@ -1,11 +1,25 @@
 -- Waiting for work, and rows of queries, against scripted replies.
 
+local cjson = require("cjson").new()
 local clients = require "spec.support.clients"
 local core = require "polytomic.core"
 local modes = require "spec.support.modes"
+local process = require "spec.support.process"
 
 local ID = "2f1b7b0c-0d5e-4f6e-8c41-4a3c8b0c5d0e"
 local JOB = { type = "createmodel", id = ID }
+
+-- What is waited for, as the facts have it.
+local statuses = cjson.decode(process.contents "csrc/catalogue/statuses.json")
+local overlay = cjson.decode(process.contents "csrc/catalogue/overlay.json")
+local ARGUMENTS = {
+  get_job = JOB,
+  get_sync_execution = { sync_id = ID, id = ID },
+  get_bulk_sync_execution = { id = ID, exec_id = ID },
+  get_harbor = { harbor_id = ID },
+  get_harbor_action_execution = { harbor_id = ID, execution_id = ID },
+  list_bulk_sync_execution_statuses = { sync_id = { ID } },
+}
 
 local function status(word, more)
   return { 200, ('{"data":{"id":"%s","status":"%s"%s}}'):format(ID, word, more or "") }
@@ -37,43 +51,156 @@ for _, mode in ipairs(modes) do
       assert.equal(3, #server:requests())
     end)
 
-    for _, word in ipairs { "done", "completed" } do
-      it("takes the status " .. word .. " for the end", function()
-        local client = answered { status(word) }
-        assert.equal(word, wait_for(client, "get_job", JOB).status)
+    -- A reply with the status where the data has it, and an identifier beside it.
+    local function reply_of(entry, word, more)
+      local path = entry.field:match "^[^,]+"
+      local object = ('"status":"%s"'):format(word)
+      if path:find "cache_status$" then object = ('"cache_status":"%s"'):format(word) end
+      object = "{" .. object .. (more or "") .. "}"
+      local inside = path:match "^data%.([%w_]+)%.status$"
+      if inside then object = ('{"%s":%s}'):format(inside, object) end
+      if path:find("[]", 1, true) then object = "[" .. object .. "]" end
+      return { 200, '{"data":' .. object .. "}" }
+    end
+
+    for _, entry in ipairs(statuses.polling) do
+      local name = entry.operation
+      local arguments = ARGUMENTS[name] or { id = ID }
+      local goes_on = {}
+      for _, word in ipairs(overlay.goes_on[name] or {}) do goes_on[word] = true end
+
+      it("of " .. name .. " ends at every successful status, and goes on before it", function()
+        for _, word in ipairs(entry.success) do
+          local words = { "of_tomorrow" }
+          for _, running in ipairs(entry.running) do words[#words + 1] = running end
+          for again in pairs(goes_on) do words[#words + 1] = again end
+          words[#words + 1] = word
+          local replies = {}
+          for index, one in ipairs(words) do replies[index] = reply_of(entry, one) end
+          local client, server = answered(replies)
+          local data, message = wait_for(client, name, arguments, { interval = 0.0001 })
+          assert.is_table(data, message)
+          assert.equal(#words, #server:requests())
+        end
+      end)
+
+      it("of " .. name .. " is an error of kind failed at every status of a failure", function()
+        for _, word in ipairs(entry.failure) do
+          if not goes_on[word] then
+            local client = answered { reply_of(entry, word) }
+            local data, message, err = wait_for(client, name, arguments)
+            assert.is_nil(data)
+            assert.equal(("%s: 200 failed: the work ended as '%s'"):format(name, word), message)
+            assert.same(
+              { "failed", word == "unknown" and "unknown" or "rejected", 200 },
+              { err.kind, err.outcome, err.status }
+            )
+          end
+        end
       end)
     end
 
-    it("goes on while a status is none of an end, known or new", function()
-      local words = { "scheduled", "queued", "waiting", "processing", "exporting", "canceling",
-        "brand_new", "completed" }
-      local replies = {}
-      for index, word in ipairs(words) do replies[index] = status(word) end
-      local client, server = answered(replies)
-      assert.equal(
-        "completed",
-        wait_for(client, "get_sync_execution", { sync_id = ID, id = ID },
-          { interval = 0.001 }).status
-      )
-      assert.equal(#words, #server:requests())
+    it("tells the reason of a failure, from where each operation has it", function()
+      for name, case in pairs {
+        get_job = { "failed", ',"error":"division by zero"' },
+        get_sync_execution = { "failed", ',"errors":["division by zero","again"]' },
+        get_bulk_sync_execution = { "errors", ',"status_message":"division by zero"' },
+        get_harbor_action_execution = { "failed", ',"failure_category":"division by zero"' },
+        get_sync_status = { "failed", ',"errors":["division by zero"]' },
+        get_bulk_sync_status = { "failed", ',"status_message":"division by zero"' },
+      } do
+        local entry
+        for _, one in ipairs(statuses.polling) do
+          if one.operation == name then entry = one end
+        end
+        local client = answered { reply_of(entry, case[1], case[2]) }
+        local _, message, err = wait_for(client, name, ARGUMENTS[name] or { id = ID })
+        local problem = name .. ": 200 failed: the work ended as '" .. case[1]
+        assert.equal(problem .. "': division by zero", message)
+        assert.equal("division by zero", err.message)
+        assert.equal("table", type(err.body.data))
+      end
     end)
 
-    for _, word in ipairs { "failed", "canceled", "interrupted", "errors", "unknown" } do
-      it("returns an error where the work ended as " .. word, function()
-        local client = answered { status(word, ',"error":"division by zero"') }
-        local data, message, err = wait_for(client, "get_job", JOB)
-        assert.is_nil(data)
-        assert.equal(
-          ("get_job: 200 failed: the work ended as '%s': division by zero"):format(word),
-          message
-        )
-        assert.same(
-          { "failed", "rejected", 200, "division by zero", message },
-          { err.kind, err.outcome, err.status, err.message, tostring(err) }
-        )
-        assert.equal(word, err.body.data.status)
+    it("looks at the run under way, and at the last one where none is", function()
+      local function runs(current, last)
+        return { 200, ('{"data":{"current_execution":%s,"last_execution":%s}}'):format(
+          current and '{"status":"' .. current .. '"}' or "null",
+          last and '{"status":"' .. last .. '"}' or "null"
+        ) }
+      end
+      for _, name in ipairs { "get_sync_status", "get_bulk_sync_status" } do
+        local client, server =
+          answered { runs("created", "failed"), runs("running", "failed"), runs(nil, "completed") }
+        local data, message = wait_for(client, name, { id = ID }, { interval = 0.0001 })
+        assert.is_table(data, message)
+        assert.equal(3, #server:requests())
+        client = answered { runs("running"), runs(nil, "canceled") }
+        local settings = { interval = 0.0001 }
+        assert.equal("failed", select(3, wait_for(client, name, { id = ID }, settings)).kind)
+        client = answered { runs() }
+        assert.equal("bad_response", select(3, wait_for(client, name, { id = ID })).kind)
+      end
+    end)
+
+    it("waits for every one of a list, and ends at the first that failed", function()
+      local function list(...)
+        local items = {}
+        for index, word in ipairs { ... } do
+          items[index] = word == "none" and "{}" or '{"status":"' .. word .. '"}'
+        end
+        return { 200, '{"data":[' .. table.concat(items, ",") .. "]}" }
+      end
+      local name = "list_bulk_sync_execution_statuses"
+      local client, server = answered {
+        list("completed", "running"), list("running", "none", "completed"),
+        list("completed", "none", "completed"),
+      }
+      local data, message = wait_for(client, name, { sync_id = { ID } }, { interval = 0.0001 })
+      assert.equal(3, #(data or {}), message)
+      assert.equal(3, #server:requests())
+      client = answered { list("running", "failed", "completed") }
+      local _, _, err = wait_for(client, name, { sync_id = { ID } })
+      assert.equal("failed", err.kind)
+    end)
+
+    it("takes schemas for refreshed by their times, but not against their status", function()
+      local function schemas(word, started, finished)
+        local times = ('"last_refresh_started":"%s","last_refresh_finished":"%s"'):format(
+          started, finished)
+        return { 200, ('{"data":{"cache_status":"%s",%s}}'):format(word, times) }
+      end
+      local early, late = "2025-01-01T10:00:00Z", "2025-01-01T10:00:00.5+00:00"
+      local client, server = answered {
+        schemas("refreshing", early, late), schemas("completed", late, early),
+        schemas("completed", early, early), schemas("completed", "soon", late),
+        schemas("completed", early, late),
+      }
+      local data, message =
+        wait_for(client, "get_schemas_status", { id = ID }, { interval = 0.0001 })
+      assert.is_table(data, message)
+      assert.equal(5, #server:requests())
+    end)
+
+    it("needs until_status where the data knows no statuses, and says so at once", function()
+      local client, server = answered { { 200, '{"data":{"id":"x","status":"unhealthy"}}' },
+        { 200, '{"data":{"id":"x","status":"healthy"}}' } }
+      local ok, message = mode.attempt(function()
+        return client:wait_for("get_connection", { id = "x" })
       end)
-    end
+      assert.is_false(ok)
+      assert.truthy(message:find("how the work of get_connection ends is not known", 1, true))
+      assert.truthy(message:find("give until_status", 1, true))
+      assert.equal(0, #server:requests())
+      local data = wait_for(client, "get_connection", { id = ID },
+        { until_status = "healthy", interval = 0.0001 })
+      assert.equal("healthy", data.status)
+      client =
+        answered { { 200, '{"data":{"id":"x"}}' }, { 200, '{"data":{"id":"x","name":"y"}}' } }
+      data = wait_for(client, "get_org", { id = ID },
+        { until_status = function(org) return org.name == "y" end, interval = 0.0001 })
+      assert.equal("y", data.name)
+    end)
 
     it("waits for the status that is asked for, or for one of a list", function()
       local client = answered { status "created", status "running", status "done" }
@@ -94,10 +221,10 @@ for _, mode in ipairs(modes) do
     end)
 
     it("does not wait on where the work ended otherwise than asked for", function()
-      local client, server = answered { status "running", status "completed" }
+      local client, server = answered { status "running", status "done" }
       local _, message =
         wait_for(client, "get_job", JOB, { until_status = "canceled", interval = 0.001 })
-      assert.equal("get_job: 200 failed: the work ended as 'completed'", message)
+      assert.equal("get_job: 200 failed: the work ended as 'done'", message)
       assert.equal(2, #server:requests())
     end)
 

@@ -312,6 +312,7 @@ local function load_waiting(model, raw)
     waiting[entry.operation] = {
       fields = fields, success = entry.success, failure = failure, reason = entry.reason,
       note = entry.note, finished = finished[1], than = finished[2],
+      running = finished[1] and entry.running,
     }
   end
   return waiting

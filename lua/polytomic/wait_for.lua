@@ -14,10 +14,10 @@ local GROWTH, LONGEST_INTERVAL = 1.5, 30
 -- Seconds kept for the last look, or this share of a short time.
 local LAST_LOOK, LAST_SHARE = 1, 0.1
 
--- How work ends, as the API's statuses say it. Every other status is of work that goes on.
-local succeeded = { done = true, completed = true, fresh = true }
-local ended = { failed = true, canceled = true, errors = true, interrupted = true, unknown = true }
-for status in pairs(succeeded) do ended[status] = true end
+-- Where the status of an operation is whose work the data does not know (statuses.lua).
+local UNKNOWN =
+  { fields = { "data.status", "data.cache_status" }, success = {}, failure = {} }
+local LOST = "unknown" -- the status of work whose outcome the server does not know itself
 
 -- ---- settings ----
 
@@ -31,18 +31,20 @@ local function check_seconds(method, name, value)
   end
 end
 
--- Whether a reply is the one waited for: a function of its data and its status.
+-- What is waited for: a set of statuses, or a function of data and status; nil for success.
 local function goal_of(until_status)
-  if until_status == nil then return function(_, status) return succeeded[status] end end
-  if type(until_status) == "function" then return until_status end
+  if until_status == nil or type(until_status) == "function" then return until_status end
   local list = type(until_status) == "string" and { until_status } or until_status
   if type(list) ~= "table" or #list == 0 then
     core.raise "wait_for: until_status must be a status, a list of them, or a function"
   end
   local wanted = {}
   for _, status in ipairs(list) do wanted[status] = true end
-  return function(_, status) return wanted[status] end
+  return wanted
 end
+
+-- How the work of an operation ends, by the data (loaded when first asked for).
+local function ends_of(name) return require("polytomic.statuses")[name] end
 
 local function check_settings(method, settings, known)
   if settings == nil then return {} end
@@ -61,43 +63,97 @@ end
 
 -- ---- waiting ----
 
-local function status_of(data)
-  return type(data) == "table" and (data.status or data.cache_status) or nil
-end
-
--- What the server says of work that failed.
-local function reason_of(data)
-  local said = data.error or data.status_message or type(data.errors) == "table" and data.errors[1]
-  return type(said) == "string" and said ~= "" and said or nil
-end
-
--- True when the work is where it should be, false while it goes on; or nil, message, err.
-local function judge(data, response, reached)
-  local status = status_of(data)
-  if reached(data, status) then return true end
-  if type(status) ~= "string" then
-    return core.make_error(
-      response,
-      "bad_response",
-      "unknown",
-      "the reply holds no status to wait for"
-    )
+-- Calls visit(status, holder) for every status at a path ("data.status", "data[].status"); `holder`
+-- is the object that has it.
+local function visit_at(data, path, visit)
+  local first, rest = path:match "^([^.]+)%.(.+)$"
+  if not first then
+    if type(data) == "table" and type(data[path]) == "string" then visit(data[path], data) end
+    return
   end
-  if not ended[status] then return false end
-  local reason = reason_of(data)
-  local problem = ("the work ended as '%s'%s"):format(status, reason and ": " .. reason or "")
-  return core.make_error(
-    response,
-    "failed",
-    "rejected",
-    problem,
-    { message = reason, body = response.body }
-  )
+  local list = first:match "^(.*)%[%]$"
+  local inner = type(data) == "table" and data[list or first]
+  if type(inner) ~= "table" then return end
+  if not list then return visit_at(inner, rest, visit) end
+  for _, item in ipairs(inner) do visit_at(item, rest, visit) end
 end
 
-local function out_of_time(name, data, response, seconds)
-  local problem = ("the status is still '%s' after %g s"):format(tostring(status_of(data)), seconds)
+-- The status in a reply, and the object that has it. Of a list's it is one of a failure, else one
+-- that is not waited for, else the last. Nil where there is none.
+local function status_of(data, watch)
+  local found, holder, weight
+  local body = { data = data }
+  for _, path in ipairs(watch.ends.fields) do
+    visit_at(body, path, function(status, object)
+      local heavy = watch.ends.failure[status] and 2 or watch.wanted[status] and 0 or 1
+      if not found or heavy >= weight then found, holder, weight = status, object, heavy end
+    end)
+    if found then return found, holder end
+  end
+end
+
+local function text_at(data, path)
+  local value = { data = data }
+  for name in path:gmatch "[^.]+" do
+    value = type(value) == "table" and value[name] or nil
+  end
+  if type(value) == "table" then value = value[1] end
+  return type(value) == "string" and value ~= "" and value or nil
+end
+
+-- What the server says of work that failed: where the data says that it is, or beside the status.
+local function reason_of(data, watch, holder)
+  local reason = watch.ends.reason
+  if reason then return text_at(data, reason) end
+  for _, name in ipairs { "error", "status_message", "errors" } do
+    local said = text_at(holder, "data." .. name)
+    if said then return said end
+  end
+end
+
+-- Whether a time says that the work is over, whatever its status is called.
+local function is_past(data, status, ends)
+  if not ends.finished or ends.running[status] then return false end
+  local parse = require("polytomic.date_time").parse
+  local finished, than = text_at(data, ends.finished), text_at(data, ends.than)
+  finished, than = finished and parse(finished), than and parse(than)
+  return finished and than and finished > than or false
+end
+
+local function is_reached(data, status, watch)
+  if watch.reached then return watch.reached(data, status) end
+  return watch.wanted[status] or (watch.by_default and is_past(data, status, watch.ends))
+end
+
+-- True when the work is where it should be, false while it goes on; or nil, message, err. `watch`
+-- is { ends = (statuses.lua), wanted = set of statuses, by_default = whether it is the data's,
+-- reached = function or nil }.
+local function judge(data, response, watch)
+  local status, holder = status_of(data, watch)
+  if is_reached(data, status, watch) then return true end
+  if status == nil then
+    if watch.reached then return false end
+    local problem = "the reply holds no status to wait for"
+    return core.make_error(response, "bad_response", "unknown", problem)
+  end
+  if not watch.ends.success[status] and not watch.ends.failure[status] then return false end
+  local reason = reason_of(data, watch, holder)
+  local problem = ("the work ended as '%s'%s"):format(status, reason and ": " .. reason or "")
+  local outcome = status == LOST and "unknown" or "rejected"
+  return core.make_error(response, "failed", outcome, problem,
+    { message = reason, body = response.body })
+end
+
+local function out_of_time(name, data, response, seconds, watch)
+  local status = tostring(status_of(data, watch))
+  local problem = ("the status is still '%s' after %g s"):format(status, seconds)
   return core.make_error(name, "timeout", "unknown", problem, { body = response.body })
+end
+
+local function watch_of(ends, goal)
+  local reached = type(goal) == "function" and goal or nil
+  return { ends = ends, reached = reached, by_default = goal == nil,
+    wanted = not reached and goal or ends.success }
 end
 
 -- Options of one look: it may not take longer than the time that is left.
@@ -109,9 +165,9 @@ local function look_options(client, options, deadline)
   return copy
 end
 
--- Calls a reading operation until `reached(data, status)`. Data, nil, response or nil, message,
+-- Calls a reading operation until what is watched is reached. Data, nil, response or nil, message,
 -- err.
-local function await(client, name, arguments, settings, reached)
+local function await(client, name, arguments, settings, watch)
   local timeout, interval = settings.timeout or TIMEOUT, settings.interval or INTERVAL
   local longest = math.max(interval, LONGEST_INTERVAL)
   local deadline, last_look = core.now() + timeout, math.min(LAST_LOOK, timeout * LAST_SHARE)
@@ -121,14 +177,14 @@ local function await(client, name, arguments, settings, reached)
       run.operation(client, name, arguments, look_options(client, settings.options, deadline))
     if data == nil then
       local late = seen ~= nil and response.kind == "timeout" and core.now() >= deadline
-      if late then return out_of_time(name, seen, reply, timeout) end
+      if late then return out_of_time(name, seen, reply, timeout, watch) end
       return nil, message, response
     end
-    local done, why, err = judge(data, response, reached)
+    local done, why, err = judge(data, response, watch)
     if done then return data, nil, response end
     if done == nil then return nil, why, err end
     local left = deadline - core.now() - last_look
-    if left <= 0 then return out_of_time(name, data, response, timeout) end
+    if left <= 0 then return out_of_time(name, data, response, timeout, watch) end
     seen, reply = data, response
     done, why, err = run.pause(client, math.min(interval, left))
     if not done then return nil, why, err end
@@ -138,8 +194,9 @@ end
 
 -- client:wait_for(operation, arguments, { until_status =, timeout =, interval =, options = })
 -- until_status: a status, a list of them, or a function of data and status that says whether the
--- work is over. Without it, work is over when it is done, completed or fresh. Work that ended
--- otherwise is an error of kind "failed".
+-- work is over. Without it, work is over at a successful status of the operation, by the data
+-- (statuses.lua); where that has none, until_status must be given. Work that ended otherwise is an
+-- error of kind "failed"; a status that the data does not know goes on.
 local function wait_for(client, name, arguments, settings)
   if not core.is_client(client) then core.raise "wait_for: use a colon: client:wait_for(…)" end
   if type(name) ~= "string" then
@@ -150,14 +207,17 @@ local function wait_for(client, name, arguments, settings)
     settings,
     { until_status = true, timeout = true, interval = true, options = true }
   )
-  local reached = goal_of(settings.until_status)
+  local goal, ends = goal_of(settings.until_status), ends_of(name)
+  local operation = core.describe(name)
+  if operation and operation.method == "GET" and not ends and not goal then
+    core.raise("wait_for: how the work of " .. name .. " ends is not known: give until_status")
+  end
   local _, message, err = core.check(client, name, arguments, settings.options)
   if message then return nil, message, err end
-  local operation = core.describe(name)
   if not operation or operation.method ~= "GET" then
     core.raise("wait_for: " .. name .. " does not only read")
   end
-  return await(client, name, arguments, settings, reached)
+  return await(client, name, arguments, settings, watch_of(ends or UNKNOWN, goal))
 end
 
 -- ---- rows of a query ----
@@ -188,7 +248,8 @@ local function query_rows(client, arguments, settings)
       )
     )
   end
-  query, message, response = await(client, "get_query", { id = id }, settings, goal_of())
+  local watch = watch_of(ends_of "get_query")
+  query, message, response = await(client, "get_query", { id = id }, settings, watch)
   raise(query, message)
   local walk = pages.open("query_rows", client, "get_query", { id = id }, settings.options)
   walk.first = response
