@@ -2,6 +2,7 @@
 #include "api/failure.h"
 
 #include "api/trust.h"
+#include "base/unicode.h"
 #include "http/libcurl.h"
 #include "http/headers.h"
 
@@ -69,11 +70,7 @@ void pt_failure_copy_text(char *out, size_t size, const char *text, size_t lengt
 }
 
 /* Makes one line of printable text from anything. */
-static void clean(char *text) {
-  for (; *text != '\0'; text++)
-    if ((unsigned char)*text < ' ' || *text == 127)
-      *text = ' ';
-}
+static void clean(char *text) { text[pt_unicode_fit_line(text, strlen(text))] = '\0'; }
 
 void pt_failure_write_message(char *message, size_t size, const pt_call *call, const char *kind,
                               const char *detail) {

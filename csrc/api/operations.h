@@ -38,7 +38,7 @@ typedef enum {
   PT_TYPE_UNION
 } pt_type_kind;
 
-typedef enum { PT_FORMAT_NONE, PT_FORMAT_UUID, PT_FORMAT_DATE_TIME } pt_format;
+typedef enum { PT_FORMAT_NONE, PT_FORMAT_UUID, PT_FORMAT_DATE_TIME, PT_FORMAT_EMAIL } pt_format;
 
 typedef enum { PT_IN_PATH, PT_IN_QUERY, PT_IN_BODY } pt_location;
 

@@ -77,7 +77,11 @@ local function resolve_field(model, owner, raw, location)
   return {
     name = raw.name,
     description = description_of(model, owner, raw),
-    type = parse_type(model, raw.type, raw.format),
+    type = parse_type(
+      model,
+      raw.type,
+      raw.format or overlay_entry(model, "formats", owner, raw.name)
+    ),
     location = location,
     required = raw.required or location == "path",
     nullable = raw.nullable or false,
@@ -253,7 +257,7 @@ local function check_unique(op)
 end
 
 local function check_overlay(model)
-  for _, list in ipairs { "secret", "not_empty", "excludes", "descriptions" } do
+  for _, list in ipairs { "secret", "formats", "not_empty", "excludes", "descriptions" } do
     for key in pairs(model.overlay[list]) do
       assert(
         model.overlay_used[list .. " " .. key],

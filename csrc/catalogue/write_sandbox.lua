@@ -14,7 +14,7 @@ local HEADER = [[
 return {
 ]]
 
-local FORMATS = { uuid = "uuid", ["date-time"] = "time" }
+local FORMATS = { uuid = "uuid", ["date-time"] = "time", email = "email" }
 local wrap
 
 local function type_text(kind)

@@ -84,10 +84,10 @@ static bool write_body_field(pt_writer *w, const pt_field *field, int index) {
 }
 
 /* Writes the fields of one location in the catalogue's order. */
-static bool write_fields(pt_writer *w, pt_location location, int arguments, uint64_t given_fields) {
+static bool write_fields(pt_writer *w, pt_location location, int arguments, uint64_t given_fields,
+                         size_t *pairs) {
   lua_State *L = w->L;
   const pt_operation *operation = w->call->operation;
-  size_t pairs = 0;
   for (size_t i = 0; i < operation->field_count; i++) {
     const pt_field *field = &operation->fields[i];
     bool given = i >= MAX_MASK || (given_fields & (uint64_t)1 << i) != 0;
@@ -101,7 +101,7 @@ static bool write_fields(pt_writer *w, pt_location location, int arguments, uint
     if (!lua_isnil(L, -1)) {
       bool written =
           location == PT_IN_PATH ||
-          (location == PT_IN_QUERY ? pt_lua_write_query_field(w, field, lua_gettop(L), &pairs)
+          (location == PT_IN_QUERY ? pt_lua_write_query_field(w, field, lua_gettop(L), pairs)
                                    : write_body_field(w, field, lua_gettop(L)));
       if (!written)
         return false;
@@ -154,28 +154,89 @@ static bool note_given(pt_writer *w, int arguments, uint64_t *given) {
   return true;
 }
 
-static bool write_all(pt_writer *w, const char *prefix, int arguments, uint64_t given) {
+/* ---- additions: members the catalogue does not know yet ---- */
+
+/* in: ..., key, value of an addition. Refuses a key that is no name, and one the arguments give. */
+static bool check_addition(pt_writer *w, int arguments) {
+  lua_State *L = w->L;
+  if (lua_type(L, -2) != LUA_TSTRING)
+    return pt_lua_refuse(w, "must have string keys only");
+  lua_pushvalue(L, -2);
+  lua_rawget(L, arguments);
+  bool given = !lua_isnil(L, -1);
+  lua_pop(L, 1);
+  if (!given)
+    return true;
+  size_t length;
+  const char *name = lua_tolstring(L, -2, &length);
+  const pt_place *above = w->here;
+  w->here = &(pt_place){.above = above, .name = name, .length = length};
+  return pt_lua_refuse(w, "is given twice, among the arguments too");
+}
+
+/* Appends the additions to the query, or to the body, each member with `first` for the first. */
+static bool write_additions(pt_writer *w, const char *where, int additions, int arguments,
+                            size_t *count) {
+  lua_State *L = w->L;
+  if (additions == 0)
+    return true;
+  const pt_place top = {.name = where, .length = strlen(where)};
+  bool written = true;
+  w->free_form = true; /* secrets are known by their names */
+  lua_pushnil(L);
+  while (written && lua_next(L, additions) != 0) {
+    w->here = &top;
+    written = check_addition(w, arguments);
+    if (!written)
+      break;
+    if (w->out == &w->call->target) {
+      written = pt_lua_write_free_pair(w, count);
+      lua_settop(L, written ? -2 : -1);
+    } else {
+      written = pt_lua_write_member(w, *count == 0);
+      *count += 1;
+    }
+  }
+  w->free_form = false;
+  w->here = NULL;
+  return written;
+}
+
+/* ---- all of it ---- */
+
+static bool write_target(pt_writer *w, const char *prefix, int arguments, uint64_t given,
+                         int additions) {
+  size_t pairs = 0;
+  w->out = &w->call->target;
+  return write_fields(w, PT_IN_PATH, arguments, given, NULL) &&
+         write_path(w, prefix, w->call->operation->path, arguments) &&
+         write_fields(w, PT_IN_QUERY, arguments, given, &pairs) &&
+         write_additions(w, "query", additions, arguments, &pairs);
+}
+
+static bool write_body(pt_writer *w, int arguments, uint64_t given, int additions) {
   pt_call *call = w->call;
-  const pt_operation *operation = call->operation;
-  w->out = &call->target;
-  if (!write_fields(w, PT_IN_PATH, arguments, given) ||
-      !write_path(w, prefix, operation->path, arguments) ||
-      !write_fields(w, PT_IN_QUERY, arguments, given))
-    return false;
   pt_buffer_clear(&call->body); /* was scratch */
   w->out = &call->body;
-  if (operation->has_body) {
-    call->has_body = true;
-    pt_buffer_add_char(w->out, '{');
-    if (!write_fields(w, PT_IN_BODY, arguments, given))
-      return false;
-    pt_buffer_add_char(w->out, '}');
+  if (!call->operation->has_body && additions == 0)
+    return true;
+  if (call->operation->method == PT_METHOD_GET || call->operation->method == PT_METHOD_DELETE) {
+    w->here = &(pt_place){.name = "body", .length = 4};
+    return pt_lua_refuse(w, "goes with POST, PUT and PATCH only");
   }
+  call->has_body = true;
+  pt_buffer_add_char(w->out, '{');
+  if (!write_fields(w, PT_IN_BODY, arguments, given, NULL))
+    return false;
+  size_t count = w->out->length - 1;
+  if (!write_additions(w, "body", additions, arguments, &count))
+    return false;
+  pt_buffer_add_char(w->out, '}');
   return true;
 }
 
 bool pt_lua_write_arguments(lua_State *L, pt_call *call, const char *prefix, int index,
-                            pt_refusal *refusal) {
+                            const pt_lua_additions *additions, pt_refusal *refusal) {
   int top = lua_gettop(L);
   pt_writer w = {.L = L, .call = call, .refusal = refusal};
   uint64_t given = 0;
@@ -185,8 +246,9 @@ bool pt_lua_write_arguments(lua_State *L, pt_call *call, const char *prefix, int
     lua_newtable(L);
     index = lua_gettop(L);
   }
-  bool written = note_given(&w, index, &given) && write_all(&w, prefix, index, given) &&
-                 pt_lua_written_whole(&w);
+  bool written = note_given(&w, index, &given) &&
+                 write_target(&w, prefix, index, given, additions->query) &&
+                 write_body(&w, index, given, additions->body) && pt_lua_written_whole(&w);
   lua_settop(L, top);
   return written;
 }

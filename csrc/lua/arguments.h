@@ -5,10 +5,16 @@
 
 #include "lua/writer.h"
 
-/* Writes `call->target` and `call->body` from the table at `index` (0: no arguments). `prefix` goes
-   before the path. The call must be owned by a Lua value: a Lua error (memory) may be raised. False
+/* What the options of a call add to its arguments: tables of members the catalogue does not know
+ * yet; stack indexes, 0 for none. */
+typedef struct {
+  int query, body;
+} pt_lua_additions;
+
+/* Writes `call->target` and `call->body` from the table at `index` (0: no arguments) and what is
+   added to it. `prefix` goes before the path. The call must be owned by a Lua value: a Lua error (memory) may be raised. False
    when an argument is refused; when memory ran out `refusal->problem` is "". */
 bool pt_lua_write_arguments(lua_State *L, pt_call *call, const char *prefix, int index,
-                            pt_refusal *refusal);
+                            const pt_lua_additions *additions, pt_refusal *refusal);
 
 #endif

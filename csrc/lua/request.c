@@ -80,36 +80,6 @@ static bool write_path(pt_writer *w, const char *prefix, int index) {
   return true;
 }
 
-static bool has_names(lua_State *L, int table) {
-  lua_pushnil(L);
-  if (lua_next(L, table) == 0)
-    return false;
-  bool named = lua_type(L, -2) == LUA_TSTRING;
-  lua_pop(L, 2);
-  return named;
-}
-
-/* in: ..., key, value */
-static bool write_pair(pt_writer *w, size_t *pairs) {
-  lua_State *L = w->L;
-  if (lua_type(L, -2) != LUA_TSTRING)
-    return pt_lua_refuse(w, "must have string keys only");
-  size_t length;
-  const char *name = lua_tolstring(L, -2, &length);
-  static const pt_type list = {.kind = PT_TYPE_ARRAY, .element = &pt_any_type},
-                       map = {.kind = PT_TYPE_MAP, .element = &pt_any_type};
-  pt_field field = {.name = name, .type = &pt_any_type, .secret = pt_secret_named(name, length)};
-  int value = lua_gettop(L);
-  if (lua_type(L, value) == LUA_TTABLE)
-    field.type = has_names(L, value) ? &map : &list;
-  const pt_place *query = w->here;
-  w->here = &(pt_place){.above = query, .name = name, .length = length};
-  if (!pt_lua_write_query_field(w, &field, value, pairs))
-    return false;
-  w->here = query;
-  return true;
-}
-
 static bool write_query(pt_writer *w, int index) {
   size_t pairs = 0;
   w->here = &(pt_place){.name = "query", .length = 5};
@@ -117,7 +87,7 @@ static bool write_query(pt_writer *w, int index) {
     return pt_lua_refuse_type(w, "a table", index);
   lua_pushnil(w->L);
   while (lua_next(w->L, index) != 0) {
-    if (!write_pair(w, &pairs))
+    if (!pt_lua_write_free_pair(w, &pairs))
       return false;
     lua_pop(w->L, 1);
   }

@@ -3,6 +3,7 @@
 
 #include "base/json_writer.h"
 #include "base/random.h"
+#include "base/unicode.h"
 #include "http/url.h"
 
 #include <math.h>
@@ -82,9 +83,34 @@ bool pt_lua_is_null(lua_State *L, int index) {
 static bool write_value(pt_writer *w, const pt_type *type, int index, const ancestor *above);
 static bool write_typed(pt_writer *w, const pt_type *type, int index, const ancestor *above);
 
+/* An address as somebody means it: what was copied along with it is not part of it. */
+static bool check_email(pt_writer *w, const char *bytes, size_t length) {
+  const char *at = memchr(bytes, '@', length);
+  if (at == NULL || at == bytes || at == bytes + length - 1)
+    return pt_lua_refuse(w, "must be an e-mail address, with a name, '@' and a domain");
+  for (size_t i = 0; i < length;) {
+    switch (pt_unicode_next(bytes, length, &i)) {
+    case PT_UNICODE_VISIBLE: break;
+    case PT_UNICODE_BLANK: return pt_lua_refuse(w, "must be an e-mail address, without blanks");
+    case PT_UNICODE_CONTROL:
+      return pt_lua_refuse(w, "must be an e-mail address, without control characters");
+    case PT_UNICODE_INVISIBLE:
+      return pt_lua_refuse(w, "must be an e-mail address, without invisible characters (a byte "
+                              "order mark, U+200B or the like)");
+    case PT_UNICODE_INVALID: return pt_lua_refuse(w, "must be valid UTF-8");
+    }
+  }
+  return true;
+}
+
 bool pt_lua_check_format(pt_writer *w, const pt_type *type, const char *bytes, size_t length) {
-  return type->format != PT_FORMAT_UUID || pt_uuid_valid(bytes, length) ||
-         pt_lua_refuse(w, "must be a UUID");
+  switch (type->format) {
+  case PT_FORMAT_UUID: return pt_uuid_valid(bytes, length) || pt_lua_refuse(w, "must be a UUID");
+  case PT_FORMAT_EMAIL: return check_email(w, bytes, length);
+  case PT_FORMAT_NONE:
+  case PT_FORMAT_DATE_TIME: break;
+  }
+  return true;
 }
 
 static bool write_string(pt_writer *w, const pt_type *type, int index) {
@@ -300,6 +326,10 @@ bool pt_lua_write_value(pt_writer *w, const pt_type *type, int index) {
   return write_value(w, type, index, NULL);
 }
 
+bool pt_lua_write_member(pt_writer *w, bool first) {
+  return write_member(w, &pt_any_type, NULL, first);
+}
+
 /* ---- path and query ---- */
 
 /* The text of a scalar as it is written in a query; NULL when refused. `scratch` holds
@@ -432,6 +462,35 @@ bool pt_lua_write_query_field(pt_writer *w, const pt_field *field, int index, si
     return false;
   pt_url_add_pair(w->out, pairs, field->name, strlen(field->name), text, length);
   return !field->secret || mark_value(w);
+}
+
+static bool has_names(lua_State *L, int table) {
+  lua_pushnil(L);
+  if (lua_next(L, table) == 0)
+    return false;
+  bool named = lua_type(L, -2) == LUA_TSTRING;
+  lua_pop(L, 2);
+  return named;
+}
+
+bool pt_lua_write_free_pair(pt_writer *w, size_t *pairs) {
+  lua_State *L = w->L;
+  if (lua_type(L, -2) != LUA_TSTRING)
+    return pt_lua_refuse(w, "must have string keys only");
+  size_t length;
+  const char *name = lua_tolstring(L, -2, &length);
+  static const pt_type list = {.kind = PT_TYPE_ARRAY, .element = &pt_any_type},
+                       map = {.kind = PT_TYPE_MAP, .element = &pt_any_type};
+  pt_field field = {.name = name, .type = &pt_any_type, .secret = pt_secret_named(name, length)};
+  int value = lua_gettop(L);
+  if (lua_type(L, value) == LUA_TTABLE)
+    field.type = has_names(L, value) ? &map : &list;
+  const pt_place *query = w->here;
+  w->here = &(pt_place){.above = query, .name = name, .length = length};
+  if (!pt_lua_write_query_field(w, &field, value, pairs))
+    return false;
+  w->here = query;
+  return true;
 }
 
 bool pt_lua_written_whole(pt_writer *w) {

@@ -52,6 +52,11 @@ const char *pt_lua_name_field(pt_writer *w);
 bool pt_lua_write_value(pt_writer *w, const pt_type *type, int index);
 bool pt_lua_check_format(pt_writer *w, const pt_type *type, const char *bytes, size_t length);
 bool pt_lua_write_segment(pt_writer *w, const char *bytes, size_t length);
+/* in: ..., key, value; out: ..., key. Appends a member of an object. */
+bool pt_lua_write_member(pt_writer *w, bool first);
+/* in: ..., key, value. Appends the pairs of a query parameter that the catalogue does not know; the
+ * call's body is used as scratch. */
+bool pt_lua_write_free_pair(pt_writer *w, size_t *pairs);
 /* Appends the pairs of a query field; the call's body is used as scratch. */
 bool pt_lua_write_query_field(pt_writer *w, const pt_field *field, int index, size_t *pairs);
 /* Whether all that was written fitted into memory. */
