@@ -26,9 +26,11 @@ local M = {}
 ---@field summary string
 
 ---@class polytomic.Options
----@field api_key? string user key; default POLYTOMIC_API_KEY
----@field partner_key? string partner key; default POLYTOMIC_PARTNER_KEY
----@field deployment_key? string key of a self-hosted deployment; default POLYTOMIC_DEPLOYMENT_KEY
+---each key may be a function that returns it, asked before each call
+---@field api_key? string|fun(): string user key; default POLYTOMIC_API_KEY
+---@field partner_key? string|fun(): string partner key; default POLYTOMIC_PARTNER_KEY
+---of a self-hosted deployment; default POLYTOMIC_DEPLOYMENT_KEY
+---@field deployment_key? string|fun(): string
 ---@field organization? string UUID; organization-scoped operations then use HTTP Basic
 ---@field base_url? string default POLYTOMIC_DEPLOYMENT_URL, else https://app.polytomic.com
 ---@field version? string X-Polytomic-Version; default "2025-09-18"
@@ -46,6 +48,7 @@ local M = {}
 ---@field client_cert? string
 ---@field client_key? string
 ---@field user_agent? string appended to the library's own
+---@field headers? table<string, string> sent with every request; those of a call beat them
 ---@field read_only? boolean refuse every operation but GET before it is sent; default false
 ---@field env? boolean false ignores the environment; default true
 ---@field on_event? fun(event: polytomic.Notice)
@@ -60,6 +63,8 @@ local M = {}
 ---@field headers? table<string, string> extra request headers
 ---@field version? string
 ---@field organization? string UUID
+---@field query? table members the catalogue does not know yet, added to the arguments
+---@field body? table likewise
 
 ---What `on_event` is called with.
 ---@class polytomic.Notice
@@ -170,6 +175,22 @@ function Pages:next() end
 ---@return string|nil argument "page_token", "page", "after", "starting_after" or "ending_before"
 function Pages:cursor() end
 
+---@class polytomic.Check
+---@field ok boolean the server answers, there is a key, and each is accepted
+---@field version string
+---@field libcurl string
+---@field url string
+---@field connection { ok: boolean, seconds?: number, connect?: number, message?: string }
+---@field keys polytomic.CheckedKey[]
+
+---@class polytomic.CheckedKey
+---@field kind "api_key"|"partner_key"|"deployment_key"
+---@field source string the variable of the environment, "option" or "function"
+---@field ok boolean
+---@field message? string what is wrong
+---@field identity? table what the API says of it
+---@field err? polytomic.Error
+
 ---@class polytomic.Stats
 ---@field calls integer
 ---@field attempts integer
@@ -188,7 +209,7 @@ function Pages:cursor() end
 ---@field on_result? fun(index: integer, data: any, message?: string, err?: polytomic.Error)
 ---true: a line on standard error where that is a terminal
 ---@field progress? boolean|fun(state: polytomic.BatchProgress)
----@field control? polytomic.BatchControl a table that gets `cancel`
+---@field control? polytomic.BatchControl a table that gets `cancel`, and the results so far
 
 ---@class polytomic.BatchProgress
 ---@field operation string
@@ -197,9 +218,12 @@ function Pages:cursor() end
 ---@field failures integer
 ---@field rate number items a second
 ---@field eta number|nil seconds
+---@field slowed boolean whether the server asks to slow down
 
 ---@class polytomic.BatchControl
 ---@field cancel? fun() cancels the calls under way and begins no other
+---@field results? any[] what was done so far, also where an error or Ctrl-C ends the batch
+---@field failures? polytomic.BatchFailure[]
 
 ---@class polytomic.BatchFailure
 ---@field index integer
@@ -356,6 +380,10 @@ function Client:patch_user(arguments, options) end
 ---@param org_id string UUID
 ---@return polytomic.Client
 function Client:as_org(org_id) end
+
+---Whether the server answers and each key is accepted: for health checks.
+---@return polytomic.Check
+function Client:check() end
 
 ---@return polytomic.Stats
 function Client:stats() end

@@ -64,6 +64,7 @@ build = {
         "csrc/base/secret.c",
         "csrc/base/stop_signal.c",
         "csrc/base/terminal.c",
+        "csrc/base/unicode.c",
         "csrc/http/exchange.c",
         "csrc/http/exchange_end.c",
         "csrc/http/headers.c",
@@ -93,6 +94,7 @@ build = {
     },
     -- modules written in Lua
     ["polytomic.batch"] = "lua/polytomic/batch.lua",
+    ["polytomic.check"] = "lua/polytomic/check.lua",
     ["polytomic.cli"] = "lua/polytomic/cli.lua",
     ["polytomic.cli.all"] = "lua/polytomic/cli/all.lua",
     ["polytomic.cli.arguments"] = "lua/polytomic/cli/arguments.lua",

@@ -549,7 +549,7 @@ describe("the command polytomic", function()
       local env = { POLYTOMIC_PARTNER_KEY = tls.partner_key, POLYTOMIC_DEPLOYMENT_URL = tls.url }
       local status, out = run({ "doctor" }, { env = env })
       assert.equal(6, status)
-      contains(out, "ca_file")
+      contains(out, "give --ca-file")
       status, out = run({ "doctor", "--ca-file", tls.ca_file }, { env = env })
       assert.equal(0, status)
       contains(out, "verified with " .. tls.ca_file)

@@ -21,6 +21,8 @@ local bad_booleans = { "true", 0, 1, {}, nothing }
 local bad_functions = { "x", 7, true, {} }
 local bad_texts = { "a\nb", "a\rb", "a\0b", "a\tb\n", "\195\188", "\239\187\191a", "a\127" }
 
+local no_strings = { 7, true, false, {} }
+
 local function counts(least, most)
   return { least - 1, most + 1, least + 0.5, huge, nan, "4", true, {} }
 end
@@ -32,16 +34,16 @@ local function join(...)
   return all
 end
 
-local bad_keys = join(bad_strings, { "two words", "line\nbreak", "tab\tinside", "NUL\0inside",
+local bad_keys = join(no_strings, { "two words", "line\nbreak", "tab\tinside", "NUL\0inside",
   "uml\195\164ut", "\239\187\191mark", "\255bytes", "DEL\127", long })
 local bad_base_urls = join(bad_strings, { "", " ", "ftp://x", "file:///etc/passwd",
   "http://polytomic.example", "https://", "https://user@x", "https://user:pw@x",
   "https://x?y=1", "https://x#f", "https://x:0", "https://x:65536", "https://x:y", "https://x/a\\b",
-  "https://x/../y", "https://x y", "https://x\n", "https://x\0y", "https://\195\188", "x/./y" })
+  "https://x/../y", "https://x/api", "https://x/base/api/", "https://x y", "https://x\n", "https://x\0y", "https://\195\188", "x/./y" })
 
 -- For each option: what it takes, and what it does not.
 local client_options = {
-  api_key = { { "k", "api-key-of-specs", " trimmed \r\n", '"quoted"', "" }, bad_keys },
+  api_key = { { "k", "api-key-of-specs", " trimmed \r\n", '"quoted"', "", nothing }, bad_keys },
   partner_key = { { "partner-key-of-specs", ("k"):rep(4096) }, bad_keys },
   deployment_key = { { "deployment-key-of-specs" }, bad_keys },
   organization = { { uuid, uuid:upper() }, join(bad_strings,
@@ -70,6 +72,9 @@ local client_options = {
     { "", missing, process.directory(), readable, certificates.client.certificate }) },
   user_agent = { { "acme/1.0 (+https://acme.example)", ("u"):rep(256) },
     join(bad_strings, bad_texts, { "", ("u"):rep(257), "a\r\nX-Evil: 1" }) },
+  headers = { { {}, { ["X-Trace-Id"] = "7f3c" } },
+    { "X: y", 7, true, { "X: y" }, { X = 7 }, { ["X Y"] = "z" }, { X = "a\r\nY: b" },
+      { Authorization = "Bearer x" }, { host = "x" } } },
   read_only = { { true, false }, bad_booleans },
   env = { { false }, bad_booleans },
   on_event = { { nothing, print }, bad_functions },
@@ -95,6 +100,8 @@ local call_options = {
     { ["idempotency-key"] = "12345678" }, { ["User-Agent"] = "x" },
     { ["X-Polytomic-Version"] = "x" }, { Cookie = "a=b" } } },
   version = { { "2024-02-08" }, join(bad_strings, bad_texts, { "" }) },
+  query = { { {}, { a = 1 } }, { "a=1", 7, true, nothing } },
+  body = { { {}, { a = 1 } }, { "{}", 7, true, nothing } },
   organization = { { uuid }, join(bad_strings, { "", "acme" }) },
 }
 
@@ -159,7 +166,7 @@ describe("polytomic.new", function()
 
   it("refuses unknown names, one of a call's among them, and values without a name", function()
     for name, nearest in pairs { apikey = "api_key", ["api_key "] = "api_key", API_KEY = "api_key",
-        time_out = "timeout", verify = false, idempotency_key = false, headers = false,
+        time_out = "timeout", verify = false, idempotency_key = false, organisation_id = false,
         [""] = false } do
       local message = "unknown option '" .. name .. "'"
         .. (nearest and ", did you mean '" .. nearest .. "'?" or "")

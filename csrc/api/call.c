@@ -1,6 +1,7 @@
 /* call.c: see call.h. */
 #include "api/call.h"
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "http/headers.h"
 #include "base/json_reader.h"
@@ -132,19 +133,36 @@ bool pt_call_add_fixed_line(pt_call *call, const char *line) {
   return true;
 }
 
+void pt_call_write_line(pt_buffer *text, const char *name, const char *value, size_t value_length) {
+  pt_buffer_add_text(text, name);
+  if (value_length > 0)
+    pt_buffer_add_text(text, ": ");
+  else
+    pt_buffer_add_char(text, ';'); /* CURLOPT_HTTPHEADER: sends the header without a value */
+  pt_buffer_add(text, value, value_length);
+  pt_buffer_add(text, "", 1);
+}
+
+bool pt_call_has_line(const pt_call *call, const char *other) {
+  size_t length = strcspn(other, ":;");
+  const char *line = call->header_text.bytes;
+  const char *end = line != NULL ? line + call->header_text.length : NULL;
+  for (; line < end; line += strlen(line) + 1) {
+    size_t i = 0;
+    while (i < length && pt_lower(line[i]) == pt_lower(other[i]))
+      i++;
+    if (i == length && (line[i] == ':' || line[i] == ';'))
+      return true;
+  }
+  return false;
+}
+
 bool pt_call_add_line(pt_call *call, const char *name, const char *value, size_t value_length) {
   if (!has_room(call))
     return false;
-  pt_buffer *text = &call->header_text;
-  pt_buffer_add_text(text, name);
-  pt_buffer_add(text, value_length > 0 ? ": " : ";",
-                value_length > 0
-                    ? 2
-                    : 1); /* CURLOPT_HTTPHEADER: a semicolon sends the header without value */
-  pt_buffer_add(text, value, value_length);
-  pt_buffer_add(text, "", 1);
+  pt_call_write_line(&call->header_text, name, value, value_length);
   call->lines[call->line_count++] = NULL; /* the text may still move */
-  return !text->failed;
+  return !call->header_text.failed;
 }
 
 /* The text no longer moves: point to its lines. */

@@ -122,6 +122,10 @@ bool pt_call_set_key(pt_call *call, const char *key, size_t length);
 bool pt_call_mark_secret(pt_call *call, bool in_body, size_t offset, size_t length);
 /* Adds a constant header line. False when there is no room. */
 bool pt_call_add_fixed_line(pt_call *call, const char *line);
+/* Appends "name: value" and a NUL, as libcurl takes it. */
+void pt_call_write_line(pt_buffer *text, const char *name, const char *value, size_t value_length);
+/* Whether a line for the same header as `other` was added to the request. */
+bool pt_call_has_line(const pt_call *call, const char *other);
 /* Adds a header line "name: value" to the request. The caller has checked both. False when there is
  * no room or no memory. */
 bool pt_call_add_line(pt_call *call, const char *name, const char *value, size_t value_length);

@@ -10,6 +10,7 @@ void pt_config_free(pt_config *config) {
     pt_secret_clear(&config->keys[i]);
   pt_base_url_free(&config->base_url);
   pt_free(config->user_agent);
+  pt_buffer_wipe(&config->headers);
   pt_transport_options_free(&config->transport);
   memset(config, 0, sizeof *config);
 }

@@ -9,12 +9,19 @@
 #define PT_VERSION "0.2.0"
 #define PT_API_VERSION "2025-09-18"
 
+typedef enum {
+  PT_KEY_FROM_OPTION,
+  PT_KEY_FROM_ENVIRONMENT,
+  PT_KEY_FROM_FUNCTION /* asked before each call; there is none before the first */
+} pt_key_source;
+
 /* Owned and wiped by pt_config_free; strings are NULL where not given. */
 typedef struct {
   pt_secret keys[3]; /* by pt_key_kind */
-  bool key_from_environment[3];
+  pt_key_source key_sources[3];
   pt_base_url base_url;
-  char *user_agent; /* the whole header line */
+  char *user_agent;  /* the whole header line */
+  pt_buffer headers; /* lines "Name: value" sent with every request, a NUL after each */
   pt_transport_options transport;
 } pt_config;
 

@@ -1,8 +1,9 @@
 /* curl_command.c: see curl_command.h. */
 #include "api/curl_command.h"
 
+#include "base/ascii.h"
+
 #include <string.h>
-#include <strings.h>
 
 /* A byte inside single quotes of sh. */
 static void add_quoted_char(pt_buffer *out, char c) {
@@ -35,8 +36,7 @@ static void add_masked(pt_buffer *out, const pt_call *call, bool in_body) {
 /* Headers the caller added may carry secrets of other systems. */
 static bool names_a_secret(const char *line) {
   size_t length = strcspn(line, ":");
-  return !(length == 15 && strncasecmp(line, "Idempotency-Key", 15) == 0) &&
-         pt_secret_named(line, length);
+  return !pt_ascii_equal(line, length, "Idempotency-Key") && pt_secret_named(line, length);
 }
 
 static void add_line(pt_buffer *out, const char *line) {
@@ -74,7 +74,7 @@ void pt_curl_command(pt_buffer *out, const pt_call *call, const char *origin) {
   pt_buffer_add_char(out, '\'');
   add_key(out, call->credential);
   for (size_t i = 0; i < call->line_count; i++)
-    if (strncasecmp(call->lines[i], "Authorization:", 14) != 0)
+    if (!pt_ascii_begins(call->lines[i], "Authorization:"))
       add_line(out, call->lines[i]);
   if (call->has_body) {
     pt_buffer_add_text(out, " --data-raw '");

@@ -33,6 +33,8 @@ struct pt_engine {
   pid_t process; /* that the transports belong to */
   /* One transport for each kind of key: a connection never carries two of them. */
   pt_transport *transports[PT_KEY_KINDS];
+  bool outdated[PT_KEY_KINDS]; /* its connections were opened for another key */
+  unsigned key_generation;
   call_list queued, exchanging, waiting, announced;
   pt_call_pool *pool;
   pt_timer_heap timers; /* queued calls by deadline, waiting calls by the end of their wait */
@@ -113,8 +115,24 @@ static void drive_by_sockets(pt_engine *engine) {
   engine->by_sockets = true;
 }
 
+/* Takes a transport out of the engine, its connections counted; NULL where there is none. */
+static pt_transport *take_transport(pt_engine *engine, unsigned index) {
+  pt_transport *transport = engine->transports[index];
+  if (transport == NULL)
+    return NULL;
+  pt_transport_counts counts = pt_transport_counted(transport);
+  engine->counted.opened += counts.opened;
+  engine->counted.reused += counts.reused;
+  engine->transports[index] = NULL;
+  return transport;
+}
+
 static pt_transport *transport_for(pt_engine *engine, unsigned index) {
   pt_transport *transport = engine->transports[index];
+  if (transport != NULL && engine->outdated[index] && pt_transport_active(transport) == 0) {
+    pt_transport_free(take_transport(engine, index));
+    transport = NULL;
+  }
   if (transport != NULL)
     return transport;
   for (unsigned i = 0; i < PT_KEY_KINDS; i++)
@@ -127,6 +145,7 @@ static pt_transport *transport_for(pt_engine *engine, unsigned index) {
     return NULL;
   }
   engine->transports[index] = transport;
+  engine->outdated[index] = false;
   return transport;
 }
 
@@ -267,15 +286,8 @@ static void notice_fork(pt_engine *engine) {
   if (process == engine->process)
     return;
   engine->process = process;
-  for (unsigned i = 0; i < PT_KEY_KINDS; i++) {
-    if (engine->transports[i] == NULL)
-      continue;
-    pt_transport_counts counts = pt_transport_counted(engine->transports[i]);
-    engine->counted.opened += counts.opened;
-    engine->counted.reused += counts.reused;
-    engine->transports[i] =
-        NULL; /* left as it is: closing it would end the parent's TLS connections */
-  }
+  for (unsigned i = 0; i < PT_KEY_KINDS; i++)
+    (void)take_transport(engine, i); /* left open: closing would end the parent's TLS connections */
   close_poller(engine);
   while (engine->exchanging.first != NULL)
     fail_call(engine, engine->exchanging.first, PT_END_CANCELLED, true);
@@ -486,6 +498,25 @@ void pt_engine_release(pt_engine *engine) {
 }
 
 const pt_config *pt_engine_config(const pt_engine *engine) { return &engine->config; }
+
+const char *pt_engine_set_key(pt_engine *engine, pt_key_kind kind, const char *bytes,
+                              size_t length) {
+  pt_secret fresh = {0}, *key = &engine->config.keys[kind];
+  const char *problem = pt_secret_set(&fresh, bytes, length);
+  bool same = fresh.length == key->length &&
+              (fresh.length == 0 || memcmp(fresh.bytes, key->bytes, fresh.length) == 0);
+  if (problem != NULL || same) {
+    pt_secret_clear(&fresh);
+    return problem;
+  }
+  pt_secret_clear(key);
+  *key = fresh;
+  engine->outdated[kind] = true;
+  engine->key_generation++;
+  return NULL;
+}
+
+unsigned pt_engine_key_generation(const pt_engine *engine) { return engine->key_generation; }
 
 pt_call *pt_engine_new_call(pt_engine *engine) { return pt_call_pool_take(engine->pool); }
 

@@ -17,6 +17,13 @@ void pt_engine_retain(pt_engine *engine);
  * closed. */
 void pt_engine_release(pt_engine *engine);
 const pt_config *pt_engine_config(const pt_engine *engine);
+/* Takes another key of a kind, for the calls from now on. Its connections are kept while the key
+   stays the same; else new ones are opened, as soon as none is in use. NULL, or what is wrong with
+   the key (see pt_secret_set). */
+const char *pt_engine_set_key(pt_engine *engine, pt_key_kind kind, const char *bytes,
+                              size_t length);
+/* Goes up with every other key. */
+unsigned pt_engine_key_generation(const pt_engine *engine);
 
 /* A new call to be filled and submitted, or NULL when memory is exhausted. One reference, the
  * caller's. */

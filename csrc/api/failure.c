@@ -146,7 +146,8 @@ static void write_key_hint(char *hint, size_t size, const pt_call *call, const p
   const char *verdict = !kind_fits(operation->auth, sent) ? ""
                         : call->status == 401             ? ", which is not accepted"
                                                           : ", which is not allowed to do this";
-  bool from_environment = config != NULL && config->key_from_environment[sent->kind];
+  bool from_environment =
+      config != NULL && config->key_sources[sent->kind] == PT_KEY_FROM_ENVIRONMENT;
   (void)snprintf(hint, size, "%s needs %s; a %s was sent%s%s%s%s%s", operation->name, wanted, label,
                  organization, from_environment ? " (from " : "",
                  from_environment ? pt_key_variable(sent->kind) : "", from_environment ? ")" : "",
@@ -158,8 +159,11 @@ static void write_tls_hint(char *hint, size_t size, const pt_config *config) {
   pt_buffer text = {0};
   pt_libcurl_default_ca(&file, &path);
   pt_trust_describe(&text, config, file, path);
-  (void)snprintf(hint, size, "verified with %s; set ca_file to trust another authority",
-                 text.failed || text.bytes == NULL ? "libcurl's own CA" : text.bytes);
+  bool local = config->base_url.loopback;
+  (void)snprintf(hint, size, "verified with %s; set ca_file to trust another authority%s%s",
+                 text.failed || text.bytes == NULL ? "libcurl's own CA" : text.bytes,
+                 local ? "; a server without TLS, as the sandbox is, is written http://" : "",
+                 local ? config->base_url.host : "");
   pt_buffer_free(&text);
 }
 
@@ -174,12 +178,16 @@ void pt_failure_write_hint(char *hint, size_t size, const pt_call *call, const p
   else if (call->end == PT_END_PROXY && config != NULL && config->transport.proxy_variable != NULL)
     (void)snprintf(hint, size, "the proxy is the one in %s; no_proxy or proxy = \"\" avoids it",
                    config->transport.proxy_variable);
+  else if (call->end == PT_END_CONNECT && config != NULL && config->base_url.loopback)
+    (void)snprintf(hint, size, "nothing answers there; `polytomic sandbox` starts a sandbox");
 }
 
 void pt_failure_write_missing_key(char *detail, size_t size, pt_auth auth) {
   const char *first = auth == PT_AUTH_PARTNER
                           ? "POLYTOMIC_PARTNER_KEY or POLYTOMIC_DEPLOYMENT_KEY"
                           : "POLYTOMIC_API_KEY, or POLYTOMIC_PARTNER_KEY with `organization`";
-  (void)snprintf(detail, size, "no key: it needs %s; set %s, or give the key to polytomic.new",
+  (void)snprintf(detail, size,
+                 "no key: it needs %s; set %s, or give the key to polytomic.new; without an "
+                 "account, try `polytomic sandbox`",
                  wanted_key(auth, NULL), first);
 }

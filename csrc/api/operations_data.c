@@ -89,6 +89,7 @@ static const pt_type type_schema_primary_key_override_input;
 static const pt_type type_source;
 static const pt_type type_string;
 static const pt_type type_string_date_time;
+static const pt_type type_string_email;
 static const pt_type type_string_uuid;
 static const pt_type type_sync_field;
 static const pt_type type_target_filter_condition;
@@ -487,6 +488,7 @@ static const pt_type type_source = {.kind = PT_TYPE_OBJECT, .name = "Source",
 static const pt_type type_string = {.kind = PT_TYPE_STRING};
 static const pt_type type_string_date_time = {.kind = PT_TYPE_STRING,
     .format = PT_FORMAT_DATE_TIME};
+static const pt_type type_string_email = {.kind = PT_TYPE_STRING, .format = PT_FORMAT_EMAIL};
 static const pt_type type_string_uuid = {.kind = PT_TYPE_STRING, .format = PT_FORMAT_UUID};
 static const pt_field members_sync_field[] = {
   {.name = "encryption_enabled", .type = &type_boolean, .location = PT_IN_BODY},
@@ -672,7 +674,7 @@ static const pt_field fields_create_connection[] = {
 
 /* create_current_org_user: POST /api/organization/users */
 static const pt_field fields_create_current_org_user[] = {
-  {.name = "email", .type = &type_string, .location = PT_IN_BODY, .required = true},
+  {.name = "email", .type = &type_string_email, .location = PT_IN_BODY, .required = true},
   {.name = "role", .type = &type_string, .location = PT_IN_BODY, .deprecated = true,
     .excludes = "role_ids"},
   {.name = "role_ids", .type = &type_array_of_string_uuid, .location = PT_IN_BODY,
@@ -820,7 +822,7 @@ static const pt_field fields_create_temporary_credentials[] = {
 /* create_user: POST /api/organizations/{org_id}/users */
 static const pt_field fields_create_user[] = {
   {.name = "org_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
-  {.name = "email", .type = &type_string, .location = PT_IN_BODY, .required = true},
+  {.name = "email", .type = &type_string_email, .location = PT_IN_BODY, .required = true},
   {.name = "role", .type = &type_string, .location = PT_IN_BODY, .deprecated = true,
     .excludes = "role_ids"},
   {.name = "role_ids", .type = &type_array_of_string_uuid, .location = PT_IN_BODY,
@@ -1330,7 +1332,7 @@ static const pt_field fields_get_webhook[] = {
 /* invite_harbor_user: POST /api/harbors/{harbor_id}/users */
 static const pt_field fields_invite_harbor_user[] = {
   {.name = "harbor_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
-  {.name = "email", .type = &type_string, .location = PT_IN_BODY, .required = true},
+  {.name = "email", .type = &type_string_email, .location = PT_IN_BODY, .required = true},
 };
 
 /* list_bulk_sync_execution_statuses: GET /api/bulk/syncs/status */
@@ -1915,7 +1917,7 @@ static const pt_field fields_update_sync_error_handling[] = {
 static const pt_field fields_update_user[] = {
   {.name = "org_id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
   {.name = "id", .type = &type_string_uuid, .location = PT_IN_PATH, .required = true},
-  {.name = "email", .type = &type_string, .location = PT_IN_BODY, .required = true},
+  {.name = "email", .type = &type_string_email, .location = PT_IN_BODY, .required = true},
   {.name = "role", .type = &type_string, .location = PT_IN_BODY, .deprecated = true,
     .excludes = "role_ids"},
   {.name = "role_ids", .type = &type_array_of_string_uuid, .location = PT_IN_BODY,

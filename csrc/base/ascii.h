@@ -40,4 +40,12 @@ static inline bool pt_ascii_equal(const char *a, size_t length, const char *b) {
   return b[length] == '\0';
 }
 
+/* Whether a text begins with `prefix`, without regard to case. */
+static inline bool pt_ascii_begins(const char *text, const char *prefix) {
+  for (; *prefix != '\0'; text++, prefix++)
+    if (pt_lower(*text) != pt_lower(*prefix))
+      return false;
+  return true;
+}
+
 #endif

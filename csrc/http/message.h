@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #define PT_MESSAGE_SIZE 256
-#define PT_MAX_HEADER_LINES 48
+#define PT_MAX_HEADER_LINES 80
 #define PT_MAX_HEADER_BYTES (256u * 1024u)
 #define PT_MAX_HEADERS 5000u /* lines; as in newer libcurl */
 

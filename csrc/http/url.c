@@ -267,6 +267,8 @@ const char *pt_base_url_parse(pt_base_url *url, const char *text, size_t length,
   message = check_prefix(where.rest, where.rest_length);
   if (message != NULL)
     return message;
+  if (where.rest_length >= 4 && memcmp(where.rest + where.rest_length - 4, "/api", 4) == 0)
+    return "must not end in /api: the paths of the operations bring it";
   bool loopback = is_loopback(where.host, where.host_length);
   if (!where.https && !loopback && !allow_http)
     return "must use https: plain http is for loopback hosts, or with allow_http = true";

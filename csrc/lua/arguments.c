@@ -191,7 +191,8 @@ static bool write_additions(pt_writer *w, const char *where, int additions, int 
       break;
     if (w->out == &w->call->target) {
       written = pt_lua_write_free_pair(w, count);
-      lua_settop(L, written ? -2 : -1);
+      if (written)
+        lua_pop(L, 1);
     } else {
       written = pt_lua_write_member(w, *count == 0);
       *count += 1;

@@ -12,8 +12,9 @@ typedef struct {
 } pt_lua_additions;
 
 /* Writes `call->target` and `call->body` from the table at `index` (0: no arguments) and what is
-   added to it. `prefix` goes before the path. The call must be owned by a Lua value: a Lua error (memory) may be raised. False
-   when an argument is refused; when memory ran out `refusal->problem` is "". */
+   added to it. `prefix` goes before the path. The call must be owned by a Lua value: a Lua error
+   (memory) may be raised. False when an argument is refused; when memory ran out `refusal->problem`
+   is "". */
 bool pt_lua_write_arguments(lua_State *L, pt_call *call, const char *prefix, int index,
                             const pt_lua_additions *additions, pt_refusal *refusal);
 

@@ -58,10 +58,18 @@ static int check_arguments(lua_State *L, int index, const pt_operation *operatio
 static pt_credential *credential_for(lua_State *L, pt_lua_client *client,
                                      const pt_client_options *options, pt_auth auth) {
   bool own = strcmp(options->organization, client->options.organization) != 0;
+  unsigned generation = pt_engine_key_generation(client->engine);
+  if (client->key_generation != generation) {
+    pt_lua_forget_credentials(client);
+    client->key_generation = generation;
+  }
   pt_credential *credential = own ? NULL : client->credentials[auth];
   if (credential == NULL) {
-    credential =
-        pt_credential_new(pt_engine_config(client->engine)->keys, options->organization, auth);
+    pt_secret keys[3];
+    for (int kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++)
+      keys[kind] = options->without_key[kind] ? (pt_secret){0}
+                                              : pt_engine_config(client->engine)->keys[kind];
+    credential = pt_credential_new(keys, options->organization, auth);
     if (credential == NULL)
       luaL_error(L, "not enough memory");
     if (!own)
@@ -70,6 +78,15 @@ static pt_credential *credential_for(lua_State *L, pt_lua_client *client,
   if (!own)
     pt_credential_retain(credential);
   return credential;
+}
+
+/* The client's own headers, but for those the call gives. */
+static bool add_client_lines(pt_call *call, const pt_buffer *headers) {
+  const char *line = headers->bytes, *end = line != NULL ? line + headers->length : NULL;
+  for (; line < end; line += strlen(line) + 1)
+    if (!pt_call_has_line(call, line) && !pt_call_add_fixed_line(call, line))
+      return false;
+  return true;
 }
 
 /* As header lines, since libcurl puts its own User-Agent together twice. */
@@ -85,7 +102,7 @@ static bool add_lines(pt_call *call, const pt_client_options *options, const pt_
     added = added && pt_call_add_fixed_line(call, "Content-Type:");
   if (options->read_only)
     added = added && pt_call_add_fixed_line(call, "X-Polytomic-Access-Mode: read-only");
-  return added &&
+  return added && add_client_lines(call, &config->headers) &&
          pt_call_add_line(call, VERSION_HEADER, options->version, strlen(options->version));
 }
 
@@ -120,6 +137,45 @@ static readiness add_credential_and_headers(lua_State *L, pt_lua_client *client,
   return READY;
 }
 
+/* Asks the client's functions for its keys, which may close it. READY, or REFUSED with nil,
+ * message, err pushed: its member `cause` is what the function raised. */
+static readiness ask_for_keys(lua_State *L, int base, const pt_call *call) {
+  pt_lua_client *client = lua_touserdata(L, base);
+  if (!client->has_key_functions)
+    return READY;
+  pt_getuservalue(L, base);
+  lua_getfield(L, -1, "keys");
+  int functions = lua_gettop(L);
+  for (unsigned kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++) {
+    lua_rawgeti(L, functions, (int)kind);
+    if (lua_isnil(L, -1)) {
+      lua_pop(L, 1);
+      continue;
+    }
+    bool returned = lua_pcall(L, 0, 1, 0) == 0;
+    if (client->engine == NULL) {
+      (void)pt_lua_push_closed(L, call);
+      return REFUSED;
+    }
+    size_t length = 0;
+    const char *problem = !returned ? "raised an error" : "returned no string";
+    if (returned && lua_type(L, -1) == LUA_TSTRING) {
+      const char *key = lua_tolstring(L, -1, &length);
+      problem = length == 0 ? "returned an empty string"
+                            : pt_engine_set_key(client->engine, (pt_key_kind)kind, key, length);
+    }
+    if (problem != NULL) {
+      if (returned)
+        lua_pushnil(L); /* what came in place of a key may be one */
+      (void)pt_lua_push_no_key(L, call, (pt_key_kind)kind, problem, lua_gettop(L));
+      return REFUSED;
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+  return READY;
+}
+
 static readiness check_written(lua_State *L, const pt_call *call, bool written,
                                const pt_refusal *refusal) {
   if (written)
@@ -128,6 +184,16 @@ static readiness check_written(lua_State *L, const pt_call *call, bool written,
     luaL_error(L, "%s: not enough memory", call->operation->name);
   (void)pt_lua_push_invalid(L, call, refusal);
   return REFUSED;
+}
+
+/* in: options of a call at `index`, or nil; out: their table of that name, or nil. Returns its
+ * index, 0 for none. */
+static int push_addition(lua_State *L, int index, const char *name) {
+  if (lua_isnoneornil(L, index))
+    lua_pushnil(L);
+  else
+    lua_getfield(L, index, name);
+  return lua_isnil(L, -1) ? 0 : lua_gettop(L);
 }
 
 /* in: client, arguments, options at `base`; out: call, then nothing, or nil, message, err. The call
@@ -148,13 +214,17 @@ static readiness fill_call(lua_State *L, int base, const pt_operation *operation
   if (free_form)
     pt_lua_read_request(L, arguments, call);
   pt_lua_read_call_options(L, base + 2, call, options, no_key);
+  pt_lua_additions additions = {push_addition(L, base + 2, "query"),
+                                push_addition(L, base + 2, "body")};
   if (client->engine == NULL) {
     (void)pt_lua_push_closed(L, call);
     return REFUSED;
   }
   const char *prefix = pt_engine_config(client->engine)->base_url.prefix;
-  bool written = free_form ? pt_lua_write_request(L, call, prefix, arguments, &refusal)
-                           : pt_lua_write_arguments(L, call, prefix, arguments, &refusal);
+  bool written = free_form
+                     ? pt_lua_write_request(L, call, prefix, arguments, &refusal)
+                     : pt_lua_write_arguments(L, call, prefix, arguments, &additions, &refusal);
+  lua_settop(L, base + 3);
   return check_written(L, call, written, &refusal);
 }
 
@@ -165,6 +235,8 @@ static readiness make_call(lua_State *L, int base, const pt_operation *operation
   if (fill_call(L, base, operation, &options, &no_key) == REFUSED)
     return REFUSED;
   pt_lua_call *holder = lua_touserdata(L, base + 3);
+  if (ask_for_keys(L, base, holder->call) == REFUSED)
+    return REFUSED;
   return add_credential_and_headers(L, lua_touserdata(L, base), &options, holder->call, no_key);
 }
 

@@ -28,12 +28,14 @@ static pt_lua_client *push_client(lua_State *L) {
   return client;
 }
 
-/* in: client at `index`, wait and on_event at the top; out: both gone */
+/* in: client at `index`, wait, on_event and functions of keys at the top; out: all gone */
 static void keep_functions(lua_State *L, int index, pt_lua_client *client) {
-  client->has_on_event = !lua_isnil(L, -1);
-  client->has_wait = !lua_isnil(L, -2);
+  client->has_key_functions = !lua_isnil(L, -1);
+  client->has_on_event = !lua_isnil(L, -2);
+  client->has_wait = !lua_isnil(L, -3);
   pt_getuservalue(L, index);
-  lua_insert(L, -3);
+  lua_insert(L, -4);
+  lua_setfield(L, -4, "keys");
   lua_setfield(L, -3, "on_event");
   lua_setfield(L, -2, "wait");
   lua_pop(L, 1);
@@ -85,6 +87,29 @@ int pt_lua_push_connections(lua_State *L, int index) {
   return 1;
 }
 
+/* in: client at `index`; out: one that shares its connections, and behaves the same */
+static pt_lua_client *push_derived(lua_State *L, int index) {
+  pt_lua_client *derived = push_sharing(L, index);
+  int self = lua_gettop(L);
+  pt_getuservalue(L, index);
+  lua_getfield(L, -1, "wait");
+  lua_getfield(L, -2, "on_event");
+  lua_getfield(L, -3, "keys");
+  keep_functions(L, self, derived);
+  lua_settop(L, self);
+  return derived;
+}
+
+int pt_lua_push_with_key(lua_State *L, int index, pt_key_kind kind) {
+  const pt_lua_client *client = lua_touserdata(L, index);
+  if (client->engine == NULL)
+    return pt_lua_error(L, "check: the client was closed");
+  pt_lua_client *derived = push_derived(L, index);
+  for (int other = PT_KEY_API; other <= PT_KEY_DEPLOYMENT; other++)
+    derived->options.without_key[other] = other != (int)kind;
+  return 1;
+}
+
 /* as_org(org_id): in: client, organization; out: a client that shares the engine */
 static int client_as_org(lua_State *L) {
   const pt_lua_client *client = pt_lua_check_client(L, 1, "as_org");
@@ -94,14 +119,8 @@ static int client_as_org(lua_State *L) {
     return pt_lua_error(L, "as_org: organization must be a UUID");
   if (client->engine == NULL)
     return pt_lua_error(L, "as_org: the client was closed");
-  pt_lua_client *derived = push_sharing(L, 1);
-  int self = lua_gettop(L);
-  pt_getuservalue(L, 1);
-  lua_getfield(L, -1, "wait");
-  lua_getfield(L, -2, "on_event");
-  keep_functions(L, self, derived);
+  pt_lua_client *derived = push_derived(L, 1);
   memcpy(derived->options.organization, organization, PT_UUID_LENGTH + 1);
-  lua_settop(L, self);
   return 1;
 }
 
@@ -110,10 +129,7 @@ static void close_client(pt_lua_client *client) {
   client->engine = NULL;
   if (engine != NULL)
     pt_engine_close_owner(engine, client);
-  for (size_t i = 0; i < PT_AUTH_KINDS; i++) {
-    pt_credential_release(client->credentials[i]);
-    client->credentials[i] = NULL;
-  }
+  pt_lua_forget_credentials(client);
   pt_engine_release(engine);
   pt_config_free(&client->config);
 }
@@ -134,7 +150,8 @@ static int client_collect(lua_State *L) {
 static pt_key_kind shown_key(const pt_config *config) {
   static const pt_key_kind order[] = {PT_KEY_PARTNER, PT_KEY_DEPLOYMENT, PT_KEY_API};
   for (size_t i = 0; i < 3; i++)
-    if (config->keys[order[i]].bytes != NULL)
+    if (config->keys[order[i]].bytes != NULL ||
+        config->key_sources[order[i]] == PT_KEY_FROM_FUNCTION)
       return order[i];
   return PT_KEY_NONE;
 }
@@ -149,7 +166,9 @@ static int client_tostring(lua_State *L) {
   const char *host = strstr(config->base_url.origin, "://") + 3;
   pt_key_kind kind = shown_key(config);
   char masked[64] = "";
-  if (kind != PT_KEY_NONE) {
+  if (kind != PT_KEY_NONE && config->keys[kind].bytes == NULL) {
+    memcpy(masked, " of a function", sizeof " of a function");
+  } else if (kind != PT_KEY_NONE) {
     pt_buffer out = {0};
     pt_secret_add_masked(&out, &config->keys[kind]);
     if (!out.failed && out.length < sizeof masked - 1) {

@@ -29,6 +29,13 @@ pt_lua_client *pt_lua_check_client(lua_State *L, int index, const char *method) 
   return client;
 }
 
+void pt_lua_forget_credentials(pt_lua_client *client) {
+  for (size_t i = 0; i < PT_AUTH_KINDS; i++) {
+    pt_credential_release(client->credentials[i]);
+    client->credentials[i] = NULL;
+  }
+}
+
 const pt_config *pt_lua_config(const pt_lua_client *client) {
   return client != NULL && client->engine != NULL ? pt_engine_config(client->engine) : NULL;
 }

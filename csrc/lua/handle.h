@@ -17,18 +17,21 @@ typedef struct {
   char version[PT_VERSION_SIZE];
   pt_call_limits limits;
   bool read_only;
+  bool without_key[PT_KEY_NONE]; /* kinds of key that are not used */
 } pt_client_options;
 
 /* Full userdata. Its user value is a table: `client` (itself, so that calls can keep it alive),
-   `wait`, `on_event`, `deprecated` (operations whose deprecation was reported), `watched` (calls
-   whose end somebody waits for). */
+   `wait`, `on_event`, `keys` (functions that give keys, by pt_key_kind), `deprecated` (operations
+   whose deprecation was reported), `watched` (calls whose end somebody waits for). */
 typedef struct {
   pt_engine *engine; /* NULL before it is made and after close */
   pt_config config;  /* only until the engine takes it */
   pt_client_options options;
   pt_credential *credentials[PT_AUTH_KINDS]; /* by pt_auth, made when first needed */
+  unsigned key_generation;                   /* of the keys in `credentials` */
   bool has_wait;
   bool has_on_event;
+  bool has_key_functions;
 } pt_lua_client;
 
 /* Full userdata. Its user value is a table: the client's own, or, for a started call, one of its
@@ -41,6 +44,8 @@ typedef struct {
 pt_lua_client *pt_lua_to_client(lua_State *L, int index);
 /* The same, or raises; `method` is the method's name. */
 pt_lua_client *pt_lua_check_client(lua_State *L, int index, const char *method);
+/* Releases the credentials made so far. */
+void pt_lua_forget_credentials(pt_lua_client *client);
 /* The settings of its connections; NULL for NULL and for a client that was closed. */
 const pt_config *pt_lua_config(const pt_lua_client *client);
 

@@ -302,6 +302,40 @@ static int module_connections(lua_State *L) {
   return pt_lua_push_connections(L, 1);
 }
 
+static const char *const key_option[] = {"api_key", "partner_key", "deployment_key"};
+
+/* keys(client): out: its URL, then an array of { kind =, source = } for each key it has: the name
+ * of the option, and that of the variable it comes from, "option" or "function" */
+static int module_keys(lua_State *L) {
+  const pt_config *config = pt_lua_config(pt_lua_check_client(L, 1, "keys"));
+  if (config == NULL)
+    return pt_lua_error(L, "check: the client was closed");
+  lua_pushfstring(L, "%s%s", config->base_url.origin, config->base_url.prefix);
+  lua_newtable(L);
+  for (int kind = PT_KEY_API, count = 0; kind <= PT_KEY_DEPLOYMENT; kind++) {
+    pt_key_source source = config->key_sources[kind];
+    if (config->keys[kind].bytes == NULL && source != PT_KEY_FROM_FUNCTION)
+      continue;
+    lua_createtable(L, 0, 2);
+    pt_set_string(L, "kind", key_option[kind]);
+    pt_set_string(L, "source",
+                  source == PT_KEY_FROM_ENVIRONMENT ? pt_key_variable((pt_key_kind)kind)
+                  : source == PT_KEY_FROM_FUNCTION  ? "function"
+                                                    : "option");
+    lua_rawseti(L, -2, ++count);
+  }
+  return 2;
+}
+
+/* with_key(client, kind): out: a client that shares its connections and uses that key only */
+static int module_with_key(lua_State *L) {
+  (void)pt_lua_check_client(L, 1, "with_key");
+  int kind = PT_KEY_API;
+  while (kind < PT_KEY_DEPLOYMENT && strcmp(key_option[kind], luaL_checkstring(L, 2)) != 0)
+    kind++;
+  return pt_lua_push_with_key(L, 1, (pt_key_kind)kind);
+}
+
 /* slow_downs(client): out: how many replies with status 429 its connections have brought */
 static int module_slow_downs(lua_State *L) {
   const pt_lua_client *client = pt_lua_check_client(L, 1, "slow_downs");
@@ -364,6 +398,8 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"next_done", module_next_done},
                                        {"companion", module_companion},
                                        {"connections", module_connections},
+                                       {"keys", module_keys},
+                                       {"with_key", module_with_key},
                                        {"slow_downs", module_slow_downs},
                                        {"be_patient", module_be_patient},
                                        {"is_terminal", module_is_terminal},

@@ -2,6 +2,7 @@
 #include "lua/options.h"
 
 #include "http/headers.h"
+#include "base/ascii.h"
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "http/libcurl.h"
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { MAX_RETRIES = 100, MAX_CONNECTIONS = 1000, MAX_USER_AGENT = 256, MAX_HEADERS = 32 };
 
@@ -122,7 +122,7 @@ static void check_proxy(const reader *r, int index, pt_config *config) {
   const char *text = check_string(r, index, &length);
   bool known = strstr(text, "://") == NULL; /* libcurl takes a bare host for http */
   for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
-    known = known || strncasecmp(text, schemes[i], strlen(schemes[i])) == 0;
+    known = known || pt_ascii_begins(text, schemes[i]);
   if (!known)
     bad(r, "must be an http, https, socks4, socks4a, socks5 or socks5h URL, or \"\" for none");
   set_key(r, &config->transport.proxy, text, length);
@@ -148,7 +148,14 @@ typedef void (*option_reader)(const reader *r, int index, target *to);
 
 static void read_key(const reader *r, int index, target *to, pt_key_kind kind) {
   size_t length;
-  const char *text = check_string(r, index, &length);
+  if (lua_type(r->L, index) == LUA_TFUNCTION) {
+    to->config->key_sources[kind] = PT_KEY_FROM_FUNCTION;
+    to->given[kind] = true;
+    return;
+  }
+  if (lua_type(r->L, index) != LUA_TSTRING)
+    bad_type(r, "a string, or a function that returns one", index);
+  const char *text = lua_tolstring(r->L, index, &length);
   set_key(r, &to->config->keys[kind], text, length);
   to->given[kind] = true;
 }
@@ -239,6 +246,50 @@ static void read_user_agent(const reader *r, int index, target *to) {
     bad(r, "cannot be kept: not enough memory");
 }
 
+/* in: a table of names and values; gives each to `add`, which returns false when memory is
+ * exhausted */
+static void read_each_header(const reader *r, int index,
+                             bool (*add)(void *to, const char *name, const char *value,
+                                         size_t length),
+                             void *to) {
+  lua_State *L = r->L;
+  if (lua_type(L, index) != LUA_TTABLE)
+    bad_type(r, "a table of names and values", index);
+  int count = 0;
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    size_t name_length, length;
+    if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
+      bad(r, "must have names and values that are strings");
+    const char *name = lua_tolstring(L, -2, &name_length);
+    const char *value = lua_tolstring(L, -1, &length);
+    if (!pt_header_name_valid(name, name_length))
+      bad(r, "must have names that are header names");
+    if (pt_header_reserved(name, name_length))
+      pt_lua_error(L, "headers must not contain '%.64s': the library sets it", name);
+    if (!pt_header_value_valid(value, length))
+      pt_lua_error(
+          L,
+          "headers must give '%.64s' a value of printable ASCII, %d bytes at most, and not "
+          "white space alone",
+          name, PT_MAX_HEADER_VALUE);
+    if (++count > MAX_HEADERS)
+      pt_lua_error(L, "too many headers: at most %d", MAX_HEADERS);
+    if (!add(to, name, value, length))
+      bad(r, "cannot be kept: not enough memory");
+    lua_pop(L, 1);
+  }
+}
+
+static bool add_client_header(void *headers, const char *name, const char *value, size_t length) {
+  pt_call_write_line(headers, name, value, length);
+  return !((pt_buffer *)headers)->failed;
+}
+
+static void read_client_headers(const reader *r, int index, target *to) {
+  read_each_header(r, index, add_client_header, &to->config->headers);
+}
+
 static void read_read_only(const reader *r, int index, target *to) {
   to->options->read_only = check_boolean(r, index);
 }
@@ -278,6 +329,7 @@ static const struct {
     {"client_cert", read_client_cert},
     {"client_key", read_client_key},
     {"user_agent", read_user_agent},
+    {"headers", read_client_headers},
     {"read_only", read_read_only},
     {"on_event", check_function},
     {"wait", check_function},
@@ -323,7 +375,7 @@ static void read_keys_and_url(lua_State *L, target *to) {
     if (text == NULL || to->given[kind])
       continue;
     set_key(&(reader){L, name}, &to->config->keys[kind], text, strlen(text));
-    to->config->key_from_environment[kind] = true;
+    to->config->key_sources[kind] = PT_KEY_FROM_ENVIRONMENT;
   }
   const char *url = variable("POLYTOMIC_DEPLOYMENT_URL");
   if (url != NULL && to->config->base_url.origin == NULL)
@@ -385,6 +437,23 @@ static void compose_user_agent(lua_State *L, pt_config *config) {
   config->user_agent = composed;
 }
 
+/* in: options at `index`; out: a table of the functions that keys come from, by pt_key_kind, or nil
+ * where every key is a text */
+static void push_key_functions(lua_State *L, int index, const pt_config *config) {
+  static const char *const names[] = {"api_key", "partner_key", "deployment_key"};
+  lua_pushnil(L);
+  for (int kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++) {
+    if (config->key_sources[kind] != PT_KEY_FROM_FUNCTION)
+      continue;
+    if (lua_isnil(L, -1)) {
+      lua_pop(L, 1);
+      lua_createtable(L, 0, 1);
+    }
+    lua_getfield(L, index, names[kind]);
+    lua_rawseti(L, -2, kind);
+  }
+}
+
 void pt_lua_read_client_options(lua_State *L, int index, pt_config *config,
                                 pt_client_options *options) {
   target to = {.config = config, .options = options, .environment = true};
@@ -418,6 +487,7 @@ void pt_lua_read_client_options(lua_State *L, int index, pt_config *config,
   compose_user_agent(L, config);
   lua_getfield(L, index, "wait");
   lua_getfield(L, index, "on_event");
+  push_key_functions(L, index, config);
 }
 
 /* ---- options of one call ---- */
@@ -462,33 +532,19 @@ static void read_idempotency_key(const reader *r, int index, call_target *to) {
     bad(r, "cannot be kept: not enough memory");
 }
 
+static bool add_call_header(void *call, const char *name, const char *value, size_t length) {
+  return pt_call_add_line(call, name, value, length);
+}
+
 static void read_headers(const reader *r, int index, call_target *to) {
-  lua_State *L = r->L;
-  if (lua_type(L, index) != LUA_TTABLE)
-    bad_type(r, "a table of names and values", index);
-  int count = 0;
-  lua_pushnil(L);
-  while (lua_next(L, index) != 0) {
-    size_t name_length, length;
-    if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
-      bad(r, "must have names and values that are strings");
-    const char *name = lua_tolstring(L, -2, &name_length);
-    const char *value = lua_tolstring(L, -1, &length);
-    if (!pt_header_name_valid(name, name_length))
-      bad(r, "must have names that are header names");
-    if (pt_header_reserved(name, name_length))
-      pt_lua_error(L, "headers must not contain '%.64s': the library sets it", name);
-    if (!pt_header_value_valid(value, length))
-      pt_lua_error(L,
-                   "headers: the value of '%.64s' must be printable ASCII, %d bytes at most, and "
-                   "not white space alone",
-                   name, PT_MAX_HEADER_VALUE);
-    if (++count > MAX_HEADERS)
-      pt_lua_error(L, "too many headers: at most %d", MAX_HEADERS);
-    if (!pt_call_add_line(to->call, name, value, length))
-      bad(r, "cannot be kept: not enough memory");
-    lua_pop(L, 1);
-  }
+  read_each_header(r, index, add_call_header, to->call);
+}
+
+static void check_additions(const reader *r, int index, call_target *to) {
+  if (lua_type(r->L, index) != LUA_TTABLE)
+    bad_type(r, "a table of members", index);
+  if (to->call->own_operation != NULL)
+    bad(r, "belongs into the request itself: request{ query = …, body = … }");
 }
 
 static const struct {
@@ -502,6 +558,8 @@ static const struct {
     {"headers", read_headers},
     {"version", read_call_version},
     {"organization", read_call_organization},
+    {"query", check_additions},
+    {"body", check_additions},
 };
 enum { CALL_OPTIONS = sizeof call_option / sizeof call_option[0] };
 

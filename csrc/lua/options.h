@@ -6,7 +6,8 @@
 #include "lua/handle.h"
 
 /* Reads the table at `index` (or none, nil) and the environment. `config` and `options` are owned
-   by a Lua value already. Leaves on the stack the functions `wait` and `on_event`, or nil. */
+   by a Lua value already. Leaves on the stack the functions `wait` and `on_event`, or nil, and a
+   table of the functions that keys come from, by pt_key_kind, or nil. */
 void pt_lua_read_client_options(lua_State *L, int index, pt_config *config,
                                 pt_client_options *options);
 

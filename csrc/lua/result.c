@@ -210,6 +210,17 @@ int pt_lua_push_unconfigured(lua_State *L, const pt_call *call) {
   return conclude_error(L, call, "unconfigured", PT_OUTCOME_UNSENT, detail, false);
 }
 
+int pt_lua_push_no_key(lua_State *L, const pt_call *call, pt_key_kind kind, const char *problem,
+                       int cause) {
+  char detail[MAX_HINT];
+  (void)snprintf(detail, sizeof detail, "the function that gives the %s %s", pt_key_label(kind),
+                 problem);
+  pt_lua_push_error(L);
+  lua_pushvalue(L, cause);
+  lua_setfield(L, -2, "cause");
+  return conclude_error(L, call, "unconfigured", PT_OUTCOME_UNSENT, detail, false);
+}
+
 int pt_lua_push_closed(lua_State *L, const pt_call *call) {
   pt_lua_push_error(L);
   return conclude_error(L, call, "closed", PT_OUTCOME_UNSENT, "the client was closed", false);

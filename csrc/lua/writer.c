@@ -85,9 +85,6 @@ static bool write_typed(pt_writer *w, const pt_type *type, int index, const ance
 
 /* An address as somebody means it: what was copied along with it is not part of it. */
 static bool check_email(pt_writer *w, const char *bytes, size_t length) {
-  const char *at = memchr(bytes, '@', length);
-  if (at == NULL || at == bytes || at == bytes + length - 1)
-    return pt_lua_refuse(w, "must be an e-mail address, with a name, '@' and a domain");
   for (size_t i = 0; i < length;) {
     switch (pt_unicode_next(bytes, length, &i)) {
     case PT_UNICODE_VISIBLE: break;
@@ -100,7 +97,9 @@ static bool check_email(pt_writer *w, const char *bytes, size_t length) {
     case PT_UNICODE_INVALID: return pt_lua_refuse(w, "must be valid UTF-8");
     }
   }
-  return true;
+  const char *at = memchr(bytes, '@', length);
+  bool whole = at != NULL && at > bytes && at < bytes + length - 1;
+  return whole || pt_lua_refuse(w, "must be an e-mail address, with a name, '@' and a domain");
 }
 
 bool pt_lua_check_format(pt_writer *w, const pt_type *type, const char *bytes, size_t length) {

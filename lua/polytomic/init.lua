@@ -51,6 +51,7 @@ require("polytomic.find").install()
 require("polytomic.patch").install()
 require("polytomic.ensure").install()
 require("polytomic.wait_for").install()
+require("polytomic.check").install()
 set_functions(core.default_waits()) -- a module loaded again finds the default client of before
 
 return setmetatable(M, {

@@ -1,0 +1,83 @@
+-- Keys that functions give: asked before each call, for keys that live shortly.
+
+local clients = require "spec.support.clients"
+local polytomic = require "polytomic"
+
+after_each(clients.close)
+
+local ORG = { 200, '{"data":[]}' }
+
+describe("A key that a function gives", function()
+  it("is asked for before each call, on the connections there are while it stays the same", function()
+    local count, key = 0, "first-key-of-specs"
+    local client, server = clients.answered({ ORG }, {
+      partner_key = function()
+        count = count + 1
+        return key .. "\n"
+      end,
+    })
+    assert.equal(0, count)
+    for _ = 1, 3 do assert(client:list_orgs()) end
+    assert.same({ 3, 1 }, { count, server:connections() })
+    key = "second-key-of-specs"
+    for _ = 1, 2 do assert(client:list_orgs()) end
+    assert.same({ 5, 2 }, { count, server:connections() })
+    local sent = {}
+    for index, request in ipairs(server:requests()) do sent[index] = request.headers.authorization end
+    local first, second = "Bearer first-key-of-specs", "Bearer second-key-of-specs"
+    assert.same({ first, first, first, second, second }, sent)
+  end)
+
+  it("is asked for by started calls, batches and clients of an organization too", function()
+    local client, server = clients.answered({ ORG }, {
+      partner_key = function() return "key-of-a-function" end,
+    })
+    client:start("list_orgs"):cancel()
+    client:batch("list_orgs", { {}, {} })
+    local shared = client:as_org("248df4b7-aa70-47b8-a036-33ac447e668d")
+    shared:list_orgs()
+    for _, request in ipairs(server:requests()) do
+      assert.equal("Bearer key-of-a-function", request.headers.authorization)
+    end
+    assert.equal(3, #server:requests())
+  end)
+
+  it("makes the call unconfigured where it raises or gives no key, and sends nothing", function()
+    for _, case in ipairs {
+      { function() error({ why = "vault" }) end, "the function that gives the partner key raised an error" },
+      { function() end, "the function that gives the partner key returned no string" },
+      { function() return "" end, "the function that gives the partner key returned an empty string" },
+      { function() return "two words" end, "the function that gives the partner key must" },
+    } do
+      local client, server = clients.answered({ ORG }, { partner_key = case[1] })
+      local data, message, err = client:list_orgs()
+      assert.is_nil(data)
+      assert.truthy(message:find(case[2], 1, true), message)
+      assert.same({ "unconfigured", "unsent" }, { err.kind, err.outcome })
+      assert.is_nil(message:find("two words", 1, true))
+      assert.equal(0, #server:requests())
+    end
+  end)
+
+  it("raised its error, which is kept", function()
+    local client = clients.answered({ ORG }, { partner_key = function() error({ why = "vault" }) end })
+    assert.equal("vault", select(3, client:list_orgs()).cause.why)
+  end)
+
+  it("may close the client", function()
+    local client
+    client = clients.answered({ ORG }, {
+      partner_key = function()
+        client:close()
+        return "key-of-a-function"
+      end,
+    })
+    assert.equal("closed", select(3, client:list_orgs()).kind)
+  end)
+
+  it("beats the environment, and is in no text", function()
+    local client = polytomic.new { partner_key = function() return "key-of-a-function" end }
+    assert.equal("polytomic.client (app.polytomic.com, partner key of a function)", tostring(client))
+    client:close()
+  end)
+end)
