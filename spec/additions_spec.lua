@@ -19,7 +19,8 @@ end
 
 describe("The option `body` of a call", function()
   it("adds members to what the arguments make", function()
-    local more = { plan = "gold", limits = { seats = 5, tags = { "a", "b" } }, nothing = polytomic.null }
+    local limits = { seats = 5, tags = { "a", "b" } }
+    local more = { plan = "gold", limits = limits, nothing = polytomic.null }
     assert(client:create_org({ name = "Acme" }, { body = more }))
     assert.same(
       {
@@ -86,8 +87,9 @@ describe("The option `query` of a call", function()
   end)
 
   it("belongs into the request itself for `request`", function()
-    assert.truthy(clients.raised(function() client:request({ method = "GET", path = "/x" }, { query = {} }) end)
-      :find("belongs into the request itself", 1, true))
+    local request = { method = "GET", path = "/x" }
+    local message = clients.raised(function() client:request(request, { query = {} }) end)
+    assert.truthy(message:find("belongs into the request itself", 1, true), message)
   end)
 end)
 
@@ -97,9 +99,15 @@ describe("The option `headers` of a client", function()
       headers = { ["X-Tenant"] = "acme", ["X-Trace"] = "of-the-client" },
     })
     assert(client:get_org { id = UUID })
-    assert.same({ "acme", "of-the-client" }, { last().headers["x-tenant"], last().headers["x-trace"] })
+    assert.same(
+      { "acme", "of-the-client" },
+      { last().headers["x-tenant"], last().headers["x-trace"] }
+    )
     assert(client:get_org({ id = UUID }, { headers = { ["x-trace"] = "of-the-call" } }))
-    assert.same({ "acme", "of-the-call" }, { last().headers["x-tenant"], last().headers["x-trace"] })
+    assert.same(
+      { "acme", "of-the-call" },
+      { last().headers["x-tenant"], last().headers["x-trace"] }
+    )
     assert(client:as_org(UUID):get_org { id = UUID })
     assert.equal("acme", last().headers["x-tenant"])
   end)
@@ -133,8 +141,13 @@ describe("An e-mail address", function()
     it("E10: " .. name .. " is refused, and nothing is sent", function()
       for _, operation in ipairs { "create_user", "update_user" } do
         local id = operation == "update_user" and UUID or nil
-        local data, message, err = client[operation](client, { org_id = UUID, id = id, email = address })
-        assert.same({ nil, "invalid", "email", "unsent" }, { data, err.kind, err.field, err.outcome }, message)
+        local data, message, err =
+          client[operation](client, { org_id = UUID, id = id, email = address })
+        assert.same(
+          { nil, "invalid", "email", "unsent" },
+          { data, err.kind, err.field, err.outcome },
+          message
+        )
       end
       assert.equal(0, #server:requests())
     end)

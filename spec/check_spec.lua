@@ -35,10 +35,14 @@ for _, mode in ipairs(modes) do
       assert.same({ "api_key", false, "partner_key", true },
         { found.keys[1].kind, found.keys[1].ok, found.keys[2].kind, found.keys[2].ok })
       assert.equal("unauthorized", found.keys[1].err.kind)
-      assert.truthy(found.keys[1].message:find("a user API key was sent, which is not accepted", 1, true))
+      assert.truthy(
+        found.keys[1].message:find("a user API key was sent, which is not accepted", 1, true)
+      )
       local sent = {}
       for _, request in ipairs(sandbox:requests()) do sent[request.headers.authorization] = true end
-      assert.is_true(sent["Bearer unknown-to-the-sandbox"] and sent["Bearer " .. sandbox.partner_key])
+      assert.is_true(
+        sent["Bearer unknown-to-the-sandbox"] and sent["Bearer " .. sandbox.partner_key]
+      )
     end)
 
     it("says that a key is of another kind, whoever takes it", function()

@@ -8,7 +8,7 @@ after_each(clients.close)
 local ORG = { 200, '{"data":[]}' }
 
 describe("A key that a function gives", function()
-  it("is asked for before each call, on the connections there are while it stays the same", function()
+  it("is asked for before each call, and keeps connections while it stays the same", function()
     local count, key = 0, "first-key-of-specs"
     local client, server = clients.answered({ ORG }, {
       partner_key = function()
@@ -23,7 +23,9 @@ describe("A key that a function gives", function()
     for _ = 1, 2 do assert(client:list_orgs()) end
     assert.same({ 5, 2 }, { count, server:connections() })
     local sent = {}
-    for index, request in ipairs(server:requests()) do sent[index] = request.headers.authorization end
+    for index, request in ipairs(server:requests()) do
+      sent[index] = request.headers.authorization
+    end
     local first, second = "Bearer first-key-of-specs", "Bearer second-key-of-specs"
     assert.same({ first, first, first, second, second }, sent)
   end)
@@ -44,15 +46,16 @@ describe("A key that a function gives", function()
 
   it("makes the call unconfigured where it raises or gives no key, and sends nothing", function()
     for _, case in ipairs {
-      { function() error({ why = "vault" }) end, "the function that gives the partner key raised an error" },
-      { function() end, "the function that gives the partner key returned no string" },
-      { function() return "" end, "the function that gives the partner key returned an empty string" },
-      { function() return "two words" end, "the function that gives the partner key must" },
+      { function() error({ why = "vault" }) end, "raised an error" },
+      { function() end, "returned no string" },
+      { function() return "" end, "returned an empty string" },
+      { function() return "two words" end, "must" },
     } do
       local client, server = clients.answered({ ORG }, { partner_key = case[1] })
       local data, message, err = client:list_orgs()
       assert.is_nil(data)
-      assert.truthy(message:find(case[2], 1, true), message)
+      local said = "the function that gives the partner key " .. case[2]
+      assert.truthy(message:find(said, 1, true), message)
       assert.same({ "unconfigured", "unsent" }, { err.kind, err.outcome })
       assert.is_nil(message:find("two words", 1, true))
       assert.equal(0, #server:requests())
@@ -60,7 +63,10 @@ describe("A key that a function gives", function()
   end)
 
   it("raised its error, which is kept", function()
-    local client = clients.answered({ ORG }, { partner_key = function() error({ why = "vault" }) end })
+    local client = clients.answered(
+      { ORG },
+      { partner_key = function() error({ why = "vault" }) end }
+    )
     assert.equal("vault", select(3, client:list_orgs()).cause.why)
   end)
 
@@ -77,7 +83,10 @@ describe("A key that a function gives", function()
 
   it("beats the environment, and is in no text", function()
     local client = polytomic.new { partner_key = function() return "key-of-a-function" end }
-    assert.equal("polytomic.client (app.polytomic.com, partner key of a function)", tostring(client))
+    assert.equal(
+      "polytomic.client (app.polytomic.com, partner key of a function)",
+      tostring(client)
+    )
     client:close()
   end)
 end)

@@ -39,7 +39,8 @@ local bad_keys = join(no_strings, { "two words", "line\nbreak", "tab\tinside", "
 local bad_base_urls = join(bad_strings, { "", " ", "ftp://x", "file:///etc/passwd",
   "http://polytomic.example", "https://", "https://user@x", "https://user:pw@x",
   "https://x?y=1", "https://x#f", "https://x:0", "https://x:65536", "https://x:y", "https://x/a\\b",
-  "https://x/../y", "https://x/api", "https://x/base/api/", "https://x y", "https://x\n", "https://x\0y", "https://\195\188", "x/./y" })
+  "https://x/../y", "https://x/api", "https://x/base/api/", "https://x y",
+  "https://x\n", "https://x\0y", "https://\195\188", "x/./y" })
 
 -- For each option: what it takes, and what it does not.
 local client_options = {

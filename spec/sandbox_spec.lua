@@ -263,7 +263,9 @@ describe("the sandbox", function()
       local path = "/api/organizations/" .. org.id .. "/users"
       create_user(org, "jane@acme.com")
       for _, text in ipairs { "{}", '{"email":""}', '{"email":"jane"}', '{"email":7}',
-          '{"email":"JANE@acme.com"}' } do
+          '{"email":"JANE@acme.com"}', '{"email":"\\ufeffjo@acme.com"}',
+          '{"email":"jo\\u200b@acme.com"}',
+          '{"email":"jo\\u0000@acme.com"}', '{"email":"jo\\u00a0@acme.com"}' } do
         local status, body = send("POST", path, nil, { text = text })
         assert.equal(422, status)
         assert.equal("email", body.metadata.field)

@@ -171,11 +171,24 @@ local function read_roles(state, organization, body)
   return nil
 end
 
+-- UTF-8 of what nobody sees in an address: controls, no-break and zero-width spaces, marks of
+-- direction and of byte order.
+local INVISIBLE = {
+  "%c",
+  "\194[\128-\160]",
+  "\226\128[\128-\143\168-\175]",
+  "\226\129[\160-\175]",
+  "\239\187\191",
+}
+
 local function read_email(body)
   local email, response = required_string(body, "email")
   if not email then return nil, response end
   if not email:find("^[^%s@]+@[^%s@]+$") then
     return invalid("email", "is not an e-mail address")
+  end
+  for _, pattern in ipairs(INVISIBLE) do
+    if email:find(pattern) then return invalid("email", "holds invisible characters") end
   end
   return email:lower()
 end
