@@ -183,14 +183,10 @@ describe("A documented redirect", function()
     local function decide(status)
       local decision =
         core.retry_decide {
-<<<<<<< HEAD
-          method = "GET", ["end"] = "answered", status = status, redirect_status = 302,
-=======
           method = "GET",
           ["end"] = "answered",
           status = status,
           redirect_status = 302,
->>>>>>> 632d766 (Refuse invisible characters in the sandbox's e-mail addresses; wrap)
         }
       return { decision.success, decision.outcome, decision.retryable }
     end

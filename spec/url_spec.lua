@@ -376,13 +376,8 @@ describe("A redirect", function()
   it("that leads nowhere is refused, with the reason", function()
     local http = "is no URL of http or https"
     for link, problem in pairs {
-<<<<<<< HEAD
       [""] = "is empty", ["a\rb"] = "holds control characters",
       ["a\0b"] = "holds control characters",
-=======
-      [""] = "is empty",
-      ["a\rb"] = "holds control characters", ["a\0b"] = "holds control characters",
->>>>>>> 632d766 (Refuse invisible characters in the sandbox's e-mail addresses; wrap)
       ["file:///etc/passwd"] = http, ["javascript:alert(1)"] = http, ["http:g"] = http,
       ["https://"] = http, ["data:text/html,x"] = http,
     } do
