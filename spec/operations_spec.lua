@@ -233,7 +233,7 @@ for title, way in pairs(ways) do
       local err = fails(
         "unprocessable",
         "create_user",
-        { org_id = must("create_org", { name = "Acme" }).id, email = "no-address" }
+        { org_id = must("create_org", { name = "Acme" }).id, email = "two@at@signs" }
       )
       assert.same({ "unprocessable", "email", 422 }, { err.key, err.metadata.field, err.status })
       assert.is_string(err.message)
