@@ -48,7 +48,7 @@ CORE := $(OUT)/polytomic/core.so
 TESTING := $(OUT)/polytomic/testing.so
 TESTING_CORE := $(OUT)/testing-core/polytomic/core.so
 CORE_OBJECTS := $(SOURCES:csrc/%.c=$(OUT)/core/%.o)
-TESTING_OBJECTS := $(PLAIN_SOURCES:csrc/%.c=$(OUT)/testing/%.o) $(OUT)/testing/lua/json.o
+TESTING_OBJECTS := $(PLAIN_SOURCES:csrc/%.c=$(OUT)/testing/%.o) $(OUT)/testing/lua/array.o $(OUT)/testing/lua/json.o
 FUZZERS := $(patsubst csrc/fuzz/fuzz_%.c,%,$(wildcard csrc/fuzz/fuzz_*.c))
 C_FILES := $(filter-out csrc/api/operations_data.c, \
   $(wildcard csrc/*/*.[ch] spec/support/*.[ch] bench/*.c examples/embed/*.c))
@@ -183,7 +183,7 @@ $(BUILD)/fuzz/%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/plain.a
 	  $(shell $(PKG_CONFIG) --libs $(LUA_PC)) -lm
 
 # Of the binding, what reads a reply and what writes a request.
-FUZZED = $(PLAIN_SOURCES) csrc/lua/arguments.c csrc/lua/json.c csrc/lua/writer.c
+FUZZED = $(PLAIN_SOURCES) csrc/lua/arguments.c csrc/lua/array.c csrc/lua/json.c csrc/lua/writer.c
 
 $(BUILD)/fuzz/plain.a: $(FUZZED:csrc/%.c=$(BUILD)/fuzz/%.o)
 	@rm -f $@

@@ -9,6 +9,8 @@
 ---@class polytomic
 ---@field _VERSION string "polytomic X.Y.Z"
 ---@field null polytomic.Null the JSON null, the same value as cjson.null and ngx.null
+---@field array_mt table metatable of lists that were read empty; with it `{}` is sent as `[]`
+---@field empty_array table sent as `[]`; stays empty
 ---@field operations polytomic.Operation[] every operation of the API
 local M = {}
 

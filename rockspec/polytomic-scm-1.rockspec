@@ -78,6 +78,7 @@ build = {
         "csrc/http/transport_options.c",
         "csrc/http/url.c",
         "csrc/lua/arguments.c",
+        "csrc/lua/array.c",
         "csrc/lua/call.c",
         "csrc/lua/client.c",
         "csrc/lua/events.c",

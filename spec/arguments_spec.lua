@@ -4,6 +4,7 @@
 local clients = require "spec.support.clients"
 local polytomic = require "polytomic"
 local sandbox = require "spec.support.sandbox"
+local testing = require "polytomic.testing"
 
 local cjson = require("cjson").new()
 local null = polytomic.null
@@ -421,6 +422,44 @@ describe("The bytes that are sent", function()
         .. '"}}',
       body
     )
+  end)
+
+  it("E8: hold `[]` for an empty table that is marked as a list, and for empty_array", function()
+    local mark = polytomic.array_mt
+    assert.equal('{"a":[]}', (body_of { a = setmetatable({}, mark) }))
+    assert.equal('{"a":[]}', (body_of { a = polytomic.empty_array }))
+    assert.equal("[]", (body_of(setmetatable({}, mark))))
+    assert.equal('{"a":[[],{}]}', (body_of { a = { setmetatable({}, mark), {} } }))
+    assert.equal('{"a":[1]}', (body_of { a = setmetatable({ 1 }, mark) }))
+    assert.equal('{"a":{"b":1}}', (body_of { a = setmetatable({ b = 1 }, mark) }))
+    assert.equal('{"a":{}}', (body_of { a = setmetatable({}, {}) }))
+    assert.equal('{"a":[]}', (body_of { a = setmetatable({}, { __jsontype = "array" }) }))
+    assert.is_false(pcall(function() polytomic.empty_array[1] = 1 end))
+    assert.equal("[]", (sent("request",
+      { method = "POST", path = "/api/x", body = polytomic.empty_array })))
+  end)
+
+  it("E8: hold `[]` for what OpenResty's lua-cjson takes for empty lists, if loaded", function()
+    local library = require "cjson"
+    local made = { empty_array = testing.light_userdata(), array_mt = {}, empty_array_mt = {} }
+    local before = {}
+    for name, value in pairs(made) do before[name], library[name] = library[name], value end
+    finally(function()
+      for name in pairs(made) do library[name] = before[name] end
+    end)
+    assert.equal('{"a":[[],[],[]]}', (body_of { a = { made.empty_array,
+      setmetatable({}, made.array_mt), setmetatable({}, made.empty_array_mt) } }))
+    assert.equal('{"a":[]}', (body_of { a = made.empty_array }))
+    local _, _, err = client:create_org { name = made.empty_array }
+    assert.same({ "invalid", "name" }, { err.kind, err.field })
+  end)
+
+  it("E8: hold `[]` where a list was read empty, and `{}` where an object was", function()
+    local read = clients.answered { 200, '{"data":{"id":"x","configuration":{"l":[],"o":{}}}}' }
+    local model = read:get_model { id = uuid }
+    server = clients.server { { 200, '{"data":{}}' } }
+    local body = body_of(model.configuration)
+    assert.is_true(body == '{"l":[],"o":{}}' or body == '{"o":{},"l":[]}', body)
   end)
 
   it("hold a table twice where it stands twice", function()

@@ -41,6 +41,24 @@ describe("The module", function()
     assert.equal("userdata", type(polytomic.null))
   end)
 
+  it("is loaded, makes calls and reads replies without lua-cjson", function()
+    assert.equal("ok\n", in_child(([[
+      for _, name in ipairs { "cjson", "cjson.safe" } do
+        package.preload[name] = function() error("lua-cjson is not here") end
+      end
+      local polytomic = require "polytomic"
+      local client = polytomic.new { env = false, base_url = %q, partner_key = %q }
+      assert(client:create_org { name = "Acme" })
+      local orgs = assert(client:list_orgs())
+      assert(#orgs > 0 and orgs[1].id and client:find_org { name = "Acme" }.name == "Acme")
+      for _, request in ipairs { "list_orgs", "batch", "each", "ensure_org", "patch_org" } do
+        assert(client[request], request)
+      end
+      assert(not package.loaded.cjson and not package.loaded["cjson.safe"])
+      print "ok"
+    ]]):format(sandbox.url, sandbox.partner_key)))
+  end)
+
   it("describes every operation: name, id, method, path, key, pages, summary …", function()
     assert.is_true(#polytomic.operations > 0)
     for _, operation in ipairs(polytomic.operations) do

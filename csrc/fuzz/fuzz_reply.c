@@ -3,6 +3,7 @@
    rounds integers past 2^53, refuses a byte order mark and half a surrogate pair, and keeps null
    members. */
 #include "base/json_reader.h"
+#include "lua/array.h"
 #include "lua/json.h"
 #include "check.h"
 
@@ -20,7 +21,7 @@ static lua_State *state(void) {
     L = luaL_newstate();
     CHECK(L != NULL);
     luaL_openlibs(L);
-    pt_lua_json_open(L);
+    pt_lua_open_array(L);
     CHECK(luaL_dostring(L, "local cjson = require('cjson').new()\n"
                            "cjson.decode_invalid_numbers(false)\n"
                            "return cjson.decode") == 0);

@@ -3,6 +3,7 @@
 #include "lua/json.h"
 
 #include "base/json_reader.h"
+#include "lua/array.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -72,21 +73,6 @@ typedef struct {
   unsigned char buckets[BUCKETS]; /* number of a name, plus one */
   level levels[MAX_DEPTH + 1];
 } builder;
-
-static const char array_key = 0;
-
-void pt_lua_json_open(lua_State *L) {
-  pt_rawgetp(L, LUA_REGISTRYINDEX, &array_key);
-  if (lua_isnil(L, -1)) {
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "array");
-    lua_setfield(L, -2, "__jsontype"); /* what dkjson and others go by */
-    pt_rawsetp(L, LUA_REGISTRYINDEX, &array_key);
-  }
-  lua_pop(L, 1);
-}
-
-void pt_lua_push_array_metatable(lua_State *L) { pt_rawgetp(L, LUA_REGISTRYINDEX, &array_key); }
 
 /* ---- strings ---- */
 

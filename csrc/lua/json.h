@@ -6,12 +6,6 @@
 #include "base/buffer.h"
 #include "lua/compat.h"
 
-/* Makes what marks lists, once for each Lua state. */
-void pt_lua_json_open(lua_State *L);
-
-/* Pushes the metatable of lists that were read empty: with it an empty table is written as `[]`. */
-void pt_lua_push_array_metatable(lua_State *L);
-
 typedef enum {
   PT_DECODED,
   PT_DECODE_INVALID, /* not JSON, or nested deeper than 1000 */
@@ -21,10 +15,10 @@ typedef enum {
 
 /* Pushes the value of the text: null members absent, null elements polytomic.null (a NULL light
    userdata), of members of one name the last; integers as Lua integers where Lua has them, exact up
-   to 64 bits, and so numbers without a fraction up to 2^53. Tables are made at their size; the
-   collector is left alone. Pushes nothing when there is no value. Writes to `envelope` what kind of
-   JSON it is; of what is not JSON only the byte it begins with. The text must stay as it is
-   meanwhile, although finalizers may run. */
+   to 64 bits, and so numbers without a fraction up to 2^53. Tables are made at their size, empty
+   lists with polytomic.array_mt (see array.h); the collector is left alone. Pushes nothing when
+   there is no value. Writes to `envelope` what kind of JSON it is; of what is not JSON only the
+   byte it begins with. The text must stay as it is meanwhile, although finalizers may run. */
 pt_decoded pt_lua_json_decode(lua_State *L, const pt_buffer *text, pt_envelope *envelope);
 
 #endif

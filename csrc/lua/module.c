@@ -3,9 +3,9 @@
 #include "base/nearest.h"
 #include "base/terminal.h"
 #include "http/libcurl.h"
+#include "lua/array.h"
 #include "lua/call.h"
 #include "lua/client.h"
-#include "lua/json.h"
 #include "lua/request.h"
 #include "lua/response.h"
 #include "lua/result.h"
@@ -373,8 +373,8 @@ static int module_readable(lua_State *L) {
   return 1;
 }
 
-/* out: the functions below, { functions=, methods=, waiting=, null=, version=, libcurl= }; no I/O,
- * no global */
+/* out: the functions below, { functions=, methods=, waiting=, null=, array_mt=, version=, libcurl=
+ * }; no I/O, no global */
 int luaopen_polytomic_core(lua_State *L) {
   static const luaL_Reg functions[] = {{"new", module_new},
                                        {"configure", module_configure},
@@ -406,7 +406,7 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"terminal_columns", module_terminal_columns},
                                        {"readable", module_readable},
                                        {NULL, NULL}};
-  pt_lua_json_open(L);
+  pt_lua_open_array(L);
   pt_lua_open_response(L);
   pt_lua_open_call(L);
   pt_lua_open_client(L);
@@ -421,6 +421,8 @@ int luaopen_polytomic_core(lua_State *L) {
   lua_setfield(L, -2, "waiting");
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
+  pt_lua_push_array_metatable(L);
+  lua_setfield(L, -2, "array_mt");
   pt_set_string(L, "version", PT_VERSION);
   pt_set_string(L, "libcurl", pt_libcurl_version());
   return 1;

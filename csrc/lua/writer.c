@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "base/unicode.h"
 #include "http/url.h"
+#include "lua/array.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -237,6 +238,10 @@ static bool write_object(pt_writer *w, const pt_type *type, int index, const anc
     return pt_lua_refuse_type(w, "a table", index);
   if (!check_required_members(w, type, index))
     return false;
+  if (pt_lua_is_empty_list(w->L, index)) { /* as it was read */
+    pt_buffer_add_text(w->out, "[]");
+    return true;
+  }
   bool first = true;
   pt_buffer_add_char(w->out, '{');
   lua_pushnil(w->L);
@@ -249,8 +254,8 @@ static bool write_object(pt_writer *w, const pt_type *type, int index, const anc
   return true;
 }
 
-/* A value whose type the API leaves open. An empty table is an object: the lists of the API are
- * declared as lists. */
+/* A value whose type the API leaves open. An empty table is an object, unless it is marked: the
+ * lists of the API are declared as lists. */
 static bool write_any(pt_writer *w, int index, const ancestor *above) {
   switch (lua_type(w->L, index)) {
   case LUA_TSTRING: return write_string(w, &string_type, index);
@@ -305,6 +310,12 @@ static bool write_value(pt_writer *w, const pt_type *type, int index, const ance
   if (pt_lua_is_null(w->L, index)) {
     pt_buffer_add_text(w->out, "null");
     return true;
+  }
+  if (pt_lua_is_cjson_empty_array(w->L, index)) {
+    lua_newtable(w->L);
+    pt_lua_push_array_metatable(w->L);
+    lua_setmetatable(w->L, -2);
+    lua_replace(w->L, index);
   }
   if (lua_type(w->L, index) != LUA_TTABLE)
     return write_typed(w, type, index, above);

@@ -6,6 +6,14 @@ local run = require "polytomic.run"
 local M = {
   _VERSION = "polytomic " .. core.version,
   null = core.null,
+  array_mt = core.array_mt,
+  empty_array = setmetatable({}, {
+    __jsontype = "array",
+    __newindex = function()
+      error("polytomic.empty_array stays empty; give a table of your own polytomic.array_mt", 2)
+    end,
+    __metatable = "protected",
+  }),
   new = core.new,
   client = core.client,
 }

@@ -15,6 +15,7 @@
 #include "http/retry_after.h"
 #include "http/url.h"
 #include "lua/compat.h"
+#include "lua/array.h"
 #include "lua/json.h"
 #include "lua/set.h"
 #include "testing_memory.h"
@@ -260,6 +261,13 @@ static int json_decode(lua_State *L) {
 /* out: what lists that were read empty have */
 static int json_array_metatable(lua_State *L) {
   pt_lua_push_array_metatable(L);
+  return 1;
+}
+
+/* out: one that is not NULL */
+static int light_userdata(lua_State *L) {
+  static char somewhere;
+  lua_pushlightuserdata(L, &somewhere);
   return 1;
 }
 
@@ -696,6 +704,7 @@ static const luaL_Reg functions[] = {
     {"json_read", json_read},
     {"json_string", json_string},
     {"leave", leave},
+    {"light_userdata", light_userdata},
     {"lua_memory_fail_from", lua_memory_fail_from},
     {"memory_fail_at", pt_testing_memory_fail_at},
     {"proxy_excluded", proxy_excluded},
@@ -719,7 +728,7 @@ static const luaL_Reg functions[] = {
 };
 
 int luaopen_polytomic_testing(lua_State *L) {
-  pt_lua_json_open(L);
+  pt_lua_open_array(L);
   pt_newlib(L, functions);
   return 1;
 }

@@ -1,6 +1,7 @@
 -- JSON for the command line: writes with sorted members and tells `[]` from `{}`.
 
 local arrays = require "polytomic.cli.arrays"
+local array_mt = require("polytomic").array_mt
 local json_text = require "polytomic.json_text"
 
 local M = { decode = json_text.decode }
@@ -60,7 +61,9 @@ function write(writer, value, depth, is_array)
     writer[#writer + 1] = tostring(value)
   elseif kind ~= "table" then
     writer[#writer + 1] = "null"
-  elseif value[1] ~= nil or is_array and next(value) == nil then
+  elseif
+    value[1] ~= nil or next(value) == nil and (is_array or getmetatable(value) == array_mt)
+  then
     write_entries(writer, "[]", #value, depth, function(i) write(writer, value[i], depth + 1) end)
   else
     write_object(writer, value, depth)
