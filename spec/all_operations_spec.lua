@@ -9,6 +9,7 @@ local raw_server = require "spec.support.raw_server"
 
 local UUID = "248df4b7-aa70-47b8-a036-33ac447e668d"
 local DATE = "2025-09-18T10:00:00Z"
+local EMAIL = "jäne+tag@例え.jp"
 local TEXT, SEGMENT = 'Ünïcode "a" \\ b & c = 100% / d+e?', "a b&c=d+e:é"
 local KEYS = {
   user = "Bearer key-of-a-user",
@@ -27,6 +28,12 @@ end
 local operations = read_json "csrc/catalogue/operations.json"
 local schemas = read_json "csrc/catalogue/schemas.json"
 local overlay = read_json "csrc/catalogue/overlay.json"
+
+for _, operation in ipairs(operations) do
+  for _, field in ipairs(operation.body or {}) do
+    field.format = field.format or overlay.formats[operation.name .. "." .. field.name]
+  end
+end
 
 local described = {}
 for _, operation in ipairs(polytomic.operations) do described[operation.name] = operation end
@@ -51,6 +58,7 @@ local function string_of(kind, location)
   if kind.value then return kind.value end
   if kind.format == "uuid" then return UUID end
   if kind.format == "date-time" then return DATE end
+  if kind.format == "email" then return EMAIL end
   return location == "path" and SEGMENT or TEXT
 end
 

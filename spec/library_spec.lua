@@ -204,7 +204,7 @@ describe("library/polytomic.lua", function()
     attempt_timeout = true, connect_timeout = true, max_connections = true,
     max_response_bytes = true, proxy = true, http_version = true, ca_path = true,
     client_cert = true, client_key = true, user_agent = true, on_event = true, wait = true,
-    read_only = true, headers = true,
+    read_only = true, headers = true, query = true, body = true,
   }
 
   it("has every option of the core, as README and the command line have", function()

@@ -89,6 +89,8 @@ static void push_argument(lua_State *L, const pt_field *field) {
     pt_set_string(L, "format", "uuid");
   else if (field->type->format == PT_FORMAT_DATE_TIME)
     pt_set_string(L, "format", "date-time");
+  else if (field->type->format == PT_FORMAT_EMAIL)
+    pt_set_string(L, "format", "email");
   pt_set_boolean(L, "required", field->required);
   pt_set_boolean(L, "deprecated", field->deprecated);
   pt_set_boolean(L, "secret", field->secret);

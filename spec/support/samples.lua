@@ -9,7 +9,11 @@ local TEXT = 'Ünïcode "quoted" \\ 日本 & more = 100% / a+b?'
 local SEGMENT = "a b&c=d+e%f:é"  -- what a path may hold: no slash, no question mark
 
 local SCALARS = { string = TEXT, integer = 7, boolean = true, any = "any" }
-local FORMATS = { uuid = M.UUID, ["date-time"] = "2025-09-18T10:00:00Z" }
+local FORMATS = {
+  uuid = M.UUID,
+  ["date-time"] = "2025-09-18T10:00:00Z",
+  email = "jäne+tag@例え.jp",
+}
 
 local FIELDS =
   { { source = { model_id = M.UUID, field = "email" }, target = "Email", new = false } }
