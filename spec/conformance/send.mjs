@@ -1,25 +1,39 @@
 // Makes calls with the vendor's client, one request each, whatever they are answered. Standard
-// input is {"url": …, "token": …, "calls": [{"operation": "users.create", "arguments": {"org_id":
-// …, "email": …}}, …]}; standard output is one line of JSON, an array that says for each call
-// whether the client has a method for it.
+// input is {"url": …, "token": …, "calls": [{"route": "POST /api/organizations/{}/users", "path":
+// […], "rest": {…}}, …]}: a route, the values of its path in order, and all other arguments.
+// Standard output is one line of JSON, {"methods": {route: {"name": …, "query": […]}}, "sent":
+// […]}: every method of the client with the query parameters it knows, and whether there was one
+// for each call.
 
 import { client, input } from "./vendor.mjs";
 
-// Names that changed after this client was made.
-const OLDER = { delete: "remove" };
-
-function snake(name) {
-  return name.replace(/[A-Z]/g, (letter) => "_" + letter.toLowerCase());
+// The source of a method with its parameters, its path and its HTTP method; nothing for what makes
+// no request.
+function describe(name, method) {
+  const source = method.toString();
+  const verb = /method: "([A-Z]+)"/.exec(source)?.[1];
+  const path = /[`"](\/?api\/[^`"]*)[`"]\)/.exec(source)?.[1];
+  if (!verb || !path) return undefined;
+  const holes = [...path.matchAll(/\$\{encodeURIComponent\((\w+)\)\}/g)].map((hole) => hole[1]);
+  const template = path.replace(/\$\{[^}]*\}/g, "{}").replace(/^\/?/, "/");
+  const query = [...source.matchAll(/_queryParams\["([^"]+)"\]/g)].map((found) => found[1]);
+  return { name, source, route: `${verb} ${template}`, holes, query: [...new Set(query)] };
 }
 
-// The resource and the method of an operation such as "bulkSync.executions.get"; nothing where the
-// client has none.
-function find(root, operation) {
-  const path = operation.split(".");
-  const last = path.pop();
-  const resource = path.reduce((found, name) => found?.[name], root);
-  const method = [last, OLDER[last]].find((name) => typeof resource?.[name] === "function");
-  return method && { resource, method };
+// Every method of a resource and of those below it, by route.
+function methods(resource, prefix = "", found = new Map()) {
+  const prototype = Object.getPrototypeOf(resource);
+  for (const name of Object.getOwnPropertyNames(prototype)) {
+    const getter = Object.getOwnPropertyDescriptor(prototype, name).get;
+    if (name.startsWith("_") || name === "constructor") continue;
+    if (getter) {
+      methods(resource[name], `${prefix}${name}.`, found);
+      continue;
+    }
+    const described = describe(prefix + name, resource[name]);
+    if (described) found.set(described.route, { ...described, resource, method: resource[name] });
+  }
+  return found;
 }
 
 // What a method takes as `request`: the values as they are, or with those of the body in a member
@@ -35,34 +49,26 @@ function packed(source, values) {
   return request;
 }
 
-// The values of a method's parameters: those of the path by their names, then all others as
-// `request`.
-function positional(method, given) {
-  const source = method.toString();
+// The values of a method's parameters: those of the path, then all others as `request`.
+function positional(found, { path, rest }) {
   const names = /\(([^)]*)\)/
-    .exec(source)[1]
+    .exec(found.source)[1]
     .split(",")
     .map((name) => name.split("=")[0].trim());
-  const rest = { ...given };
-  const values = names.map((name) => {
-    const value = rest[snake(name)];
-    delete rest[snake(name)];
-    return value;
-  });
-  if (names.includes("request")) values[names.indexOf("request")] = packed(source, rest);
+  const values = names.map((name) => path[found.holes.indexOf(name)]);
+  if (names.includes("request")) values[names.indexOf("request")] = packed(found.source, rest);
   values[names.indexOf("requestOptions")] = { maxRetries: 0 };
   return values;
 }
 
 const { url, token, calls } = await input();
-const vendor = client(url, { token });
+const known = methods(client(url, { token }));
 const sent = [];
-for (const { operation, arguments: given } of calls) {
-  const found = find(vendor, operation);
+for (const call of calls) {
+  const found = known.get(call.route);
   sent.push(Boolean(found));
-  if (found)
-    await found.resource[found.method](...positional(found.resource[found.method], given)).catch(
-      () => {},
-    );
+  // An answer that the client does not like is no matter: its request is compared.
+  if (found) await found.method.apply(found.resource, positional(found, call)).catch(() => {});
 }
-console.log(JSON.stringify(sent));
+const list = [...known.values()].map(({ route, name, query }) => [route, { name, query }]);
+console.log(JSON.stringify({ methods: Object.fromEntries(list), sent }));

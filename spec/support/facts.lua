@@ -12,7 +12,7 @@ local function read(name)
   return value
 end
 
-M.operations, M.schemas = read "operations", read "schemas"
+M.operations, M.schemas, M.overlay = read "operations", read "schemas", read "overlay"
 
 local lua_types = { string = "string", boolean = "boolean", integer = "number", number = "number" }
 local formats = { uuid = "^%x+%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$",
