@@ -1,6 +1,6 @@
 -- Puts the library and the vendor's client through the same storm of faults and prints what each
--- told beside what the sandbox holds. Usage: lua bench/storm.lua [CALLS] [SEED], from the root of
--- the tree; wants Node and the built library.
+-- reported beside what the sandbox holds. Usage: lua bench/storm.lua [CALLS] [SEED], from the root
+-- of the tree; wants Node and the built library.
 
 package.path = "./?.lua;" .. package.path
 
@@ -12,7 +12,7 @@ local storm = require "spec.support.storm"
 local vendor = require "spec.support.vendor"
 
 local IN_FLIGHT = 32
--- Seconds after which a call of the vendor's client that has told nothing is given up
+-- Seconds after which a call of the vendor's client that has not ended is given up
 local PATIENCE = 10
 local calls = tonumber(arg[1]) or 2000
 local seed = tonumber(arg[2]) or 20250918

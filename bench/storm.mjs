@@ -1,5 +1,5 @@
 // Makes create_user calls with the vendor's client and prints, for each e-mail address, what the
-// call told: "data", "rejected" or "unknown". A call that has told nothing after `patience` seconds
+// call reported: "data", "rejected" or "unknown". A call that has not ended after `patience` seconds
 // is given up as "unknown": this client's timeout does not cover the body. Reads { url, token,
 // organization, emails, inFlight, timeout, retries, patience } from standard input; wants
 // spec/conformance/node_modules.

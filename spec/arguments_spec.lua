@@ -254,7 +254,7 @@ describe("Values inside a body", function()
     refused("create_model", model { [true] = 2 }, "configuration", "string keys only")
   end)
 
-  it("are refused where a table holds itself, and taken where it only stands twice", function()
+  it("are refused where a table holds itself, and taken where it is only there twice", function()
     local cycle = {}
     cycle.next = { back = cycle }
     refused("create_model", model(cycle), "configuration.next.back", "contains itself")
@@ -462,7 +462,7 @@ describe("The bytes that are sent", function()
     assert.is_true(body == '{"l":[],"o":{}}' or body == '{"o":{},"l":[]}', body)
   end)
 
-  it("hold a table twice where it stands twice", function()
+  it("hold a table twice where it is there twice", function()
     local shared = { 1 }
     assert.same({ a = { 1 }, b = { 1 } }, cjson.decode((body_of { a = shared, b = shared })))
   end)
@@ -485,7 +485,7 @@ describe("The bytes that are sent", function()
     assert.equal('{"name":"Acme"}', (sent("create_org", arguments)))
   end)
 
-  it("encode what stands in a query", function()
+  it("encode what is in a query", function()
     local _, target = sent("list_events", { type = "a&b=c d/\195\188+%", limit = 10 })
     local pairs_of = {}
     for pair in target:match("%?(.*)$"):gmatch("[^&]+") do pairs_of[#pairs_of + 1] = pair end

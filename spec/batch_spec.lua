@@ -70,7 +70,7 @@ describe("A batch", function()
     server:stop()
   end)
 
-  it("makes as many calls at once as it is told, sixteen where it is not", function()
+  it("makes as many calls at once as asked, sixteen by default", function()
     local server = slow_server.start { delay = 0.05 }
     local client = client_of(server)
     for _, concurrency in ipairs { 1, 5, false } do
@@ -143,7 +143,7 @@ describe("A batch", function()
 end)
 
 describe("on_result", function()
-  it("is told of every item once, as it ends, and its data is kept nowhere else", function()
+  it("is called for every item once, as it ends, and its data is kept nowhere else", function()
     local client = clients.sandbox()
     local list = named(20)
     list[7] = { name = 7 }

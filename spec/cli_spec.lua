@@ -347,7 +347,7 @@ describe("the command polytomic", function()
         { env = { POLYTOMIC_PARTNER_KEY = false } })
     end
 
-    it("takes a partner key that stands alone", function()
+    it("takes a partner key that is alone", function()
       assert.equal(0, (with_file(sandbox.partner_key .. "\n")))
     end)
 
@@ -475,7 +475,7 @@ describe("the command polytomic", function()
     end)
   end)
 
-  it("refuses words behind a command that takes none", function()
+  it("refuses words after a command that takes none", function()
     for _, words in ipairs { { "operations", "users", "extra" }, { "doctor", "extra" },
         { "help", "create_org", "extra" } } do
       local status, out, err = run(words)
@@ -526,7 +526,7 @@ describe("the command polytomic", function()
       contains(out, "FAIL  partner key: this is a user key; set it as POLYTOMIC_API_KEY")
     end)
 
-    it("says that a partner key was set as a user key, and tells whose key it is", function()
+    it("says that a partner key was set as a user key, and says whose key it is", function()
       local server = answering(200, { data = { is_partner = true, organization_name = "Acme" } })
       local status, out = run(
         { "doctor" },

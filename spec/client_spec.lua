@@ -32,7 +32,7 @@ end
 clients.around(before_each, after_each)
 
 describe("The module", function()
-  it("tells its version as \"polytomic X.Y.Z\"", function()
+  it("gives its version as \"polytomic X.Y.Z\"", function()
     assert.is_truthy(polytomic._VERSION:find("^polytomic %d+%.%d+%.%d+$"))
   end)
 
@@ -526,7 +526,7 @@ describe("Without a key", function()
     assert.equal(0, server:connections())
   end)
 
-  it("wrong data is told first", function()
+  it("wrong data is reported first", function()
     assert.equal("invalid", select(3, polytomic.new { env = false }:create_org {}).kind)
   end)
 end)

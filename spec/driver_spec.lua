@@ -34,7 +34,7 @@ describe("watch", function()
     assert.equal(1, woken)
   end)
 
-  it("is told of by any client that shares the connections", function()
+  it("is known to any client that shares the connections", function()
     local client = clients.sandbox()
     local org = assert(client:create_org { name = "Acme" })
     local shared = client:as_org(org.id)
@@ -103,7 +103,7 @@ describe("drive", function()
     one:stop()
   end)
 
-  it("tells why a loop cannot start one", function()
+  it("says why a loop cannot start one", function()
     local client = clients.sandbox()
     local loop = {}
     local one, message = driver.drive(client, loop, function() return nil, "no timer left" end)

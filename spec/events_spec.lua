@@ -41,7 +41,7 @@ clients.around(before_each, after_each)
 
 for way, make in pairs(ways) do
   describe("Of a " .. way .. " call", function()
-    it("every attempt is told, then the end, with all fields", function()
+    it("every attempt is reported, then the end, with all fields", function()
       local tell, list = recorder()
       local client, run = make { on_event = tell }
       local _, _, response = run(client, "create_org", { name = "Acme" })
@@ -64,7 +64,7 @@ for way, make in pairs(ways) do
       end
     end)
 
-    it("every retry is told with its cause and its wait", function()
+    it("every retry is reported with its cause and its wait", function()
       sandbox:faults {
         { operation = "list_orgs", fault = "status", status = 503, retry_after = 0 },
         { operation = "list_orgs", fault = "reset_before" },
@@ -88,7 +88,7 @@ for way, make in pairs(ways) do
       assert.is_true(list[6].elapsed >= list[4].wait)
     end)
 
-    it("a failure is told with its kind", function()
+    it("a failure is reported with its kind", function()
       local tell, list = recorder()
       local client, run = make { on_event = tell }
       run(client, "get_org", { id = uuid })
@@ -102,7 +102,7 @@ for way, make in pairs(ways) do
       assert.equal("bad_response", list[#list].error)
     end)
 
-    it("nothing is told where nothing was made up", function()
+    it("nothing is reported where nothing was made up", function()
       local tell, list = recorder()
       local client, run = make { on_event = tell }
       run(client, "create_org", {})
@@ -175,7 +175,7 @@ describe("A deprecation", function()
     return clients.answered({ { 200, '{"data":[]}', headers } }, options)
   end
 
-  it("is told once per operation, before the end, with what the headers say", function()
+  it("is reported once per operation, before the end, with what the headers say", function()
     local tell, list = recorder()
     local client = answered(
       { Deprecation = "@1688169599", Sunset = "Sun, 30 Jun 2030 23:59:59 GMT" },
@@ -198,7 +198,7 @@ describe("A deprecation", function()
     assert.equal("list_current_org_users", list[9].operation)
   end)
 
-  it("is told for either header, on failures too", function()
+  it("is reported for either header, on failures too", function()
     for _, headers in ipairs { { Deprecation = "true" },
         { Sunset = "Sun, 30 Jun 2030 23:59:59 GMT" } } do
       local tell, list = recorder()
@@ -208,7 +208,7 @@ describe("A deprecation", function()
     end
   end)
 
-  it("is told once for all clients made by as_org", function()
+  it("is reported once for all clients made by as_org", function()
     local tell, list = recorder()
     local client = answered({ Deprecation = "true" }, { on_event = tell })
     for _ = 1, 3 do client:as_org(uuid):list_current_org_users() end
@@ -218,7 +218,7 @@ describe("A deprecation", function()
     assert.equal(1, count)
   end)
 
-  it("is not told where no header says so", function()
+  it("is not reported where no header says so", function()
     local tell, list = recorder()
     answered({ ["X-Deprecation-Policy"] = "none" }, { on_event = tell }):list_orgs()
     assert.same({ "attempt", "done" }, types(list))
@@ -226,7 +226,7 @@ describe("A deprecation", function()
 end)
 
 describe("A started call", function()
-  it("is told of by result, once, also where it is asked for again", function()
+  it("is reported by result, once, also where it is asked for again", function()
     local tell, list = recorder()
     local client = clients.sandbox { on_event = tell }
     local call = client:start("list_orgs")
@@ -253,7 +253,7 @@ describe("A started call", function()
     assert.is_nil(message)
   end)
 
-  it("that is cancelled is told as cancelled", function()
+  it("that is cancelled is reported as cancelled", function()
     sandbox:faults { { operation = "list_orgs", fault = "stall_headers", seconds = 2 } }
     local tell, list = recorder()
     local client = clients.sandbox { on_event = tell }
@@ -276,7 +276,7 @@ describe("on_event", function()
     assert.same({ "attempt", "done", "attempt", "done" }, types(list))
   end)
 
-  it("is told of requests outside the catalogue", function()
+  it("is reported for requests outside the catalogue", function()
     local tell, list = recorder()
     clients.sandbox({ on_event = tell }):request { method = "GET", path = "/api/organizations" }
     assert.same({ "request", "request" }, { list[1].operation, list[2].operation })
@@ -288,7 +288,7 @@ describe("on_event", function()
     assert.equal(21, #client:list_orgs())
   end)
 
-  it("is told without a status where there was no reply", function()
+  it("is reported without a status where there was no reply", function()
     local refused = raw_server.refused()
     local tell, list = recorder()
     local client = clients.sandbox { base_url = refused.url, retries = 0, on_event = tell }

@@ -87,7 +87,7 @@ describe("Problem details", function()
     ['{"errors":{"name":["is too long"]}}'] = "name: is too long",
     ['{"title":"Invalid","errors":{"name":"is too long"}}'] = "Invalid; name: is too long",
   } do
-    it("Q: are told: " .. said .. (" (%d bytes)"):format(#body), function()
+    it("Q: are reported: " .. said .. (" (%d bytes)"):format(#body), function()
       local message, err = refused(422, body, JSON)
       assert.equal("create_org: 422 unprocessable: " .. said, message)
       assert.is_table(err.body)

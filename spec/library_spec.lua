@@ -1,4 +1,4 @@
--- library/polytomic.lua: what an editor is told exists, and everything that exists is told.
+-- library/polytomic.lua: what an editor shows exists, and everything that exists is in it.
 
 local cjson = require("cjson").new()
 local core = require "polytomic.core"
@@ -112,7 +112,7 @@ describe("library/polytomic.lua", function()
     for name in pairs(schemas) do assert.truthy(classes[name] or aliases[name], name) end
   end)
 
-  it("tells the arguments of every operation, required ones as such", function()
+  it("has the arguments of every operation, required ones as such", function()
     for _, operation in ipairs(polytomic.operations) do
       local fields = assert(class("polytomic.arguments." .. operation.name), operation.name)
       for _, argument in ipairs(operation.arguments) do
@@ -142,7 +142,7 @@ describe("library/polytomic.lua", function()
     end
   end)
 
-  it("tells the parameters and returns of every other method of a client that has any", function()
+  it("has the parameters and returns of every other method of a client that has any", function()
     for name, parameters in text:gmatch "\nfunction Client:([%w_]+)%(([^)]*)%)" do
       local above = annotations("function Client:" .. name)
       for parameter in parameters:gmatch "[%w_]+" do
@@ -160,7 +160,7 @@ describe("library/polytomic.lua", function()
     return ok or not message:find("unknown option", 1, true)
   end
 
-  it("tells options that exist", function()
+  it("has options that exist", function()
     for name in pairs(class "polytomic.Options") do
       assert.is_true(
         is_known(function() polytomic.new({ [name] = {}, env = false }):close() end),
@@ -225,7 +225,7 @@ describe("library/polytomic.lua", function()
     end
   end)
 
-  it("tells the fields that errors and statistics have", function()
+  it("has the fields that errors and statistics have", function()
     local _, _, err = client:list_orgs({}, { retries = 0 })
     local told = class "polytomic.Error"
     for name, optional in pairs(class "polytomic.Response") do told[name] = optional end

@@ -65,7 +65,7 @@ describe("A started call", function()
     assert.equal(1, server:connections())
   end)
 
-  it("is done when its reply is there, and tells its result as often as it is asked", function()
+  it("is done when its reply is there, and gives its result as often as it is asked", function()
     local client = clients.sandbox()
     local call = client:start("create_org", { name = "Acme" })
     assert.equal(0, select("#", call:result()))
@@ -78,7 +78,7 @@ describe("A started call", function()
     assert.equal(response, response_again)
   end)
 
-  it("tells failure as nil, message, err", function()
+  it("reports failure as nil, message, err", function()
     local client = clients.sandbox()
     local org, message, err =
       finish(client, client:start("get_org", { id = "248df4b7-aa70-47b8-a036-33ac447e668d" }))
@@ -135,7 +135,7 @@ describe("A started call", function()
 end)
 
 describe("step", function()
-  it("tells how many calls are active", function()
+  it("says how many calls are active", function()
     sandbox:faults { { operation = "create_org", fault = "latency", seconds = 0.1, times = 5 } }
     local client = clients.sandbox()
     assert.equal(0, client:step(0))
@@ -146,7 +146,7 @@ describe("step", function()
     for i = 1, 5 do assert.equal("Acme " .. i, (calls[i]:result()).name) end
   end)
 
-  it("waits no longer than it is told, and not at all where nothing is active #measured", function()
+  it("waits no longer than asked, and not at all where nothing is active #measured", function()
     local client = client_of { { "read", "stall" } }
     local began = core.now()
     client:step(5)
@@ -278,7 +278,7 @@ describe("pollfd, events and timeout", function()
     assert.is_false(readable(client, 0.05))
   end)
 
-  it("tell of the end of a wait before a retry", function()
+  it("report the end of a wait before a retry", function()
     sandbox:faults {
       { operation = "create_org", fault = "status", status = 503, retry_after = 1, times = 1 },
     }
@@ -296,7 +296,7 @@ describe("pollfd, events and timeout", function()
     assert.equal(2, (select(3, call:result())).attempts)
   end)
 
-  it("tell of a call that was cancelled, where somebody watches it", function()
+  it("report a call that was cancelled, where somebody watches it", function()
     local client = client_of { { "read", "stall" } }
     local call = client:start("create_org", { name = "Acme" })
     drive(client, function() return server:await("requests", 1, 0) end)
@@ -403,7 +403,7 @@ describe("cancel", function()
 end)
 
 describe("close", function()
-  it("ends every call of the client and tells why", function()
+  it("ends every call of the client and says why", function()
     local client = client_of({ { "read", "stall" } }, { max_connections = 1 })
     local calls = {
       client:start("create_org", { name = "Acme" }),

@@ -325,7 +325,7 @@ describe("A call", function()
   end)
 end)
 
-describe("Bad usage is told at the caller's line", function()
+describe("Bad usage is reported at the caller's line", function()
   local function usage(client)
     assert.is_truthy(
       clients
@@ -504,7 +504,7 @@ describe("A bad value from the environment", function()
     end
   end)
 
-  it("is told of every variable", function()
+  it("is reported for every variable", function()
     for _, name in ipairs { "POLYTOMIC_API_KEY", "POLYTOMIC_DEPLOYMENT_KEY",
         "POLYTOMIC_PARTNER_KEY" } do
       for _, value in ipairs { "line\nbreak", "\239\187\191canary", "canary\255" } do

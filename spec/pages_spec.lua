@@ -270,7 +270,7 @@ for _, mode in ipairs(modes) do
         asked[2] .. path)
     end)
 
-    it("tells bad data with the first page, and sends nothing", function()
+    it("reports bad data with the first page, and sends nothing", function()
       local client, server = answered { 200 }
       local _, message = ids_of(client, "list_users", { org_id = "x" })
       assert.equal("list_users: invalid: org_id must be a UUID", message)
@@ -345,10 +345,10 @@ for _, mode in ipairs(modes) do
       end)
 
       for name, case in pairs {
-        ["is relative to the path"] = { '"more?page=2"', "is no link to this server" },
-        ["is no URL"] = { '"javascript:alert(1)"', "is no link" },
+        ["is relative to the path"] = { '"more?page=2"', "is not a link to this server" },
+        ["is no URL"] = { '"javascript:alert(1)"', "is not a link" },
         ["has a scheme of its own"] = { '"ftp://127.0.0.1/?page=2"', "leads to another host" },
-        ["is a file"] = { '"file:///x?page=2"', "is no link" },
+        ["is a file"] = { '"file:///x?page=2"', "is not a link" },
         ["holds no page"] = { '"/x?pages=2"', "holds no page" },
         ["is an object"] = { "{}", "is a table instead of a string" },
       } do
@@ -404,13 +404,13 @@ for _, mode in ipairs(modes) do
         assert.equal(4, #server:requests())
       end)
 
-      it("tells fractions of a second apart", function()
+      it("distinguishes fractions of a second", function()
         local client = answered { events { "a@05.25", "b@05.1", "c@05" },
           events { "c@05.000", "d@04.9" }, events { "d@04.900" }, events {} }
         assert.equal("a b c d", (ids_of(client, "list_events")))
       end)
 
-      it("tells zones apart", function()
+      it("distinguishes zones", function()
         local function at(id, time)
           return ('{"id":"%s","created_at":"2025-10-26T%s"}'):format(id, time)
         end

@@ -46,7 +46,7 @@ describe("A meter", function()
   it("reports now and then, and in any case at the end", function()
     local states = {}
     local meter = progress.new("create_user", 1000, function(state) states[#states + 1] = state end)
-    for i = 1, 1000 do meter:tell(math.floor(i / 100)) end
+    for i = 1, 1000 do meter:item_done(math.floor(i / 100)) end
     assert.is_true(#states < 100)
     meter:stop()
     local last = states[#states]

@@ -52,7 +52,7 @@ describe("polytomic.provision.csv", function()
     assert.same({ { 1, "a", "b c", "d" } }, records '  a ,"b c" , d\t')
   end)
 
-  it("tells text after a closing quote and a quote inside a cell, and goes on", function()
+  it("reports text after a closing quote and a quote inside a cell, and goes on", function()
     assert.same({
       { 1, problem = "there is text after a closing quote" },
       { 2, problem = "there is a quote inside a cell that does not begin with one" },
@@ -60,7 +60,7 @@ describe("polytomic.provision.csv", function()
     }, records '"a"b,c\nx"y,z\nok\n')
   end)
 
-  it("tells a quote that is never closed with the line it opens on", function()
+  it("reports a quote that is never closed with the line it opens on", function()
     assert.same({ { 1, "a" }, { 2, problem = "a quoted cell is not closed" } },
       records 'a\nb,"c\nd\ne\n')
   end)

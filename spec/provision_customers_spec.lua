@@ -87,7 +87,7 @@ describe("a source of customers", function()
     end
   end)
 
-  it("tells every problem of a table at once, with its line", function()
+  it("reports every problem of a table at once, with its line", function()
     local texts, message = problems_of(file("csv", table.concat({
       "name,sso_domain,email,roles,role_ids,api_key",
       "Acme,acme.com,jane@acme.com,Admin,,yes",
@@ -106,7 +106,7 @@ describe("a source of customers", function()
     }, "\n")))
     assert.same({
       '3: sso_domain "other.com" contradicts "acme.com" of line 2',
-      "4: jane@acme.com is there already, on line 2",
+      "4: jane@acme.com is already there, on line 2",
       "5: name is required",
       "6: email must have one @ with text on both sides",
       "7: role_ids[1] must be a UUID",
@@ -123,7 +123,7 @@ describe("a source of customers", function()
 
   it("reports unknown columns with the nearest name, and other faults of the first line", function()
     assert.same({ '1: unknown column "e-mail", did you mean "email"?',
-      '1: the column "name" is there twice' },
+      '1: the column "name" appears twice' },
       (problems_of(file("csv", "name,e-mail,name\nA,b,c\n"))))
     assert.same({ '1: there is no column "name"' }, (problems_of(file("csv", "email\na@b.com\n"))))
     assert.same({ '1: cells must be separated by commas, the first line has ";"' },
@@ -132,17 +132,17 @@ describe("a source of customers", function()
       (problems_of(file("csv", ""))))
   end)
 
-  it("tells every problem of JSON lines and of lists at once", function()
+  it("reports every problem of JSON lines and of lists at once", function()
     local texts = problems_of(file("jsonl", table.concat({
       '{"name":"Acme","users":[{"email":"a@b.com"},{"email":"A@b.com"},{"mail":"x"}]}', "{",
       '["a"]', '{"name":"Acme"}', '{"nam":"X"}', '{"name":5}', '{"name":"X","users":{"a":1}}',
       '{"name":"Y\\u0000"}', '"Z"',
     }, "\n")))
-    assert.same("1: user 2: a@b.com is there twice", texts[1])
+    assert.same("1: user 2: a@b.com appears twice", texts[1])
     assert.same('1: user 3: unknown field of a user "mail", did you mean "email"?', texts[2])
     assert.matches("^2: it is not JSON: ", texts[3])
     assert.same("3: a customer must be an object, got a list", texts[4])
-    assert.same('4: "Acme" is there already, as line 1', texts[5])
+    assert.same('4: "Acme" is already there, as line 1', texts[5])
     assert.same('5: unknown field "nam", did you mean "name"?', texts[6])
     assert.same("5: name is required", texts[7])
     assert.same("6: name must be a string, got number", texts[8])

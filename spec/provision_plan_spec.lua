@@ -26,7 +26,7 @@ describe("provision.plan", function()
   clients.around(before_each, after_each)
 
   for _, mode in ipairs(modes) do
-    it("tells what would be created, changed and left alone, and writes nothing, with "
+    it("says what would be created, changed and left alone, and writes nothing, with "
         .. mode.name, function()
       local client = clients.sandbox(mode.options())
       local org = mode.results(function()

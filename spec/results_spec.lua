@@ -40,7 +40,7 @@ end
 clients.around(before_each, after_each)
 
 describe("A success", function()
-  it("is the data, nil and a response that tells all of the exchange", function()
+  it("is the data, nil and a response that describes the exchange", function()
     local client =
       clients.answered({ { 200, '{"data":{"id":"x"},"pagination":{"next_page_token":"t"}}',
         { ["X-Request-Id"] = "7f3c", ["X-Thing"] = { "a", "b" }, ["x-thing"] = "c" } } })
@@ -223,7 +223,7 @@ describe("Values in a reply", function()
     assert.is_nil(data.c.d)
   end)
 
-  it("that are null or numbers are found behind any string", function()
+  it("that are null or numbers are found after any string", function()
     for _, text in ipairs { [[a\"n1]], [[n\\]], [[\\\"]], "", "1", "null" } do
       local data = data_of('{"data":{"a":"' .. text .. '","b":null}}')
       assert.is_nil(data.b, text)
@@ -507,7 +507,7 @@ describe("E4: an error", function()
     end
   end)
 
-  it("has a message that ends with no half of a character, and goes on behind a NUL", function()
+  it("has a message that ends with no half of a character, and goes on after a NUL", function()
     for length = 790, 801 do
       local text = ("x"):rep(length) .. ("é😀"):rep(20)
       local _, message = clients

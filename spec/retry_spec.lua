@@ -311,7 +311,7 @@ describe("The wait before a retry", function()
     assert.equal(0.25, wait { retry_after = -1 })
   end)
 
-  it("I: is told when Retry-After passes the deadline", function()
+  it("I: is reported when Retry-After passes the deadline", function()
     local decision = core.retry_decide(
       input({ method = "POST" }, { status = 429 }, { retry_after = 120, left = 90 })
     )

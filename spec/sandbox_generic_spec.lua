@@ -467,7 +467,7 @@ describe("a list of the sandbox", function()
     assert.is_string(body.pagination.next_page_token)
   end)
 
-  it("goes on behind the last item of a page though others are deleted", function()
+  it("goes on after the last item of a page though others are deleted", function()
     local planted = plant("list_models", 4).ids
     local first = ok("GET", "/api/models?limit=2")
     ok("DELETE", "/api/models/" .. planted[2])
@@ -980,7 +980,7 @@ describe("the sandbox over HTTP", function()
     )
   end)
 
-  it("lets faults strike any operation by name, and tells it in the log", function()
+  it("lets faults strike any operation by name, and logs it", function()
     sandbox:faults { { operation = "list_syncs", fault = "status", status = 503 } }
     assert.equal(503, (sandbox:request("GET", "/api/syncs")))
     assert.equal(200, (sandbox:request("GET", "/api/syncs")))

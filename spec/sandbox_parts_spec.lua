@@ -9,7 +9,7 @@ local router = require "polytomic.sandbox.rules.router"
 local utf8_text = require "polytomic.sandbox.utf8_text"
 
 describe("the sandbox's JSON", function()
-  it("tells an empty array from an empty object", function()
+  it("distinguishes an empty array from an empty object", function()
     assert.equal('{"a":[],"b":{},"c":null,"d":[1,"x",false]}',
       json.encode { a = json.array(), b = {}, c = json.null, d = { 1, "x", false } })
   end)
@@ -52,7 +52,7 @@ describe("the sandbox's router", function()
     end
   end)
 
-  it("tells a wrong method from a wrong path", function()
+  it("distinguishes a wrong method from a wrong path", function()
     assert.same({ nil, "method" }, { routes:find("PUT", "/a") })
     assert.same({ nil, "path" }, { routes:find("GET", "/b") })
   end)

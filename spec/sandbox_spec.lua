@@ -480,7 +480,7 @@ describe("starting the sandbox", function()
     return file ~= nil
   end
 
-  it("gives it the keys asked for, and stopping it leaves no process behind", function()
+  it("gives it the keys asked for, and stopping it leaves no process running", function()
     local one = assert(sandbox.start { partner_key = "it's \"mine\"", deployment_key = "d" })
     assert.same({ "it's \"mine\"", "d" }, { one.partner_key, one.deployment_key })
     assert.is_true(exists(one.pid))

@@ -13,7 +13,7 @@ describe("a storm of faults", function()
     if os.getenv "PT_SHOW_STORM" then print("\n" .. storm.report(rows)) end
   end)
 
-  -- Runs a storm; raises where a call told what is not so, or a user is there twice.
+  -- Runs a storm; raises where a call told what is not so, or a user appears twice.
   local function weather(title, faults, count, run)
     local organization = storm.prepare(faults)
     local start = core.now()
@@ -51,7 +51,7 @@ describe("a storm of faults", function()
     assert.is_true(struck > 0.8 * #faults, struck .. " of " .. #faults .. " faults struck")
   end)
 
-  it("in which retries run out is told truly, call by call", function()
+  it("in which retries run out is reported truly, call by call", function()
     local faults = storm.faults(800, SEED + 2)
     local sum = weather("retries = 0", faults, 600, function(organization)
       return storm.started(organization, 600, 32, { client = { retries = 0 } })
@@ -61,7 +61,7 @@ describe("a storm of faults", function()
     assert.is_true(sum.data > 300 and sum.unknown > 50 and sum.refused > 0)
   end)
 
-  it("in which the retry budget runs out is told truly, call by call", function()
+  it("in which the retry budget runs out is reported truly, call by call", function()
     local sum =
       weather("one budget for all", storm.faults(1300, SEED + 3), 800, function(organization)
         return storm.started(organization, 800, 32, { per_client = 800 })
@@ -69,7 +69,7 @@ describe("a storm of faults", function()
     assert.is_true(sum.data > 600 and sum.unknown > 0)
   end)
 
-  it("without idempotency keys is told truly, call by call", function()
+  it("without idempotency keys is reported truly, call by call", function()
     local sum = weather("without keys", storm.faults(800, SEED + 4), 600, function(organization)
       return storm.started(organization, 600, 32, nil, { idempotency_key = false })
     end)

@@ -535,7 +535,7 @@ end)
 describe("the sandbox for specs", function()
   before_each(function() sandbox:reset() end)
 
-  it("tells what arrived and what was committed", function()
+  it("reports what arrived and what was committed", function()
     local status, reply = sandbox:request("POST", "/api/organizations", { name = "Acme" })
     assert.same({ 200, "Acme" }, { status, reply.data.name })
     sandbox:request("GET", "/api/organizations")

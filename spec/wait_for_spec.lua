@@ -482,7 +482,7 @@ describe("a pause", function()
     assert.equal(0, client:stats().failures)
   end)
 
-  it("is told of by the timeout of its client", function()
+  it("is reported by the timeout of its client", function()
     local client = clients.answered({ 200 }, { wait = function() end })
     assert.is_nil(client:timeout())
     local pause = core.pause(client, 5)
@@ -518,7 +518,7 @@ describe("bad usage of waiting", function()
       raised(function() client:wait_for("get_jbo", JOB) end)
     )
     assert.equal(
-      "wait_for: start_sync does not only read",
+      "wait_for: start_sync must be an operation that only reads",
       raised(function() client:wait_for("start_sync", { id = ID }) end)
     )
     assert.equal(

@@ -312,7 +312,7 @@ local function load_waiting(model, raw)
       if not goes_on[status] then failure[#failure + 1] = status end
     end
     local finished = model.overlay.finished_when[entry.operation] or {}
-    assert(not waiting[entry.operation], "statuses.json: " .. entry.operation .. " is there twice")
+    assert(not waiting[entry.operation], "statuses.json: " .. entry.operation .. " appears twice")
     waiting[entry.operation] = {
       fields = fields, success = entry.success, failure = failure, reason = entry.reason,
       note = entry.note, finished = finished[1], than = finished[2],

@@ -6,7 +6,7 @@ M.WIDTH = 100
 -- How many characters of UTF-8 a text has.
 local function length_of(text) return select(2, text:gsub("[^\128-\191]", "")) end
 
--- Words are split at blanks, but what stands between backquotes or in a link's brackets is kept
+-- Words are split at blanks, but what is between backquotes or in a link's brackets is kept
 -- whole.
 local function words_of(text)
   local words, word, inside = {}, "", false
@@ -24,8 +24,8 @@ local function words_of(text)
   return words
 end
 
--- The items, none of them broken, in lines of at most `width` characters: the first behind `first`,
--- the others behind `rest`.
+-- The items, none of them broken, in lines of at most `width` characters: the first after `first`,
+-- the others after `rest`.
 function M.items(items, first, rest, width)
   width = width or M.WIDTH
   local lines, line, empty = {}, first, true

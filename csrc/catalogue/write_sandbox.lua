@@ -32,7 +32,7 @@ local function member_text(field)
   return field.name .. marks .. ":" .. type_text(field.type)
 end
 
--- A string literal of the words behind `before` columns, on lines of its own where it would be too
+-- A string literal of the words after `before` columns, on lines of its own where it would be too
 -- long.
 local function literal(words, before)
   local line = '"' .. table.concat(words, " ") .. '"'

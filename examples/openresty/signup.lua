@@ -9,7 +9,7 @@ local M = {}
 -- the worker free for others.
 local client = polytomic.new { wait = require "polytomic.wait.openresty", timeout = 20 }
 
--- What the customer did wrong is told to the customer, everything else to the log.
+-- What the customer did wrong is reported to the customer, everything else to the log.
 local STATUS = { invalid = 400, conflict = 409, unprocessable = 422, rate_limited = 503 }
 
 local function answer(status, value)

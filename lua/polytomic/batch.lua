@@ -45,7 +45,7 @@ function batch:fill()
   while self.count < math.floor(self.limit) and not self.exhausted and self:begin_next() do end
 end
 
--- Calls that ended without anybody being told: their client was closed.
+-- Calls that ended unreported: their client was closed.
 function batch:sweep()
   local call = next(self.flying)
   if #self.ready > 0 or not call or not call:done() then return end
@@ -69,7 +69,7 @@ function batch:watch(wake, whom)
   self.wake, self.whom = wake, whom
 end
 
--- Ends the batch early: calls under way are cancelled, the others are not begun.
+-- Ends the batch early: calls under way are cancelled, the others are not started.
 function batch:cancel()
   self.cancelled = true
   self.exhausted = true
@@ -103,7 +103,7 @@ function batch:keep(index, data, message, err)
 end
 
 -- The result of a call. An error of `on_event` comes out of it once and hides the result: it is
--- kept until the calls under way have told theirs, and no other is begun.
+-- kept until the calls under way have reported theirs, and no other is started.
 function batch:result_of(call)
   local ok, data, message, err = pcall(call.result, call)
   if ok then return data, message, err end
@@ -120,11 +120,11 @@ function batch:take(call)
   if data ~= nil then err = nil end
   self:adapt(data ~= nil)
   self:keep(index, data, message, err)
-  if self.progress then self.progress:tell(#self.failures) end
+  if self.progress then self.progress:item_done(#self.failures) end
   if self.on_result then self.on_result(index, data, message, err) end
 end
 
--- What was never begun fails as cancelled; of an iterator nobody knows what was left.
+-- What was never started fails as cancelled; of an iterator nobody knows what was left.
 function batch:give_up_rest()
   for index = self.index + 1, self.total or 0 do
     self:keep(index,
@@ -161,7 +161,7 @@ function batch:run()
   self:give_up_rest()
 end
 
--- An error leaves no call behind, but on Lua 5.1 under a `wait`, where nothing could be caught:
+-- An error leaves no call running, but on Lua 5.1 under a `wait`, where nothing could be caught:
 -- there the calls under way go on to their end.
 function batch:guarded()
   local ok, message = true, nil

@@ -1,5 +1,5 @@
 -- The command `polytomic`: runs one operation, or one of the commands around them, and ends the
--- process with a status that tells what happened.
+-- process with a status that says what happened.
 
 local commands = require "polytomic.cli.commands"
 local report = require "polytomic.cli.report"

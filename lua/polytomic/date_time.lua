@@ -19,7 +19,7 @@ local function offset_of(zone)
 end
 
 -- The microseconds of a text, and how many of them its last digit stands for (1 at least); nil
--- where it is no date-time.
+-- where it is not a date-time.
 function M.parse(text)
   local year, month, day, hour, minute, second, fraction, zone =
     text:match "^(%d%d%d%d)%-(%d%d)%-(%d%d)[Tt ](%d%d):(%d%d):(%d%d)%.?(%d*)(.*)$"

@@ -1,4 +1,4 @@
--- Tells whoever waits for a call that it is done, and keeps one driver for all calls that share
+-- Wakes whoever waits for a call when it is done, and keeps one driver for all calls that share
 -- connections: what the wait adapters and batches are made of.
 
 local core = require "polytomic.core"
@@ -89,7 +89,7 @@ function driver:turn()
   repeat
     active = self.client:step(0)
     woke = M.wake(self.client)
-  until active > 0 or not woke -- the woken may have begun new calls
+  until active > 0 or not woke -- the woken may have started new calls
   return active > 0
 end
 

@@ -24,8 +24,8 @@ local M = {
 local functions
 local looked_up = {}
 
-local function set_functions(waits)
-  functions = waits and run.functions or core.functions
+local function set_functions(has_wait)
+  functions = has_wait and run.functions or core.functions
   for name in pairs(looked_up) do M[name] = nil end
   looked_up = {}
 end

@@ -29,7 +29,7 @@ local function member(value, path)
   return value
 end
 
--- A token as it may stand in a message: in quotes, on one line.
+-- A token as a message may show it: in quotes, on one line.
 local function shown(token)
   return '"'
     .. token:gsub('[%c"\\]', function(byte) return ("\\%03d"):format(byte:byte()) end)
@@ -53,12 +53,12 @@ local function unescaped(text)
   )
 end
 
--- Why a link is refused. Of the link only the host is told: what is before and after it may hold a
+-- Why a link is refused. Only the host of the link is shown: what is before and after it may hold a
 -- secret.
 local function refusal(client, link)
   local scheme, authority = link:match "^(%a[%w+.-]*)://([^/\\?#]+)"
   authority = authority or link:match "^//([^/\\?#]+)"
-  if not authority then return "is no link to this server, and is refused" end
+  if not authority then return "is not a link to this server, and is refused" end
   local ours = core.same_origin(client, "//" .. authority)
   if ours then
     return ("has another scheme than this client's server, %s, and is refused"):format(
@@ -139,7 +139,7 @@ function M.open(method, client, name, arguments, options)
       ("%s: the first argument must be an operation's name, got %s"):format(method, type(name))
     )
   end
-  -- Raises for bad usage; bad data is told by the first page
+  -- Raises for bad usage; the first page reports bad data
   core.check(client, name, arguments, options)
   local operation = core.describe(name)
   if not operation or not operation.pages then
@@ -173,7 +173,7 @@ local function with_cursor(walk, message, err)
   return message, err
 end
 
--- What is wrong with a page is told after its items were given out, by every following call.
+-- What is wrong with a page is reported after its items were given out, by every following call.
 local function keep_failure(walk, response, problem)
   local _, message, err = core.make_error(response, "bad_response", "unknown", problem)
   walk.message, walk.err = with_cursor(walk, message, err)
@@ -183,14 +183,14 @@ local function too_many(walk, items)
   walk.count = walk.count + 1
   walk.empty = #items == 0 and walk.empty + 1 or 0
   if walk.empty >= M.most_empty_pages then
-    return ("%d pages in a row were empty and each told of another one"):format(walk.empty)
+    return ("%d pages in a row were empty and each named another one"):format(walk.empty)
   end
   if walk.count >= M.most_pages then
     return ("%d pages were read and there is still another one"):format(walk.count)
   end
 end
 
--- What stands where a list should: nothing for a list, else its kind.
+-- What is in the place of a list: nil for a list, else its kind.
 local function not_list(items)
   if type(items) ~= "table" then return type(items) end
   if items[1] == nil and next(items) ~= nil then return "object" end

@@ -7,7 +7,7 @@ local run = require "polytomic.run"
 
 local M = {
   readable = { "name", "issuer", "sso_domain", "sso_org_id" },
-  write_only = { "client_id", "client_secret" }, -- the API never tells them
+  write_only = { "client_id", "client_secret" }, -- the API never returns them
 }
 
 local function copied(original)
@@ -31,7 +31,7 @@ function M.without_drop(arguments)
   return copy
 end
 
--- Nothing, or nil, message, err where drop_oidc is no boolean.
+-- Nothing, or nil, message, err where drop_oidc is not a boolean.
 function M.check_drop(method, arguments)
   local drop = arguments.drop_oidc
   if drop == nil or type(drop) == "boolean" then return nil end
@@ -59,7 +59,7 @@ local function guard(method, org, arguments)
       .. "drop_oidc = true to give up issuer, client_id and client_secret"
   local problem = ("the organization signs in through the issuer %s, its "
       .. "settings are replaced in full, and %s would be lost, "
-      .. "since the API never tells what they are: %s"):format(org.issuer, lost_by(arguments), hint)
+      .. "since the API never returns them: %s"):format(org.issuer, lost_by(arguments), hint)
   return core.make_error(
     method,
     "invalid",

@@ -72,7 +72,7 @@ function meter:report()
 end
 
 -- Takes in that one more item is finished.
-function meter:tell(failures)
+function meter:item_done(failures)
   self.done, self.failures = self.done + 1, failures
   if core.now() - self.reported >= INTERVAL then self:report() end
 end

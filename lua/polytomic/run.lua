@@ -5,7 +5,7 @@ local core = require "polytomic.core"
 
 local M = {
   -- Whether a coroutine can yield inside pcall and the iterator of a `for`: not on PUC Lua 5.1.
-  -- Told by names: a module may be loaded where no coroutine can be run.
+  -- Known by names: a module may be loaded where no coroutine can be run.
   yields_anywhere = _VERSION ~= "Lua 5.1" or rawget(_G, "jit") ~= nil,
   functions = {}, -- the module functions of a default client with `wait`, made when first asked for
 }

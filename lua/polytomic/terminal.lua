@@ -173,7 +173,7 @@ function M.is_terminal(descriptor)
   return module ~= nil and module.is_terminal(descriptor)
 end
 
--- How wide the terminal behind the descriptor is; nil where it is none.
+-- How wide the descriptor's terminal is; nil where it is none.
 function M.columns(descriptor)
   local module = core()
   if not module or not module.is_terminal(descriptor) then return nil end
@@ -181,7 +181,7 @@ function M.columns(descriptor)
   return columns and columns >= 1 and math.floor(columns) or DEFAULT_COLUMNS
 end
 
--- Whether the terminal moves its cursor and shows colours when told to.
+-- Whether the terminal moves its cursor and shows colours when asked to.
 local function is_capable(descriptor)
   return M.is_terminal(descriptor) and os.getenv "TERM" ~= "dumb"
 end

@@ -215,7 +215,7 @@ local function wait_for(client, name, arguments, settings)
   local _, message, err = core.check(client, name, arguments, settings.options)
   if message then return nil, message, err end
   if not operation or operation.method ~= "GET" then
-    core.raise("wait_for: " .. name .. " does not only read")
+    core.raise("wait_for: " .. name .. " must be an operation that only reads")
   end
   return await(client, name, arguments, settings, watch_of(ends or UNKNOWN, goal))
 end

@@ -10,9 +10,9 @@ local M = {}
 
 local STAMP, ID = "created_at", "id" -- members of every item
 
--- When each item was, in microseconds; nil and what is wrong where one does not tell, or cannot be
--- told from others. Notes the finest unit that any item of the walk has shown: some servers leave
--- out zeros at the end.
+-- When each item was, in microseconds; nil and what is wrong where one does not say, or cannot be
+-- distinguished from others. Notes the finest unit that any item of the walk has shown: some
+-- servers leave out zeros at the end.
 local function instants_of(window, items)
   local instants = {}
   for i, item in ipairs(items) do
@@ -26,7 +26,7 @@ local function instants_of(window, items)
   return instants
 end
 
--- Whether the list goes back in time; nil when the page does not tell.
+-- Whether the list goes back in time; nil when the page does not say.
 local function goes_back(instants)
   local first, last = instants[1], instants[#instants]
   if first == last then return nil end
@@ -76,7 +76,7 @@ local function move(window, items, instants)
 end
 
 -- The state of a walk through `pages` (of polytomic.operations) with these arguments. They get a
--- page size where they have none: without a token, only a page that is not full tells that nothing
+-- page size where they have none: without a token, only a page that is not full says that nothing
 -- is missing.
 function M.open(pages, arguments)
   arguments[pages.limit_field] = arguments[pages.limit_field] or pages.limit_max

@@ -112,7 +112,7 @@ describe("the command", function()
     it("refuses an operation that changes something", function()
       local status, _, err = run { "wait_for", "create_org", "name=x" }
       assert.equal(2, status)
-      contains(err, "does not only read")
+      contains(err, "must be an operation that only reads")
     end)
 
     it("needs an operation", function()

@@ -119,7 +119,7 @@ describe("a Content-Length", function()
     end)
   end
 
-  row("C4 is taken when it is told twice and the same", function(mode)
+  row("C4 is taken when it is given twice and the same", function(mode)
     wire.taken(mode, with_length(("Content-Length: %d\r\n"):format(#BODY)))
   end)
 

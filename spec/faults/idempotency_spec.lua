@@ -192,7 +192,7 @@ describe("H: two calls with one key", function()
     sandbox:assert_all_faults_consumed()
   end)
 
-  it("at once commit once, and the second is told of the conflict", function()
+  it("at once commit once, and the second gets the conflict", function()
     sandbox:faults { { operation = "create_org", fault = "latency", seconds = 0.3 } }
     local options = { idempotency_key = "one-key-for-two" }
     local calls = {

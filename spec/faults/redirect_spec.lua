@@ -90,7 +90,7 @@ end },
     client:close()
   end)
 
-  it("is told with the place it points to, in the headers alone", function()
+  it("is reported with the place it points to, in the headers alone", function()
     local reply = raw_server.reply(302, "", { Location = "http://attacker.example/" })
     local result = call("blocking", first, wire.kind["POST with a key"], reply)
     assert.is_nil(result.message:find("attacker", 1, true))

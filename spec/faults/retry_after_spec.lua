@@ -159,7 +159,7 @@ describe("I: Retry-After", function()
     end
   end)
 
-  it("does not make a final status repeatable, but is told", function()
+  it("does not make a final status repeatable, but is reported", function()
     for _, status in ipairs { 400, 404, 409, 422, 500 } do
       local _, _, err = play(status, "7")
       assert.same({ 1, false, 7 }, { err.attempts, err.retryable, err.retry_after })

@@ -44,11 +44,11 @@ local function row(title, replies, ends, retries)
 end
 
 describe("G: the sequence", function()
-  row("503, 400: a refusal behind the key's store refutes the first attempt", { 503, 400 },
+  row("503, 400: a refusal after the key's store refutes the first attempt", { 503, 400 },
     { "2 api 400 rejected", "2 api 400 rejected", "1 server 503 unknown", "2 api 400 unknown",
       "2 api 400 unknown" })
   row("503 with Retry-After, 400: repeated without a key too, "
-      .. "but what stands behind the gateway may have taken it", { now(503), 400 },
+      .. "but a server after the gateway may have taken it", { now(503), 400 },
     { "2 api 400 rejected", "2 api 400 rejected", "2 api 400 unknown", "2 api 400 unknown",
       "2 api 400 unknown" })
   row("reset, 401: the refusal says nothing of the lost attempt", { RESET, 401 },

@@ -423,7 +423,7 @@ describe("examples/openresty", function()
     assert.equal("jane@acme.com", user.data.email)
   end)
 
-  it("tells the customer what is wrong, and leaves no half-made organization", function()
+  it("says to the customer what is wrong, and leaves no half-made organization", function()
     server = start_example {
       POLYTOMIC_PARTNER_KEY = sandbox.partner_key,
       POLYTOMIC_DEPLOYMENT_URL = sandbox.url,
@@ -474,7 +474,7 @@ describe("examples/openresty", function()
     assert.truthy(log:find("set POLYTOMIC_PARTNER_KEY", 1, true), log)
   end)
 
-  it("is a configuration that nginx accepts as it stands", function()
+  it("is a configuration that nginx accepts as it is", function()
     local root = nginx.root()
     local status, out, err = process.run {
       "nginx",

@@ -80,7 +80,7 @@ end
 
 M.email = email
 
--- What a call told: "data", or the outcome of its error.
+-- What a call reported: "data", or the outcome of its error.
 local function verdict(data, message, err)
   if data == nil then return err.outcome end
   assert(message == nil and err.attempts >= 1)

@@ -92,7 +92,7 @@ local function usage(command)
   return table.concat(words, " ") .. " [options]"
 end
 
--- The help of a command that is no operation.
+-- The help of a command that is not an operation.
 function M.command(command)
   local columns = M.columns()
   local summary = command.summary:sub(1, 1):upper() .. command.summary:sub(2) .. "."

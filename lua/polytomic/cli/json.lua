@@ -1,4 +1,4 @@
--- JSON for the command line: writes with sorted members and tells `[]` from `{}`.
+-- JSON for the command line: writes with sorted members and distinguishes `[]` from `{}`.
 
 local arrays = require "polytomic.cli.arrays"
 local array_mt = require("polytomic").array_mt

@@ -92,7 +92,7 @@ function M.of(command)
   return list
 end
 
--- Every option that may stand before the command's name, by its spellings.
+-- Every option that may come before the command's name, by its spellings.
 function M.before_command()
   local known = {}
   for _, group in pairs(M.groups) do

@@ -4,7 +4,7 @@ local options = require "polytomic.cli.options"
 
 local M = {}
 
--- Where the command's name is among the words, past options that stand before it; nil where there
+-- Where the command's name is among the words, past options that come before it; nil where there
 -- is none.
 function M.position_of_command(words)
   local known = options.before_command()

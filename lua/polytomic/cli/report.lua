@@ -90,7 +90,7 @@ function M.problem(status, message, advice)
   return status
 end
 
--- The same for a remark that is no problem.
+-- The same for a remark that is not a problem.
 function M.remark(text)
   io.stderr:write(terminal.painter(2)("note:", "cyan"), " ", terminal.line(text), "\n")
 end

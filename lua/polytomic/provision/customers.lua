@@ -121,7 +121,7 @@ function store:text(i)
   return self.texts[i]
 end
 
--- The secret that stands in the source itself, or nil.
+-- The secret that is in the source itself, or nil.
 function store:literal(i)
   return self.literals[i]
 end
@@ -228,7 +228,7 @@ local function quoted(text)
   return '"' .. tostring(text):gsub("%c", "?") .. '"'
 end
 
--- Takes the settings of a row into a customer that is there; says whether they told something new,
+-- Takes the settings of a row into a customer that is there; says whether they said something new,
 -- or nil and a problem.
 local function merge_settings(self, i, customer, settings, literal, line)
   local news = false
@@ -267,7 +267,7 @@ local function merge_user(customer, user, line)
       return nil, ("the %s of %s contradict line %d"):format(name, user.email, before.line)
     end
   end
-  return nil, ("%s is there already, on line %d"):format(user.email, before.line)
+  return nil, ("%s is already there, on line %d"):format(user.email, before.line)
 end
 
 local ONLY_USERS = { "roles", "role_ids", "api_key" }
@@ -314,20 +314,20 @@ for _, name in ipairs(fields.organization) do KNOWN[#KNOWN + 1] = name end
 local is_known = {}
 for _, name in ipairs(KNOWN) do is_known[name] = true end
 
-local function users_of(client, given, tell)
+local function users_of(client, given, report)
   local users, seen = {}, {}
   if given == nil then return users end
   local wrong = not_list("users", given)
   if wrong then
-    tell(wrong)
+    report(wrong)
     return users
   end
   for position, one in ipairs(given) do
     local user, problem = checked_user(client, one)
     if not user then
-      tell(("user %d: %s"):format(position, problem))
+      report(("user %d: %s"):format(position, problem))
     elseif seen[user.email] then
-      tell(("user %d: %s is there twice"):format(position, user.email))
+      report(("user %d: %s appears twice"):format(position, user.email))
     else
       seen[user.email] = true
       users[#users + 1] = user
@@ -337,20 +337,20 @@ local function users_of(client, given, tell)
 end
 
 local function add_customer(self, client, given, number, source, literals)
-  local function tell(text) self:problem(source.unit, number, text) end
+  local function report(text) self:problem(source.unit, number, text) end
   if type(given) ~= "table" or given[1] ~= nil then
     local kind = type(given) == "table" and "a list" or type(given)
-    return tell("a customer must be an object, got " .. kind)
+    return report("a customer must be an object, got " .. kind)
   end
   for name in pairs(given) do
-    if not is_known[name] then tell(fields.unknown("field", name, KNOWN)) end
+    if not is_known[name] then report(fields.unknown("field", name, KNOWN)) end
   end
   local settings, literal = checked_settings(client, given, literals)
-  local users = users_of(client, given.users, tell)
-  if not settings then return tell(literal) end
+  local users = users_of(client, given.users, report)
+  if not settings then return report(literal) end
   local before = self.index[settings.name]
   if before then
-    return tell(("%s is there already, as %s %d"):format(
+    return report(("%s is already there, as %s %d"):format(
       quoted(settings.name), source.unit, self:merging(before).line
     ))
   end

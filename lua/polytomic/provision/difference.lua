@@ -27,7 +27,7 @@ function M.new_organization(wanted)
   return fields
 end
 
--- How a found organization differs, by field; nil where it does not. What the API never tells is
+-- How a found organization differs, by field; nil where it does not. What the API never returns is
 -- not compared.
 function M.organization(wanted, found)
   local fields

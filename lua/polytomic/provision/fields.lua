@@ -18,7 +18,7 @@ for _, list in ipairs { M.organization, M.user } do
   end
 end
 
--- "text", "list" or "boolean"; nil for a name that is no field.
+-- "text", "list" or "boolean"; nil for a name that is not a field.
 function M.kind(name)
   return kinds[name]
 end
@@ -39,7 +39,7 @@ local tails = { [2] = "^[\128-\191]", [3] = "^[\128-\191][\128-\191]",
 local narrower = { [224] = { 160, 191 }, [237] = { 128, 159 }, [240] = { 144, 191 },
   [244] = { 128, 143 } }
 
--- The position of the first byte that is no well-formed character; nil where all are.
+-- The position of the first byte that is not a well-formed character; nil where all are.
 local function malformed(text)
   local at = 1
   while true do

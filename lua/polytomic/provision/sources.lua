@@ -12,7 +12,7 @@ local MARK = "^\239\187\191" -- the byte order mark of UTF-8
 
 -- A source is { next =, name =, unit =, rows =, close = }. `next()` gives a record and its number,
 -- or nil, a number and a problem, or nil alone at the end. Numbers count lines, or customers, as
--- `unit` says; `rows` tells that each record is one user's.
+-- `unit` says; `rows` says that each record is one user's.
 
 -- ---- CSV ----
 
@@ -54,7 +54,7 @@ local function header_problems(columns)
     if column == "" then
       problem = "a column has no name"
     elseif seen[column] then
-      problem = ("the column %s is there twice"):format(shown(column))
+      problem = ("the column %s appears twice"):format(shown(column))
     elseif not fields.kind(column) then
       problem = fields.unknown("column", column, fields.columns)
     end

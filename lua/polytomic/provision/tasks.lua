@@ -45,10 +45,10 @@ end
 local pool = {}
 pool.__index = pool
 
--- A pool on a client. `ended(task, ok, …)` is told of every end: with what the task's body
--- returned, or with the error it raised. `asked(task, value)` gets what a task yields that is no
--- call; the task goes on when it is resumed with pool:resume. `interrupted()` says whether to stop
--- waiting.
+-- A pool on a client. `ended(task, ok, …)` is called at every end: with what the task's body
+-- returned, or with the error it raised. `asked(task, value)` gets what a task yields that is not
+-- at a call; the task goes on when it is resumed with pool:resume. `interrupted()` says whether to
+-- stop waiting.
 function M.new(client, hooks)
   return setmetatable({
     client = client, host_wait = core.wait_of(client), ended = hooks.ended, asked = hooks.asked,
@@ -113,7 +113,7 @@ function pool:done()
   if #self.ready == 0 then driver.wake(self.client) end
   if #self.ready > 0 then return true end
   local call = next(self.waiting)
-  if call and call:done() then -- its client was closed, and nobody was told
+  if call and call:done() then -- its client was closed, and nobody was notified
     for ended in pairs(self.waiting) do
       if ended:done() then self.ready[#self.ready + 1] = ended end
     end

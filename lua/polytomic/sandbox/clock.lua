@@ -9,7 +9,7 @@ local MILLISECOND, SECOND = 1000, 1000000 -- microseconds
 
 local last = 0
 
--- The time now, later than every time told before.
+-- The time now, later than every time given before.
 function M.now()
   last = math.max(os.time() * SECOND, last + MILLISECOND)
   return date_time.text(last)

@@ -55,10 +55,10 @@ choose("invalid_value", { status = 422, key = "unprocessable",
   rule = "a missing, empty or wrongly typed value",
   choice = "422 with key \"unprocessable\" and metadata.field" })
 choose("unknown_route", { status = 404, key = "not_found",
-  rule = "a path that is no operation",
+  rule = "a path that is not an operation",
   choice = "404 with key \"not_found\"" })
 choose("wrong_method", { status = 405, key = "method_not_allowed",
-  rule = "a known path with a method that is no operation",
+  rule = "a known path with a method that is not an operation",
   choice = "405 with key \"method_not_allowed\"" })
 choose("unknown_id", { status = 404, key = "not_found",
   rule = "an id that is unknown, belongs to another organization, or is not a UUID",
@@ -177,12 +177,12 @@ choose("connection_in_use", { status = 422, key = "unprocessable",
   rule = "which uses keep a connection from being deleted without force",
   choice = "those of models, model syncs and bulk syncs" })
 choose("drafts", {
-  rule = "how drafts of contexts and saved queries are told from these",
+  rule = "how drafts of contexts and saved queries differ from these",
   choice = "they are the same items; the draft of one begins as the thing itself" })
 choose("progress", {
   rule = "how fast jobs, queries and executions go",
   choice = "created when they start, running at the first look, "
-    .. "over at the second; a list of executions is no look" })
+    .. "over at the second; listing executions is not a look" })
 choose("failing_work", { value = "fails",
   rule = "which executions and jobs fail, and how that shows",
   choice = "those of a sync or model whose name contains \"fails\"; "

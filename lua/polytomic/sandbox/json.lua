@@ -1,4 +1,4 @@
--- JSON for the sandbox: writes with its own encoder, which can tell `[]` from `{}`.
+-- JSON for the sandbox: writes with its own encoder, which distinguishes `[]` from `{}`.
 
 local json_text = require "polytomic.json_text"
 local utf8_text = require "polytomic.sandbox.utf8_text"

@@ -1,4 +1,4 @@
--- Finds the libraries the sandbox's server stands on, and says clearly what to install when they
+-- Finds the libraries the sandbox's server needs, and says clearly what to install when they
 -- are missing.
 
 local M = {}

@@ -34,7 +34,7 @@ local function is_agreed(operation, values, options)
   return require("polytomic.cli.confirm").ask(subject(operation, values))
 end
 
--- Prints the request as a curl command; it is begun and ended before anything is sent.
+-- Prints the request as a curl command; it is started and ended before anything is sent.
 local function dry_run(context, client, operation, values, call_options)
   local call = client:start(operation.name, values, call_options)
   call:cancel()

@@ -10,7 +10,7 @@ local schema = require "polytomic.sandbox.data.schema"
 
 local M = {}
 
--- Filled by operations that are no plain create (rules/special.lua), or there from the start.
+-- Filled by operations that are not a plain create (rules/special.lua), or there from the start.
 local filled_otherwise = { ["/api/queries"] = true, ["/api/jobs/{}"] = true,
   ["/api/connections/{}/shared"] = true, ["/api/harbors/{}/action-executions"] = true }
 -- Fields are posted in a batch and never read back by id.

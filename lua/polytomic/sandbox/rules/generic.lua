@@ -1,4 +1,4 @@
--- Answers the operations that are no organization or user operation: stateful collections, items
+-- Answers the operations that are not of organizations or users: stateful collections, items
 -- and documents by the rules of families.lua, the exceptions of special.lua and queries.lua, and
 -- typed examples for the rest.
 --

@@ -6,7 +6,7 @@ local json = require "polytomic.sandbox.json"
 
 local M = {}
 
--- A token says behind which item the next page begins. It is hexadecimal so that nobody counts with
+-- A token says after which item the next page begins. It is hexadecimal so that nobody counts with
 -- it.
 local function token_of(item)
   return (
@@ -14,7 +14,7 @@ local function token_of(item)
   )
 end
 
--- The place that a token stands for; 0 for none, nil for one that is no token.
+-- The place that a token stands for; 0 for none, nil for one that is not a token.
 local function place_of(token)
   if token == nil or token == "" then return 0 end
   local text = token:gsub("%x%x", function(pair) return string.char(tonumber(pair, 16)) end)
@@ -54,7 +54,7 @@ local function in_window(window, item)
 end
 
 -- Picks a page of the items (an array in the order of adding). Returns the items and the item
--- behind which the next page begins, if there is one; or nil, the name of the bad argument and why.
+-- after which the next page begins, if there is one; or nil, the name of the bad argument and why.
 function M.pick(pages, arguments, items)
   local by_token = pages.kind == "token" or pages.kind == "cursor"
   local place = by_token and place_of(arguments[pages.token]) or (by_token and -1 or 0)

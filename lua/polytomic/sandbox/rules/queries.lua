@@ -76,7 +76,8 @@ end
 -- Queries
 -- -------------------------------------------------------------------------------------------------
 
--- How many rows a text gives; nil if it is no query. The sandbox knows no SQL, only its outlines.
+-- How many rows a text gives; nil if it is not a query. The sandbox knows no SQL, only its
+-- outlines.
 local function count_rows(sql)
   local text = sql:lower()
   if not text:find "^%s*select%f[%W]" and not text:find "^%s*with%f[%W]" then return nil end

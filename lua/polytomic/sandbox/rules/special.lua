@@ -218,17 +218,17 @@ end
 -- Whether a model or a sync uses a connection.
 local function in_use(context, id)
   local found = false
-  local function look_at(other)
+  local function count_use(other)
     if type(other) == "string" and other:lower() == id then found = true end
   end
-  context.resources:each("/api/models", function(item) look_at(item.values.connection_id) end)
+  context.resources:each("/api/models", function(item) count_use(item.values.connection_id) end)
   context.resources:each(
     "/api/syncs",
-    function(item) look_at((item.values.target or {}).connection_id) end
+    function(item) count_use((item.values.target or {}).connection_id) end
   )
   context.resources:each("/api/bulk/syncs", function(item)
-    look_at(item.values.source_connection_id)
-    look_at(item.values.destination_connection_id)
+    count_use(item.values.source_connection_id)
+    count_use(item.values.destination_connection_id)
   end)
   return found
 end
