@@ -294,7 +294,7 @@ function Client:timeout() end
 function Client:batch(operation, list, options) end
 
 ---Every item over all pages, one page in memory, with the response of its page. Raises the message
----on failure; it tells what to resume from. The first page is asked for at once.
+---on failure; it says what to resume from. The first page is asked for at once.
 ---@param operation string any operation that gives a list, paginated or not
 ---@param arguments? table
 ---@param options? polytomic.CallOptions for each page
