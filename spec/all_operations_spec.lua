@@ -6,6 +6,7 @@ local cjson = require("cjson").new()
 local clients = require "spec.support.clients"
 local polytomic = require "polytomic"
 local raw_server = require "spec.support.raw_server"
+local samples = require "spec.support.samples"
 
 local UUID = "248df4b7-aa70-47b8-a036-33ac447e668d"
 local DATE = "2025-09-18T10:00:00Z"
@@ -16,6 +17,7 @@ local KEYS = {
   partner = "Bearer key-of-a-partner",
   unspecified = "Bearer key-of-a-user",
 }
+local with = samples.with
 local DEEP = 3 -- how far optional members of nested objects are filled in
 
 local function read_json(path)
@@ -135,13 +137,6 @@ local function arguments_of(operation, all)
     end
   end
   return arguments
-end
-
-local function with(arguments, name, value)
-  local copy = {}
-  for key, member in pairs(arguments) do copy[key] = member end
-  copy[name] = value
-  return copy
 end
 
 -- ---- what has to arrive ----

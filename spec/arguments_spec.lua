@@ -3,6 +3,7 @@
 
 local clients = require "spec.support.clients"
 local polytomic = require "polytomic"
+local samples = require "spec.support.samples"
 local sandbox = require "spec.support.sandbox"
 local testing = require "polytomic.testing"
 
@@ -11,6 +12,7 @@ local null = polytomic.null
 local uuid = "248df4b7-aa70-47b8-a036-33ac447e668d"
 local other_uuid = "11111111-2222-4333-8444-555555555555"
 local nan, huge = 0 / 0, math.huge
+local with = samples.with
 local has_integers = math.type ~= nil -- luacheck: ignore
 local function nothing() end
 
@@ -34,14 +36,6 @@ local function sorted(of)
   for name in pairs(of) do names[#names + 1] = name end
   table.sort(names)
   return names
-end
-
--- A copy of `arguments` with one more, or with one taken away (`value` is nil).
-local function with(arguments, name, value)
-  local copy = {}
-  for key, member in pairs(arguments) do copy[key] = member end
-  copy[name] = value
-  return copy
 end
 
 -- Runs `check(field)` on every argument of the seventeen operations.

@@ -50,6 +50,13 @@ function M.refuse(call, message)
   core.raise(message)
 end
 
+-- The running coroutine, which waits for the call; outside of one, ends the call and raises.
+function M.coroutine(call, message)
+  local thread, main = coroutine.running()
+  if not thread or main then M.refuse(call, message) end
+  return thread
+end
+
 local driver = {}
 driver.__index = driver
 

@@ -11,7 +11,8 @@ local loops = require "spec.support.loops"
 local sandbox = require "spec.support.sandbox"
 local slow_server = require "spec.support.slow_server"
 
-local host = { name = "copas", wait = require "polytomic.wait.copas" }
+local host = { name = "copas", wait = require "polytomic.wait.copas",
+  outside = "suspends the calling thread: " }
 
 -- Debian's copas knows neither the end of its threads nor timers.
 function host.run(threads)
@@ -53,22 +54,6 @@ loops.specify(host, { describe = describe, it = it, before_each = before_each })
 
 describe("In copas", function()
   before_each(function() sandbox:reset() end)
-
-  it("a call outside a thread says what to do, and sends nothing", function()
-    local client = loops.client_of(host, sandbox)
-    local ok, message = pcall(function()
-      local org = client:create_org { name = "Acme" }
-      return org
-    end)
-    assert.is_false(ok)
-    assert.truthy(
-      message:find("copas_spec.lua:%d+: polytomic.wait.copas suspends the calling thread"),
-      message
-    )
-    client:step(0)
-    assert.same({}, sandbox:requests())
-    client:close()
-  end)
 
   it("the connection of a handler that calls stays open", function()
     local server = slow_server.start { delay = 0.05 }

@@ -11,7 +11,8 @@ local slow_server = require "spec.support.slow_server"
 
 local FRAME = 1 / 60
 
-local host = { name = "frame", wait = require "polytomic.wait.frame" }
+local host = { name = "frame", wait = require "polytomic.wait.frame",
+  outside = "suspends the calling coroutine: " }
 
 local function resume_all(threads)
   for i = #threads, 1, -1 do
@@ -67,22 +68,6 @@ describe("In a frame loop", function()
       steps >= frames - 2 and steps <= frames,
       steps .. " steps in " .. frames .. " frames"
     )
-  end)
-
-  it("a call outside a coroutine says what to do, and sends nothing", function()
-    local client = loops.client_of(host, sandbox)
-    local ok, message = pcall(function()
-      local org = client:create_org { name = "Acme" }
-      return org
-    end)
-    assert.is_false(ok)
-    assert.truthy(
-      message:find("frame_spec.lua:%d+: polytomic.wait.frame suspends the calling coroutine"),
-      message
-    )
-    client:step(0)
-    assert.same({}, sandbox:requests())
-    client:close()
   end)
 
   it("no step of 64 calls over new TLS connections takes a frame's time #measured", function()

@@ -2,7 +2,8 @@
 --
 -- A host is { name =, wait =, run = function(threads) … end, ticker = function(seconds, tick,
 -- running) … end }: `run` runs functions as coroutines of the loop until all have ended; `ticker`
--- is such a function's body that calls `tick()` every so often while `running()`.
+-- is such a function's body that calls `tick()` every so often while `running()`. `outside` is what
+-- the adapter says of a call that is made outside of them; nil where such a call blocks.
 
 local assert = require "luassert"
 local core = require "polytomic.core"
@@ -189,6 +190,23 @@ function M.specify(host, busted)
         end
       end }
       assert.equal(3, #emails)
+      client:close()
+    end)
+
+    if not host.outside then return end
+
+    it("a call outside a coroutine says what to do, and sends nothing", function()
+      local client = client_of(host, sandbox)
+      local line = debug.getinfo(1, "l").currentline + 2
+      local ok, message = pcall(function()
+        local org = client:create_org { name = "Acme" }
+        return org
+      end)
+      assert.is_false(ok)
+      local expected = ("loops.lua:%d: polytomic.wait.%s %s"):format(line, host.name, host.outside)
+      assert.truthy(message:find(expected, 1, true), message)
+      client:step(0)
+      assert.same({}, sandbox:requests())
       client:close()
     end)
   end)

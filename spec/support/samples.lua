@@ -98,4 +98,12 @@ function M.of(operation, left_out)
   return list
 end
 
+-- A copy of `arguments` with one more, or with one taken away (`value` is nil).
+function M.with(arguments, name, value)
+  local copy = {}
+  for key, member in pairs(arguments) do copy[key] = member end
+  copy[name] = value
+  return copy
+end
+
 return M

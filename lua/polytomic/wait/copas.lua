@@ -24,14 +24,11 @@ function waiter:receive()
 end
 
 return function(client, call)
-  local thread, main = coroutine.running()
-  if not thread or main then
-    driver.refuse(
-      call,
-      "polytomic.wait.copas suspends the calling thread: "
-        .. "call from copas.addthread(function() … end)"
-    )
-  end
+  driver.coroutine(
+    call,
+    "polytomic.wait.copas suspends the calling thread: "
+      .. "call from copas.addthread(function() … end)"
+  )
   local descriptor = client:pollfd()
   if descriptor then
     return copas.receive(

@@ -17,14 +17,11 @@ local function frame_of(client)
 end
 
 return function(client, call)
-  local thread, main = coroutine.running()
-  if not thread or main then
-    driver.refuse(
-      call,
-      "polytomic.wait.frame suspends the calling coroutine: "
-        .. "call from a coroutine that your loop resumes every frame"
-    )
-  end
+  driver.coroutine(
+    call,
+    "polytomic.wait.frame suspends the calling coroutine: "
+      .. "call from a coroutine that your loop resumes every frame"
+  )
   local frame = frame_of(client)
   if frame.seen[call] == frame.number then -- its turn comes round again: a new frame
     frame.number = frame.number + 1

@@ -38,14 +38,11 @@ local function start(self)
 end
 
 return function(client, call)
-  local thread, main = coroutine.running()
-  if not thread or main then
-    driver.refuse(
-      call,
-      "polytomic.wait.luv suspends the calling coroutine: "
-        .. "call from coroutine.wrap(function() … end)()"
-    )
-  end
+  local thread = driver.coroutine(
+    call,
+    "polytomic.wait.luv suspends the calling coroutine: "
+      .. "call from coroutine.wrap(function() … end)()"
+  )
   driver.watch(client, call, resume, thread)
   driver.drive(client, loop, start)
   while not call:done() do coroutine.yield() end
