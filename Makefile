@@ -48,7 +48,8 @@ CORE := $(OUT)/polytomic/core.so
 TESTING := $(OUT)/polytomic/testing.so
 TESTING_CORE := $(OUT)/testing-core/polytomic/core.so
 CORE_OBJECTS := $(SOURCES:csrc/%.c=$(OUT)/core/%.o)
-TESTING_OBJECTS := $(PLAIN_SOURCES:csrc/%.c=$(OUT)/testing/%.o) $(OUT)/testing/lua/array.o $(OUT)/testing/lua/json.o
+TESTING_OBJECTS := $(PLAIN_SOURCES:csrc/%.c=$(OUT)/testing/%.o) \
+  $(OUT)/testing/lua/array.o $(OUT)/testing/lua/json.o
 FUZZERS := $(patsubst csrc/fuzz/fuzz_%.c,%,$(wildcard csrc/fuzz/fuzz_*.c))
 C_FILES := $(filter-out csrc/api/operations_data.c, \
   $(wildcard csrc/*/*.[ch] spec/support/*.[ch] bench/*.c examples/embed/*.c))

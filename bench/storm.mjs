@@ -1,7 +1,7 @@
 // Makes create_user calls with the vendor's client and prints, for each e-mail address, what the
-// call reported: "data", "rejected" or "unknown". A call that has not ended after `patience` seconds
-// is given up as "unknown": this client's timeout does not cover the body. Reads { url, token,
-// organization, emails, inFlight, timeout, retries, patience } from standard input; wants
+// call reported: "data", "rejected" or "unknown". A call that has not ended after `patience`
+// seconds is given up as "unknown": this client's timeout does not cover the body. Reads { url,
+// token, organization, emails, inFlight, timeout, retries, patience } from standard input; wants
 // spec/conformance/node_modules.
 
 import { client, input, PolytomicError } from "../spec/conformance/vendor.mjs";

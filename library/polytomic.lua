@@ -407,8 +407,8 @@ function Client:request(request, options) end
 ---@field options? polytomic.CallOptions for each look
 
 ---Repeats a reading operation until its status says that the work is over; the reference tells
----which statuses each operation has. Work that ended otherwise is an error of kind "failed", work that takes too long one of
----kind "timeout".
+---which statuses each operation has. Work that ended otherwise is an error of
+---kind "failed", work that takes too long one of kind "timeout".
 ---@param operation string one that only reads: get_job, get_query, get_sync_execution…
 ---@param arguments? table
 ---@param settings? polytomic.WaitOptions
