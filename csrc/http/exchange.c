@@ -7,11 +7,29 @@
 #include "http/headers.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
 /* ---- callbacks ---- */
+
+enum { MAX_GROWTH = 16 };
+
+/* Makes room for the whole body, as far as what has come makes its announced length likely: a
+ * server can promise anything. Without memory for all of it, it grows when it must. */
+static void reserve_body(pt_exchange *exchange, size_t added) {
+  pt_buffer *body = &exchange->reply->body;
+  size_t most = exchange->place->options->max_response_bytes;
+  size_t come = body->length + added;
+  if (come < body->capacity || come >= exchange->expected || come > SIZE_MAX / MAX_GROWTH)
+    return;
+  size_t wanted = exchange->expected < most ? exchange->expected : most;
+  if (wanted > come * MAX_GROWTH)
+    wanted = come * MAX_GROWTH;
+  if (wanted > come && pt_buffer_reserve(body, wanted - body->length) == NULL)
+    body->failed = false;
+}
 
 static size_t keep_body(char *bytes, size_t one, size_t length, void *context) {
   pt_exchange *exchange = context;
@@ -22,6 +40,7 @@ static size_t keep_body(char *bytes, size_t one, size_t length, void *context) {
         true; /* CURLOPT_MAXFILESIZE counts before decompression: count here instead */
     return 0;
   }
+  reserve_body(exchange, added);
   pt_buffer_add(body, bytes, added);
   if (body->failed) {
     exchange->out_of_memory = true;
@@ -46,8 +65,10 @@ static void note_length(pt_exchange *exchange, const char *line, size_t length) 
   while (i < length && line[i] == ' ')
     i++;
   size_t first = i;
-  while (i < length && pt_is_digit(line[i]))
-    i++;
+  exchange->expected = 0;
+  for (; i < length && pt_is_digit(line[i]); i++)
+    if (exchange->expected < SIZE_MAX / 20) /* more is past any limit */
+      exchange->expected = exchange->expected * 10 + (size_t)(line[i] - '0');
   bool plain = i > first && i - first <= 18 && i < length && (line[i] == '\r' || line[i] == '\n');
   exchange->doubtful_length = exchange->doubtful_length || exchange->has_length_line || !plain;
   exchange->has_length_line = true;
@@ -78,6 +99,7 @@ static size_t keep_header(char *bytes, size_t one, size_t length, void *context)
       return added;                 /* trailers say nothing we use */
     exchange->headers_done = false; /* the block before was an interim reply (1xx) */
     exchange->doubtful_length = exchange->has_length_line = false;
+    exchange->expected = 0;
     pt_buffer_clear(headers);
   }
   note_length(exchange, bytes, added);
@@ -250,6 +272,7 @@ static bool prepare_handle(pt_exchange *exchange) {
 static void forget_attempt(pt_exchange *exchange) {
   exchange->sends = 0;
   exchange->header_bytes = exchange->header_count = 0;
+  exchange->expected = 0;
   exchange->headers_done = exchange->has_length_line = exchange->doubtful_length =
       exchange->bad_status = exchange->bad_header = exchange->bad_length = exchange->stale =
           exchange->refused = exchange->too_large = exchange->out_of_memory = false;

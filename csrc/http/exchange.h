@@ -44,6 +44,7 @@ typedef struct pt_exchange {
   size_t status_length; /* bytes of the status line */
   bool headers_done;
   bool has_length_line;
+  size_t expected;      /* bytes of body, by Content-Length; 0 when unknown */
   bool doubtful_length; /* several Content-Length lines, or one that is not a plain number */
   bool bad_status, bad_header, bad_length; /* as in pt_exchange_facts */
   bool stale;   /* the kept connection cannot be used any more, and nothing was sent on it */
