@@ -3969,7 +3969,7 @@ function M.create_connection(arguments, options) end
 
 ---@class polytomic.arguments.create_current_org_user
 ---Address the user signs in with; the invitation and notifications go there
----@field email string
+---@field email string e-mail address
 ---Deprecated: the name of one role; not together with role_ids
 ---@field role? string|polytomic.Null not together with role_ids, deprecated
 ---IDs of the permission roles to give; at least one when given
@@ -4502,7 +4502,7 @@ function M.create_temporary_credentials(arguments, options) end
 ---ID of the organization the user will belong to
 ---@field org_id string UUID, in the path
 ---Address the user signs in with; the invitation and notifications go there
----@field email string
+---@field email string e-mail address
 ---Deprecated: the name of one role; not together with role_ids
 ---@field role? string|polytomic.Null not together with role_ids, deprecated
 ---IDs of the permission roles to give; at least one when given
@@ -7078,7 +7078,7 @@ function M.get_webhook(arguments, options) end
 ---ID of the Harbor
 ---@field harbor_id string UUID, in the path
 ---Address the invitation goes to
----@field email string
+---@field email string e-mail address
 
 ---Invite a new Harbor-only user
 ---
@@ -7226,9 +7226,11 @@ function M.list_bulk_sync_schemas(arguments, options) end
 ---How many items a page may have
 ---@field limit? integer in the query
 
----List bulk syncs (page_token and limit are described in prose only)
+---List bulk syncs
 ---
 ---`GET /api/bulk/syncs`, user key
+---
+---Note: page_token and limit are described in prose only
 ---@param arguments? polytomic.arguments.list_bulk_syncs
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncResponse[]|nil data
@@ -7236,9 +7238,11 @@ function M.list_bulk_sync_schemas(arguments, options) end
 ---@return polytomic.Response|polytomic.Error detail
 function Client:list_bulk_syncs(arguments, options) end
 
----List bulk syncs (page_token and limit are described in prose only)
+---List bulk syncs
 ---
 ---`GET /api/bulk/syncs`, user key
+---
+---Note: page_token and limit are described in prose only
 ---@param arguments? polytomic.arguments.list_bulk_syncs
 ---@param options? polytomic.CallOptions
 ---@return polytomic.BulkSyncResponse[]|nil data
@@ -7766,9 +7770,11 @@ function M.list_harbors(arguments, options) end
 ---How many items a page may have
 ---@field limit? integer in the query
 
----List models (page_token and limit are described in prose only)
+---List models
 ---
 ---`GET /api/models`, user key
+---
+---Note: page_token and limit are described in prose only
 ---@param arguments? polytomic.arguments.list_models
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelResponse[]|nil data
@@ -7776,9 +7782,11 @@ function M.list_harbors(arguments, options) end
 ---@return polytomic.Response|polytomic.Error detail
 function Client:list_models(arguments, options) end
 
----List models (page_token and limit are described in prose only)
+---List models
 ---
 ---`GET /api/models`, user key
+---
+---Note: page_token and limit are described in prose only
 ---@param arguments? polytomic.arguments.list_models
 ---@param options? polytomic.CallOptions
 ---@return polytomic.ModelResponse[]|nil data
@@ -9505,7 +9513,7 @@ function M.update_sync_error_handling(arguments, options) end
 ---ID of the user to change
 ---@field id string UUID, in the path
 ---Required, but neither name nor address is changed by this call
----@field email string
+---@field email string e-mail address
 ---Deprecated: the name of one role; not together with role_ids
 ---@field role? string|polytomic.Null not together with role_ids, deprecated
 ---IDs of the permission roles to give; at least one when given

@@ -114,7 +114,8 @@ local function add_prose_fields(model, op, raw)
       op.fields[#op.fields + 1] = resolve_field(model, op.name, extra, "query")
     end
   end
-  op.summary = op.summary .. " (page_token and limit are described in prose only)"
+  local prose = raw.token_param .. " and " .. raw.limit_param .. " are described in prose only"
+  op.note = op.note and op.note .. "; " .. prose or prose
 end
 
 local function resolve_pagination(op, raw)

@@ -27,6 +27,7 @@ function M.type_text(kind, named, values)
   if kind.values then return values(kind.values) end
   if kind.format == "uuid" then return "UUID" end
   if kind.format == "date-time" then return "time (RFC 3339)" end
+  if kind.format == "email" then return "e-mail address" end
   return kind.kind
 end
 

@@ -35,6 +35,7 @@ local function field_comment(field)
   local facts = {}
   if kind.format == "uuid" then facts[#facts + 1] = "UUID" end
   if kind.format == "date-time" then facts[#facts + 1] = "RFC 3339" end
+  if kind.format == "email" then facts[#facts + 1] = "e-mail address" end
   if field.location ~= "body" then facts[#facts + 1] = "in the " .. field.location end
   for _, remark in ipairs(words.remarks(field, function(name) return name end)) do
     if remark ~= "nullable" then facts[#facts + 1] = remark end

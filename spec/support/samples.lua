@@ -9,7 +9,7 @@ M.UUID = "248df4b7-aa70-47b8-a036-33ac447e668d"
 
 local TEXT = 'Ünïcode "quoted" \\ 日本 & more = 100% / a+b?'
 local SEGMENT = "a b&c=d+e%f:é"  -- what a path may hold: no slash, no question mark
-local EMAIL = "jane+doe@acme.com"
+local EMAIL = "jäne+tag@例え.jp"
 local MAX_DEPTH = 4 -- of objects in objects, whose optional members are filled in
 
 local SCALARS = { integer = 7, number = 1.5, boolean = true, any = "any" }

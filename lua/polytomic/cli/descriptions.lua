@@ -328,7 +328,7 @@ return {
       fields = { "email", "id", "organization_id", "role", "role_ids" },
       errors = { 403, 422, 500 },
       arguments = {
-        { name = "email", type = "string", location = "body", required = true,
+        { name = "email", type = "e-mail address", location = "body", required = true,
           description = "Address the user signs in with; the invitation and notifications go "
             .. "there" },
         { name = "role", type = "string", location = "body", deprecated = true,
@@ -699,7 +699,7 @@ return {
       arguments = {
         { name = "org_id", type = "UUID", location = "path", required = true,
           description = "ID of the organization the user will belong to" },
-        { name = "email", type = "string", location = "body", required = true,
+        { name = "email", type = "e-mail address", location = "body", required = true,
           description = "Address the user signs in with; the invitation and notifications go "
             .. "there" },
         { name = "role", type = "string", location = "body", deprecated = true,
@@ -2081,7 +2081,7 @@ return {
       arguments = {
         { name = "harbor_id", type = "UUID", location = "path", required = true,
           description = "ID of the Harbor" },
-        { name = "email", type = "string", location = "body", required = true,
+        { name = "email", type = "e-mail address", location = "body", required = true,
           description = "Address the invitation goes to" },
       },
     },
@@ -2158,7 +2158,8 @@ return {
     },
     list_bulk_syncs = {
       family = "Bulk sync",
-      summary = "List bulk syncs (page_token and limit are described in prose only)",
+      summary = "List bulk syncs",
+      note = "page_token and limit are described in prose only",
       key = "user key",
       returns = "array of BulkSyncResponse",
       fields = { "active", "additional_schedules", "automatically_add_new_fields",
@@ -2491,7 +2492,8 @@ return {
     },
     list_models = {
       family = "Models",
-      summary = "List models (page_token and limit are described in prose only)",
+      summary = "List models",
+      note = "page_token and limit are described in prose only",
       key = "user key",
       returns = "array of ModelResponse",
       fields = { "configuration", "connection_id", "created_at", "created_by", "enricher",
@@ -3622,7 +3624,7 @@ return {
           description = "ID of the organization the user belongs to" },
         { name = "id", type = "UUID", location = "path", required = true,
           description = "ID of the user to change" },
-        { name = "email", type = "string", location = "body", required = true,
+        { name = "email", type = "e-mail address", location = "body", required = true,
           description = "Required, but neither name nor address is changed by this call" },
         { name = "role", type = "string", location = "body", deprecated = true,
           excludes = "role_ids",
