@@ -83,6 +83,7 @@ build = {
         "csrc/lua/client.c",
         "csrc/lua/events.c",
         "csrc/lua/handle.c",
+        "csrc/lua/interrupt.c",
         "csrc/lua/json.c",
         "csrc/lua/module.c",
         "csrc/lua/options.c",

@@ -412,19 +412,21 @@ static void arm(pt_engine *engine) {
   pt_poller_arm(engine->poller, earliest);
 }
 
-size_t pt_engine_step(pt_engine *engine, double seconds) {
+size_t pt_engine_step(pt_engine *engine, double seconds, bool *moved) {
   notice_fork(engine);
   engine->openings = 0;
+  *moved = false;
   if (engine->open_calls > 0) {
     double now = pt_clock_monotonic();
     double stop = seconds > 0 ? INFINITY : now + PT_STEP_BUDGET;
     double end = now + seconds;
-    bool moved = round_of(engine, 0, stop);
+    *moved = round_of(engine, 0, stop);
     if (seconds <= 0) {
-      while (moved && engine->open_calls > 0 && pt_clock_monotonic() < stop)
-        moved = round_of(engine, 0, stop);
-    } else if (!moved && engine->open_calls > 0) { /* the first round only starts and looks */
-      (void)round_of(engine, end - now, stop);
+      bool more = *moved;
+      while (more && engine->open_calls > 0 && pt_clock_monotonic() < stop)
+        more = round_of(engine, 0, stop);
+    } else if (!*moved && engine->open_calls > 0) { /* the first round only starts and looks */
+      *moved = round_of(engine, end - now, stop);
     }
     now = pt_clock_monotonic();
     run_timers(engine, now);
@@ -439,12 +441,12 @@ static bool has_news(const pt_call *call) {
          (call->wants_events && call->events_sent < call->attempt_count);
 }
 
-void pt_engine_run(pt_engine *engine, pt_call *call) {
+void pt_engine_run(pt_engine *engine, pt_call *call, double seconds) {
   notice_fork(engine);
-  double seconds = 0;
-  while (!has_news(call)) {
-    (void)round_of(engine, seconds, INFINITY);
-    seconds = 60.0;
+  double end = pt_clock_monotonic() + seconds, left = 0; /* the first round only starts and looks */
+  while (!has_news(call) && left >= 0) {
+    (void)round_of(engine, left, INFINITY);
+    left = end - pt_clock_monotonic();
   }
   arm(engine);
 }

@@ -41,14 +41,16 @@ void pt_engine_cancel(pt_engine *engine, pt_call *call, pt_attempt_end end);
 void pt_engine_close_owner(pt_engine *engine, const void *owner);
 
 /* Does what can be done now, waits at most `seconds` (0: not at all) for something to happen, and
-   does that. Returns the number of calls not done. With seconds == 0 it begins nothing new after
-   PT_STEP_BUDGET seconds of work, opens at most PT_OPENINGS_PER_STEP TLS connections, and leaves
-   the rest for the next step: so that one in every frame of a game goes unnoticed. */
-size_t pt_engine_step(pt_engine *engine, double seconds);
+   does that; `moved` is whether anything happened. Returns the number of calls not done. With
+   seconds == 0 it begins nothing new after PT_STEP_BUDGET seconds of work, opens at most
+   PT_OPENINGS_PER_STEP TLS connections, and leaves the rest for the next step: so that one in every
+   frame of a game goes unnoticed. */
+size_t pt_engine_step(pt_engine *engine, double seconds, bool *moved);
 #define PT_STEP_BUDGET 0.0015
 #define PT_OPENINGS_PER_STEP 1u
-/* Steps until the call is done or has an event to report (see pt_call.wants_events). */
-void pt_engine_run(pt_engine *engine, pt_call *call);
+/* Steps until the call is done or has an event to report (see pt_call.wants_events), at most
+ * `seconds`. */
+void pt_engine_run(pt_engine *engine, pt_call *call, double seconds);
 
 /* For other loops: the calls are driven by sockets from now on. */
 void pt_engine_share_descriptor(pt_engine *engine);

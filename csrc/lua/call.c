@@ -4,6 +4,7 @@
 #include "api/call_pool.h"
 #include "lua/arguments.h"
 #include "lua/events.h"
+#include "lua/interrupt.h"
 #include "lua/options.h"
 #include "lua/request.h"
 #include "lua/result.h"
@@ -248,42 +249,67 @@ int pt_lua_check_operation(lua_State *L, int base, const pt_operation *operation
 
 /* ---- waiting for it ---- */
 
+/* Cancels a call that the host interrupts. in: the error; out: it takes the place of one that an
+ * on_event raised. Returns its index. */
+static int interrupt_call(lua_State *L, pt_call *call, int thrown) {
+  if (call->state != PT_CALL_DONE)
+    pt_engine_cancel(call->engine, call, PT_END_CANCELLED);
+  if (thrown == 0)
+    return lua_gettop(L);
+  lua_replace(L, thrown);
+  return thrown;
+}
+
+/* Gives the results of a call that is done, or raises what is at `thrown`, once everybody was told
+ * of its end. */
+static int finish_call(lua_State *L, int client_index, int call_index, pt_call *call, int thrown) {
+  int results = pt_lua_push_result(L, call_index, call, lua_touserdata(L, client_index));
+  call->settled = true;
+  while (pt_lua_dispatch_events(L, client_index, call) && thrown == 0)
+    thrown = lua_gettop(L);
+  if (thrown == 0)
+    return results;
+  lua_pushvalue(L, thrown);
+  return lua_error(L);
+}
+
 /* Runs a submitted call to its end. An error thrown by on_event is kept, and raised when the call
- * has ended: what was sent is never left half done. */
-static int run_call(lua_State *L, int client_index, int call_index, pt_call *call) {
-  pt_lua_client *client = lua_touserdata(L, client_index);
+   has ended: what was sent is never left half done. An error of a hook that the host sets meanwhile
+   (SIGINT) ends the call. */
+static int run_call(lua_State *L, int client_index, int call_index, pt_call *call,
+                    pt_lua_hooks *known) {
+  const pt_lua_client *client = lua_touserdata(L, client_index);
   int thrown = 0;
   while (call->state != PT_CALL_DONE) {
-    pt_engine_run(client->engine, call);
-    if (pt_lua_dispatch_events(L, client_index, call) && thrown == 0)
-      thrown = lua_gettop(L);
+    pt_engine_run(client->engine, call, PT_INTERRUPT_SLICE);
+    if (pt_lua_dispatch_events(L, client_index, call)) {
+      bool interrupted = pt_lua_is_interrupt(L);
+      if (interrupted)
+        thrown = interrupt_call(L, call, thrown);
+      else if (thrown == 0)
+        thrown = lua_gettop(L);
+    }
     if (client->engine == NULL)
       break; /* on_event closed the client, and so ended the call */
+    if (call->state != PT_CALL_DONE && pt_lua_interrupted(L, known))
+      thrown = interrupt_call(L, call, thrown);
   }
-  int results = pt_lua_push_result(L, call_index, call, client);
-  call->settled = true;
-  while (pt_lua_dispatch_events(L, client_index, call) && thrown == 0) {
-    thrown = lua_gettop(L);
-  }
-  if (thrown != 0) {
-    lua_pushvalue(L, thrown);
-    return lua_error(L);
-  }
-  return results;
+  return finish_call(L, client_index, call_index, call, thrown);
 }
 
 /* in: client, call; for a client with `wait`, called from C: works where the host's wait need not
- * yield, or Lua can yield across C */
-static void call_wait(lua_State *L, int client_index, int call_index) {
+   yield, or Lua can yield across C. out: the error of `wait`, when it returns false. */
+static bool call_wait(lua_State *L, int client_index, int call_index) {
   pt_getuservalue(L, client_index);
   lua_getfield(L, -1, "wait");
+  lua_remove(L, -2);
   lua_pushvalue(L, client_index);
   lua_pushvalue(L, call_index);
-  lua_call(L, 2, 0);
-  lua_pop(L, 1);
+  return lua_pcall(L, 2, 0, 0) == 0;
 }
 
 int pt_lua_run_operation(lua_State *L, int base, const pt_operation *operation) {
+  pt_lua_hooks known = pt_lua_known_hooks(L);
   if (make_call(L, base, operation) == REFUSED)
     return 3;
   pt_lua_client *client = lua_touserdata(L, base);
@@ -292,9 +318,12 @@ int pt_lua_run_operation(lua_State *L, int base, const pt_operation *operation) 
   if (client->has_wait)
     pt_engine_share_descriptor(client->engine);
   pt_engine_submit(client->engine, call);
-  if (client->has_wait)
-    call_wait(L, base, call_index);
-  return run_call(L, base, call_index, call);
+  if (client->has_wait && !call_wait(L, base, call_index)) {
+    if (!pt_lua_is_interrupt(L)) /* the next step goes on with the call */
+      return lua_error(L);
+    return finish_call(L, base, call_index, call, interrupt_call(L, call, 0));
+  }
+  return run_call(L, base, call_index, call, &known);
 }
 
 /* in: call at the top; gives it a table of its own, so that its result can be kept */

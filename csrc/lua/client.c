@@ -1,7 +1,9 @@
 /* client.c: see client.h. */
 #include "lua/client.h"
 
+#include "base/clock.h"
 #include "lua/call.h"
+#include "lua/interrupt.h"
 #include "lua/options.h"
 #include "lua/request.h"
 #include "lua/set.h"
@@ -213,6 +215,24 @@ static int client_request(lua_State *L) {
   return pt_lua_run_operation(L, 1, &pt_request_operation);
 }
 
+/* As pt_engine_step; ends early for a hook that the host sets meanwhile (SIGINT). Raises the error
+ * of one that was set on the main thread while a coroutine runs, and so would not run. */
+static size_t step(lua_State *L, pt_engine *engine, double seconds) {
+  bool moved;
+  if (seconds <= 0)
+    return pt_engine_step(engine, 0, &moved);
+  pt_lua_hooks known = pt_lua_known_hooks(L);
+  double end = pt_clock_monotonic() + seconds, left = seconds;
+  size_t active;
+  do {
+    active = pt_engine_step(engine, fmin(left, PT_INTERRUPT_SLICE), &moved);
+    if (pt_lua_interrupted(L, &known))
+      (void)lua_error(L);
+    left = end - pt_clock_monotonic();
+  } while (!moved && active > 0 && left > 0);
+  return active;
+}
+
 /* in: client, seconds or none; out: number of calls not done */
 static int client_step(lua_State *L) {
   pt_lua_client *client = pt_lua_check_client(L, 1, "step");
@@ -224,8 +244,10 @@ static int client_step(lua_State *L) {
     if (!isfinite(seconds) || seconds < 0)
       return pt_lua_error(L, "step: seconds must be finite and not negative");
   }
-  lua_pushinteger(L, client->engine == NULL ? 0
-                                            : (lua_Integer)pt_engine_step(client->engine, seconds));
+  if (client->engine == NULL)
+    lua_pushinteger(L, 0);
+  else
+    lua_pushinteger(L, (lua_Integer)step(L, client->engine, seconds));
   return 1;
 }
 

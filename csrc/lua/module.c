@@ -5,6 +5,7 @@
 #include "http/libcurl.h"
 #include "lua/array.h"
 #include "lua/call.h"
+#include "lua/interrupt.h"
 #include "lua/client.h"
 #include "lua/request.h"
 #include "lua/response.h"
@@ -409,6 +410,7 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"readable", module_readable},
                                        {NULL, NULL}};
   pt_lua_open_array(L);
+  pt_lua_open_interrupt(L);
   pt_lua_open_response(L);
   pt_lua_open_call(L);
   pt_lua_open_client(L);
