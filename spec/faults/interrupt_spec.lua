@@ -9,7 +9,8 @@ local wire = require "spec.support.wire"
 local jit = rawget(_G, "jit")
 local MAX_SECONDS = 3 * 0.2 -- until an interrupt acts
 local STALLED = { { "read", "stall" } }
-local LATER = { { "read", { send = raw_server.reply(503, "", { ["Retry-After"] = 30 }) }, "again" } }
+local WAIT = raw_server.reply(503, "", { ["Retry-After"] = 30 })
+local LATER = { { "read", { send = WAIT }, "again" } }
 
 -- What a child does that is interrupted. It has `client`, and `report`, which is told how the call
 -- ended.
@@ -61,11 +62,14 @@ local function interrupted(script, code, options)
   local sent = testing.clock_monotonic()
   child:signal "INT"
   local status = child:wait(10)
-  local out, errors = child:output()
+  local out, errors
+  repeat -- what it has printed may come after its end
+    out, errors = child:output()
+  until out:find "active" or testing.clock_monotonic() > patience
   child:stop()
   server:stop()
   assert.same({ 0, "" }, { status, errors })
-  local at = tonumber(out:match "at ([%d.]+)")
+  local at = assert(tonumber(out:match "at ([%d.]+)"), out)
   return at - sent, out
 end
 
@@ -132,6 +136,21 @@ describe("A debug hook", function()
     local org = client:create_org { name = "Acme" }
     debug.sethook()
     assert.same({ id = "1" }, org)
+  end)
+
+  it("P that the host sets while a call blocks, and that does not raise, leaves it alone",
+    function()
+    local slow = raw_server.start {
+      script = {
+        { "read", { sleep = 0.3 }, { send = raw_server.reply(201, { data = { id = "2" } }) } },
+      },
+    }
+    local patient = wire.client(slow.url)
+    local count_of_hook = testing.set_quiet_hook_after(0.05)
+    assert.same({ id = "2" }, (patient:create_org { name = "Acme" }))
+    assert.equal(1, count_of_hook())
+    patient:close()
+    slow:stop()
   end)
 
   for _, mask in ipairs { "", "c", "r", "l", "crl" } do

@@ -23,8 +23,10 @@
 #include <errno.h>
 #include <lualib.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -594,6 +596,37 @@ static int wait_for(lua_State *L) {
   return 1;
 }
 
+static lua_State *alarmed;
+static volatile sig_atomic_t quiet_hooks;
+
+static void quiet_hook(lua_State *L, lua_Debug *activation) {
+  (void)activation;
+  lua_sethook(L, NULL, 0, 0);
+  quiet_hooks++;
+}
+
+static void on_alarm(int number) {
+  (void)number;
+  lua_sethook(alarmed, quiet_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+static int count_quiet_hooks(lua_State *L) {
+  lua_pushnumber(L, quiet_hooks);
+  return 1;
+}
+
+/* in: seconds below 1; a signal then sets a hook that ends itself when it runs; out: a function
+ * that returns how often it ran since */
+static int set_quiet_hook_after(lua_State *L) {
+  struct itimerval when = {.it_value.tv_usec = (suseconds_t)(luaL_checknumber(L, 1) * 1e6)};
+  alarmed = L;
+  quiet_hooks = 0;
+  if (signal(SIGALRM, on_alarm) == SIG_ERR || setitimer(ITIMER_REAL, &when, NULL) != 0)
+    return push_refusal(L, "no timer");
+  lua_pushcfunction(L, count_quiet_hooks);
+  return 1;
+}
+
 /* in: exit status; ends the process at once: nothing is closed, nothing collected */
 static int leave(lua_State *L) { _exit((int)luaL_checknumber(L, 1)); }
 
@@ -715,6 +748,7 @@ static const luaL_Reg functions[] = {
     {"run_states", run_states},
     {"same_origin", same_origin},
     {"secret_mask", secret_mask},
+    {"set_quiet_hook_after", set_quiet_hook_after},
     {"url_pairs", url_pairs},
     {"url_resolve", url_resolve},
     {"url_parse", url_parse},
