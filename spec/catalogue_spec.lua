@@ -300,7 +300,7 @@ describe("the catalogue's generator", function()
   end)
 
   local function overlay(secret)
-    return '{"formats":{},"secret":['
+    return '{"formats":{},"patched_by":{},"secret":['
       .. secret
       .. '],"not_empty":[],"excludes":{},"open_schemas":[],"secret_replies":[],"long_replies":[],'
       .. '"items":{},"goes_on":{},"finished_when":{},"descriptions":{},"body_fields":{}}'

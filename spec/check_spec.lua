@@ -82,6 +82,17 @@ describe("check", function()
     client:close()
   end)
 
+  it("trims what the environment has", function()
+    local code = 'local found = require("polytomic").check() print(found.ok, found.url)'
+    local status, out, err = process.run({ process.interpreter(), "-e", code }, {
+      env = process.environment {
+        POLYTOMIC_DEPLOYMENT_URL = " " .. sandbox.url .. "\r\n",
+        POLYTOMIC_PARTNER_KEY = " " .. sandbox.partner_key .. "\r\n",
+      },
+    })
+    assert.same({ 0, "true\t" .. sandbox.url .. "\n", "" }, { status, out, err })
+  end)
+
   it("names the variable that a key comes from", function()
     local code = [[
       local polytomic = require "polytomic"

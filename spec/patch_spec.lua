@@ -226,3 +226,17 @@ describe("bad usage of patch_org", function()
     )
   end)
 end)
+
+describe("What get_user gave back", function()
+  it("is not what update_user takes, and the error says what is", function()
+    sandbox:reset()
+    local one = clients.sandbox()
+    local org = assert(one:create_org { name = "Acme" })
+    local user = assert(one:create_user { org_id = org.id, email = "jane@acme.com" })
+    user.org_id = org.id
+    local _, message, err = one:update_user(user)
+    assert.same({ "invalid", "unsent" }, { err.kind, err.outcome })
+    local advice = "(patch_user changes what was read, and keeps the rest)"
+    assert.truthy(message:find(advice, 1, true), message)
+  end)
+end)

@@ -107,6 +107,7 @@ typedef struct {
   bool long_reply;   /* the reply may be long: compression is asked for */
   bool has_job;      /* with async=true the reply holds a job beside data, which may be null then */
   pt_pagination pagination;
+  const char *patched_by; /* the method that changes some members and keeps the others, or NULL */
   unsigned
       redirect_status; /* a reply of this status is a success whose Location is the data; or 0 */
   const char *response_type; /* schema name, or NULL when the answer has no body */

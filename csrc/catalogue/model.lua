@@ -196,6 +196,7 @@ local function resolve_operation(model, raw)
     since = raw.since, extra_headers = raw.extra_headers or {}, envelope = raw.envelope,
     has_body = raw.body ~= nil, has_job = raw.has_job or false, response_type = raw.response_type,
     success_status = raw.success_status, error_statuses = raw.error_statuses,
+    patched_by = model.overlay.patched_by[raw.name],
     redirect_status = raw.redirect_is_result and assert(raw.redirect_status) or nil,
     fields = {},
   }
@@ -266,7 +267,7 @@ local function check_overlay(model)
       )
     end
   end
-  for _, list in ipairs { "items", "body_fields", "secret_replies", "long_replies", "goes_on",
+  for _, list in ipairs { "items", "patched_by", "body_fields", "secret_replies", "long_replies", "goes_on",
       "finished_when" } do
     for name in pairs(model.overlay[list]) do
       assert(

@@ -150,6 +150,7 @@ local function operation_entry(op)
   line("long_reply", op.long_reply and "true")
   line("has_job", op.has_job and "true")
   lines[#lines + 1] = pagination_line(op.pagination) or ""
+  line("patched_by", op.patched_by and quote(op.patched_by))
   line("redirect_status", op.redirect_status and ("%d"):format(op.redirect_status))
   line("response_type", op.response_type and quote(op.response_type))
   line("summary", quote(op.summary))

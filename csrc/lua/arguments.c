@@ -130,6 +130,10 @@ static bool refuse_unknown(pt_writer *w) {
   if (nearest != NULL)
     (void)snprintf(w->refusal->problem, PT_MAX_PROBLEM, "unknown field '%s', did you mean '%s'?",
                    field, nearest);
+  else if (operation->patched_by != NULL)
+    (void)snprintf(w->refusal->problem, PT_MAX_PROBLEM,
+                   "unknown field '%s' (%s changes what was read, and keeps the rest)", field,
+                   operation->patched_by);
   else
     (void)snprintf(w->refusal->problem, PT_MAX_PROBLEM, "unknown field '%s'", field);
   return false;

@@ -378,9 +378,13 @@ static void read_keys_and_url(lua_State *L, target *to) {
     to->config->key_sources[kind] = PT_KEY_FROM_ENVIRONMENT;
   }
   const char *url = variable("POLYTOMIC_DEPLOYMENT_URL");
-  if (url != NULL && to->config->base_url.origin == NULL)
-    set_base_url(&(reader){L, "POLYTOMIC_DEPLOYMENT_URL"}, to->config, url, strlen(url),
-                 to->allow_http);
+  while (url != NULL && pt_is_header_space(*url))
+    url++;
+  size_t length = url != NULL ? strlen(url) : 0;
+  while (length > 0 && pt_is_header_space(url[length - 1]))
+    length--;
+  if (length > 0 && to->config->base_url.origin == NULL)
+    set_base_url(&(reader){L, "POLYTOMIC_DEPLOYMENT_URL"}, to->config, url, length, to->allow_http);
 }
 
 static void read_proxy_variable(lua_State *L, pt_config *config) {

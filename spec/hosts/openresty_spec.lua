@@ -390,6 +390,7 @@ describe("examples/openresty", function()
     file:close()
     local root = nginx.root()
     text = text:gsub("listen 127%.0%.0%.1:8088", "listen 127.0.0.1:" .. port)
+      :gsub("error_log stderr", "error_log error.log") -- beside the configuration
     text = text
       :gsub("%$prefix", root .. "/examples/openresty")
       :gsub("\nworker_processes", "\n" .. nginx.user() .. "\ndaemon off;\nworker_processes")
@@ -457,6 +458,35 @@ describe("examples/openresty", function()
     sandbox:assert_all_faults_consumed()
   end)
 
+  it("logs what happens to calls, and tells a load balancer and a monitor", function()
+    server = start_example {
+      POLYTOMIC_PARTNER_KEY = sandbox.partner_key,
+      POLYTOMIC_DEPLOYMENT_URL = sandbox.url,
+    }
+    sandbox:faults {
+      { operation = "create_org", fault = "status", status = 503, retry_after = 0, times = 1 },
+    }
+    local form = '{"company":"Acme","email":"jane@acme.com"}'
+    assert.equal(201, (http.request("POST", server.url .. "/signup", { body = form })))
+    assert.truthy(server:log():find("create_org: server, once more in 0 s", 1, true))
+    local status, body = http.request("GET", server.url .. "/health")
+    assert.same({ 200, true, sandbox.url }, { status, json.decode(body).ok, json.decode(body).url })
+    -- each worker counts for itself
+    local _, counts = http.request("GET", server.url .. "/metrics")
+    assert.truthy(counts:find('polytomic_calls{worker="%d+"} %d+\n'), counts)
+    sandbox:assert_all_faults_consumed()
+  end)
+
+  it("tells a load balancer that its key is not accepted", function()
+    server = start_example {
+      POLYTOMIC_PARTNER_KEY = "unknown-to-the-sandbox",
+      POLYTOMIC_DEPLOYMENT_URL = sandbox.url,
+    }
+    local status, body = http.request("GET", server.url .. "/health")
+    assert.equal(503, status)
+    assert.truthy(json.decode(body).message:find("which is not accepted", 1, true), body)
+  end)
+
   it("names the variable to set where there is no key", function()
     server = start_example {
       POLYTOMIC_PARTNER_KEY = false,
@@ -470,7 +500,7 @@ describe("examples/openresty", function()
       { body = '{"company":"Acme","email":"jane@acme.com"}' }
     )
     assert.equal(502, status)
-    local _, log = server.child:output()
+    local log = server:log()
     assert.truthy(log:find("set POLYTOMIC_PARTNER_KEY", 1, true), log)
   end)
 
