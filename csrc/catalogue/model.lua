@@ -267,9 +267,8 @@ local function check_overlay(model)
       )
     end
   end
-  for _, list in ipairs { "items", "patched_by", "body_fields", "secret_replies", "long_replies", 
-      "goes_on",
-      "finished_when" } do
+  for _, list in ipairs { "items", "patched_by", "body_fields", "secret_replies", "long_replies",
+      "goes_on", "finished_when" } do
     for name in pairs(model.overlay[list]) do
       assert(
         model.operations_by_name[name],
