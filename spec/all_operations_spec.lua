@@ -469,6 +469,23 @@ describe("every operation", function()
   end
 end)
 
+describe("compression", function()
+  after_each(clients.close)
+
+  it("is asked for where rows, schemas or fields come, not for single objects", function()
+    local wanted = { get_query = true, get_schema_records = true, list_sync_source_fields = true,
+      sample_model = true, get_org = false, create_org = false, get_current_org_user = false }
+    for _, operation in ipairs(operations) do
+      if wanted[operation.name] ~= nil then
+        local client, server = clients.answered { 200 }
+        client[operation.name](client, arguments_of(operation))
+        local encoding = server:requests()[1].headers["accept-encoding"]
+        assert.equal(wanted[operation.name], encoding ~= nil, operation.name)
+      end
+    end
+  end)
+end)
+
 describe("bad usage of any operation", function()
   after_each(clients.close)
 

@@ -169,6 +169,25 @@ describe("the catalogue", function()
     end
   end)
 
+  it("asks for compression where a reply can be long, and only there", function()
+    for _, name in ipairs {
+      "list_orgs", "list_events", "list_event_types", "get_query", "sample_model", "preview_model",
+      "get_schema", "get_schema_records", "list_bulk_sync_schemas", "get_bulk_sync_source",
+      "list_sync_source_fields", "list_sync_target_fields", "get_sync_execution_console_logs",
+      "get_job", "call_connection_proxy", "search_operations", "get_connection_type_schema",
+    } do
+      assert.is_true(model.operations_by_name[name].long_reply, name)
+    end
+    for _, name in ipairs {
+      "create_org", "get_org", "update_org", "delete_org", "create_user", "get_user",
+      "update_user", "create_user_api_key", "get_current_org", "get_identity", "start_sync",
+      "get_harbor", "get_sync_execution", "create_webhook", "refresh_schemas",
+      "get_sync_execution_logs",
+    } do
+      assert.is_false(model.operations_by_name[name].long_reply, name)
+    end
+  end)
+
   it("says which answers are lists, by their schema before their name", function()
     assert.is_true(model.operations_by_name.list_orgs.is_list)
     assert.is_true(model.operations_by_name.list_harbor_keys.is_list)
