@@ -402,7 +402,9 @@ describe("M: a reply that holds a secret", function()
     { 200, '{"data":{"value":"reply-canary-3e91c4"' }, { 200, '{"data":"reply-canary-3e91c4"}' },
     { 200, '["reply-canary-3e91c4"]' }, { 200, "reply-canary-3e91c4" },
     { 200, '"reply-canary-3e91c4"' }, { 200, "<p>https://x.example/?s=reply-canary-3e91c4</p>" },
-    { 301, "", { Location = "https://x.example/?s=reply-canary-3e91c4" } },
+    { 301, "<p>https://x.example/?s=reply-canary-3e91c4</p>",
+      { Location = "https://x.example/?s=reply-canary-3e91c4" } },
+    { 302, "https://x.example/?s=reply-canary-3e91c4", { Location = "gopher://x.example/" } },
     { { send = raw_server.reply(200, '{"data":{"value":"reply-canary-3e91c4"}}',
       { ["Content-Length"] = "1000" }) }, "close" },
   }

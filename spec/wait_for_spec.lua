@@ -435,6 +435,39 @@ for _, mode in ipairs(modes) do
   end)
 end
 
+describe("work of the sandbox", function()
+  after_each(clients.close)
+
+  it("is waited for to its end: Harbors, also one that fails at first, actions, runs", function()
+    local client = clients.sandbox()
+    local quickly = { interval = 0.01 }
+    for _, name in ipairs { "Acme", "Acme fails" } do
+      local made = assert(client:create_harbor { name = name, backing_mode = "managed" })
+      local harbor = assert(client:wait_for("get_harbor", { harbor_id = made.harbor.id }, quickly))
+      assert.equal("ready", harbor.status)
+    end
+    local harbor = client:create_harbor({ name = "Actions", backing_mode = "managed" }).harbor
+    local prepared = assert(client:prepare_harbor_action {
+      harbor_id = harbor.id, connection_id = ID, schema_id = "s", operation_id = "o", input = {},
+    })
+    local named = { harbor_id = harbor.id, execution_id = prepared.execution_id }
+    assert(client:execute_harbor_action(named))
+    local done = assert(client:wait_for("get_harbor_action_execution", named, quickly))
+    assert.equal("succeeded", done.status)
+    local sync = assert(client:create_sync {
+      name = "S", mode = "create", schedule = { frequency = "manual" }, fields = {},
+      target = { connection_id = ID },
+    })
+    local run = assert(client:start_sync { id = sync.id })
+    local watched = assert(client:wait_for("get_sync_status", { id = sync.id }, quickly))
+    assert.equal("completed", watched.last_execution.status)
+    local log = assert(client:get_sync_execution_logs {
+      sync_id = sync.id, id = run.id, type = "records", filename = "one.csv",
+    })
+    assert.matches("^https://logs%.example%.com/.*signature=%x+$", log.url)
+  end)
+end)
+
 describe("a client with a wait", function()
   after_each(clients.close)
 

@@ -143,8 +143,10 @@ static void push_foreign_body(lua_State *L, const pt_buffer *body) {
 /* in: err; out: the same with its body; reads what the server says of the error. Returns whether
  * the API itself may have said it: nobody else did. */
 static bool read_error_body(lua_State *L, int err, pt_call *call, char *detail, size_t size) {
-  bool shown = call->end == PT_END_ANSWERED ||
-               (call->end == PT_END_BAD_RESPONSE && !call->operation->secret_reply);
+  /* What answers in the place of a success, or as a redirect, may hold what the operation promises.
+   */
+  bool secret = call->operation->secret_reply && call->status < 400;
+  bool shown = (call->end == PT_END_ANSWERED || call->end == PT_END_BAD_RESPONSE) && !secret;
   bool answered = call->end == PT_END_ANSWERED, from_api = true;
   if (call->reply.body.length == 0 || !shown)
     return from_api;
@@ -305,6 +307,7 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
   if (operation->redirect_status != 0 && call->status == (int)operation->redirect_status) {
     if (!pt_lua_push_redirect(L, call, pt_lua_config(client), problem, sizeof problem))
       return push_bad_response(L, call, client, problem);
+    pt_call_drop_body(call);
     return push_success(L, index, false);
   }
   if (call->status == 404 ||
