@@ -73,6 +73,7 @@ build = {
         "csrc/http/poller_none.c",
         "csrc/http/proxy_variable.c",
         "csrc/http/retry_after.c",
+        "csrc/http/sigpipe.c",
         "csrc/http/sockets.c",
         "csrc/http/transport.c",
         "csrc/http/transport_options.c",

@@ -53,6 +53,10 @@ bool pt_libcurl_start(void) {
 
 const char *pt_libcurl_version(void) { return curl_version_info(CURLVERSION_NOW)->version; }
 
+bool pt_libcurl_raises_sigpipe(void) {
+  return curl_version_info(CURLVERSION_NOW)->version_num < 0x075800;
+}
+
 void pt_libcurl_default_ca(const char **file, const char **path) {
   *file = *path = NULL;
   const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);

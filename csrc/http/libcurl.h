@@ -10,6 +10,8 @@
 bool pt_libcurl_start(void);
 /* The version of libcurl, "7.88.1". */
 const char *pt_libcurl_version(void);
+/* Whether this version may raise SIGPIPE, see sigpipe.h. */
+bool pt_libcurl_raises_sigpipe(void);
 /* The CA file and directory libcurl was built to use; NULL when unknown. The directory only where
  * the TLS library looks certificates up in it. */
 void pt_libcurl_default_ca(const char **file, const char **path);

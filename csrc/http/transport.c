@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "http/exchange.h"
 #include "http/libcurl.h"
+#include "http/sigpipe.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 struct pt_transport {
   pt_exchange_place place;
   CURLM *multi;
+  bool raises_sigpipe; /* libcurl does */
   pt_exchange *idle, *active;
   pt_exchange *finished, *last_finished;
   size_t active_count;
@@ -138,8 +140,10 @@ static bool connect_multi(pt_transport *transport) {
 }
 
 static void drop_multi(pt_transport *transport) {
+  pt_sigpipe sigpipe = pt_sigpipe_hold(transport->raises_sigpipe);
   if (transport->multi != NULL)
     (void)curl_multi_cleanup(transport->multi);
+  pt_sigpipe_release(&sigpipe);
   transport->multi = NULL;
   transport->timer = INFINITY;
 }
@@ -186,6 +190,7 @@ pt_transport *pt_transport_new(const pt_base_url *server, const pt_transport_opt
   if (transport == NULL)
     return NULL;
   transport->timer = INFINITY;
+  transport->raises_sigpipe = pt_libcurl_raises_sigpipe();
   transport->place =
       (pt_exchange_place){.options = options, .url = curl_url(), .https = server->https};
   if (transport->place.url == NULL ||
@@ -228,8 +233,11 @@ pt_exchange *pt_transport_start(pt_transport *transport, const pt_exchange_reque
   else if ((exchange = pt_exchange_new(&transport->place)) == NULL)
     return NULL;
   exchange->next = NULL;
-  if (!pt_exchange_prepare(exchange, request) ||
-      curl_multi_add_handle(transport->multi, exchange->easy) != CURLM_OK) {
+  pt_sigpipe sigpipe = pt_sigpipe_hold(transport->raises_sigpipe);
+  bool added = pt_exchange_prepare(exchange, request) &&
+               curl_multi_add_handle(transport->multi, exchange->easy) == CURLM_OK;
+  pt_sigpipe_release(&sigpipe);
+  if (!added) {
     pt_exchange_free(exchange);
     return NULL;
   }
@@ -244,7 +252,9 @@ pt_exchange *pt_transport_start(pt_transport *transport, const pt_exchange_reque
 void pt_transport_cancel(pt_transport *transport, pt_exchange *exchange) {
   pt_exchange_measure(exchange);
   count_connection(transport, exchange);
+  pt_sigpipe sigpipe = pt_sigpipe_hold(transport->raises_sigpipe);
   (void)curl_multi_remove_handle(transport->multi, exchange->easy);
+  pt_sigpipe_release(&sigpipe);
   unlink_active(transport, exchange);
   park(transport, exchange, true);
 }
@@ -267,7 +277,9 @@ size_t pt_transport_active(const pt_transport *transport) { return transport->ac
 
 void pt_transport_perform(pt_transport *transport) {
   int running = 0;
+  pt_sigpipe sigpipe = pt_sigpipe_hold(transport->raises_sigpipe);
   after_driving(transport, curl_multi_perform(transport->multi, &running));
+  pt_sigpipe_release(&sigpipe);
 }
 
 void pt_transport_wait(pt_transport *transport, double seconds) {
@@ -291,8 +303,11 @@ bool pt_transport_use_poller(pt_transport *transport, pt_poller *poller, unsigne
 
 static void act_on(pt_transport *transport, curl_socket_t socket, int mask) {
   int running = 0;
-  if (transport->multi != NULL)
-    after_driving(transport, curl_multi_socket_action(transport->multi, socket, mask, &running));
+  if (transport->multi == NULL)
+    return;
+  pt_sigpipe sigpipe = pt_sigpipe_hold(transport->raises_sigpipe);
+  after_driving(transport, curl_multi_socket_action(transport->multi, socket, mask, &running));
+  pt_sigpipe_release(&sigpipe);
 }
 
 void pt_transport_socket_ready(pt_transport *transport, int fd, unsigned ready) {

@@ -13,6 +13,7 @@
 #include "http/headers.h"
 #include "http/proxy_variable.h"
 #include "http/retry_after.h"
+#include "http/sigpipe.h"
 #include "http/url.h"
 #include "lua/compat.h"
 #include "lua/array.h"
@@ -596,6 +597,36 @@ static int wait_for(lua_State *L) {
   return 1;
 }
 
+/* in: whether it is needed; raises SIGPIPE, as libcurl may, while it is held; out: whether the
+ * signal was blocked before, meanwhile and after, and whether it is pending after */
+static int hold_sigpipe(lua_State *L) {
+  sigset_t mask, pending;
+  bool needed = lua_toboolean(L, 1) != 0;
+  (void)pthread_sigmask(SIG_BLOCK, NULL, &mask);
+  lua_pushboolean(L, sigismember(&mask, SIGPIPE));
+  pt_sigpipe held = pt_sigpipe_hold(needed);
+  (void)pthread_sigmask(SIG_BLOCK, NULL, &mask);
+  lua_pushboolean(L, sigismember(&mask, SIGPIPE));
+  if (sigismember(&mask, SIGPIPE))
+    (void)raise(SIGPIPE);
+  pt_sigpipe_release(&held);
+  (void)pthread_sigmask(SIG_BLOCK, NULL, &mask);
+  lua_pushboolean(L, sigismember(&mask, SIGPIPE));
+  (void)sigpending(&pending);
+  lua_pushboolean(L, sigismember(&pending, SIGPIPE));
+  return 4;
+}
+
+/* Blocks SIGPIPE in this thread. */
+static int block_sigpipe(lua_State *L) {
+  sigset_t set;
+  (void)L;
+  (void)sigemptyset(&set);
+  (void)sigaddset(&set, SIGPIPE);
+  (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+  return 0;
+}
+
 static lua_State *alarmed;
 static volatile sig_atomic_t quiet_hooks;
 
@@ -719,6 +750,7 @@ static int lua_memory_fail_from(lua_State *L) {
 
 static const luaL_Reg functions[] = {
     {"authorization", authorization},
+    {"block_sigpipe", block_sigpipe},
     {"clock_monotonic", clock_monotonic},
     {"clock_wall", clock_wall},
     {"exchange_end", exchange_end},
@@ -728,6 +760,7 @@ static const luaL_Reg functions[] = {
     {"header_reserved", header_reserved},
     {"header_value_valid", header_value_valid},
     {"headers", headers},
+    {"hold_sigpipe", hold_sigpipe},
     {"idempotency_key_valid", idempotency_key_valid},
     {"json_array_metatable", json_array_metatable},
     {"json_decode", json_decode},
