@@ -1,5 +1,5 @@
-/* url.h: the base URL of a client, and the paths and queries of its calls. No libcurl: the rules of
- * the contract, in one place. */
+/* url.h: the base URL of a client, and the paths and queries of its calls. No libcurl: the
+ * rules for both, in one place. */
 #ifndef PT_URL_H
 #define PT_URL_H
 
