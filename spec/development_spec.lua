@@ -61,7 +61,8 @@ describe("docs/faults.md", function()
     local rows = {}
     for letter, number in text:gmatch "\n| (%u)(%d+) |" do rows[letter .. number] = true end
     for letter in text:gmatch "\n%- %*%*(%u)%. " do rows[letter] = true end
-    local command = [[grep -rhoE '(it|row|describe)\("[A-Q][0-9]{0,2}[: ]' spec --include=*_spec.lua]]
+    local pattern = [['(it|row|describe)\("[A-Q][0-9]{0,2}[: ]']]
+    local command = "grep -rhoE " .. pattern .. " spec --include=*_spec.lua"
     local cited = 0
     for _, line in ipairs(lines_of(command)) do
       local number = line:match '"(%u%d*)'
