@@ -1,0 +1,35 @@
+-- docs/testing.md: its specs are run as they stand there.
+
+local process = require "spec.support.process"
+
+describe("docs/testing.md", function()
+  it("has specs that pass, and that fail where the program is wrong", function()
+    local text = process.contents "docs/testing.md"
+    local directory = process.temporary_file()
+    os.execute("mkdir " .. directory)
+    local names = {}
+    for name, code in text:gmatch "```lua\n%-%- ([%w_]+%.lua)[^\n]*\n(.-)```" do
+      names[#names + 1] = name
+      local file = assert(io.open(directory .. "/" .. name, "w"))
+      file:write(code)
+      file:close()
+    end
+    assert.same({ "signup.lua", "signup_spec.lua", "sandbox_spec.lua" }, names)
+    local function run()
+      local command = { process.interpreter(), "/usr/bin/busted", "-o", "plainTerminal",
+        "--lpath=" .. directory .. "/?.lua", directory }
+      local status, out, err =
+        process.run(command, { env = process.environment(), directory = directory, timeout = 60 })
+      return status, out .. err
+    end
+    local status, out = run()
+    assert.equal(0, status, out)
+    assert.truthy(out:find("3 successes", 1, true), out)
+    local program = process.contents(directory .. "/signup.lua")
+    local file = assert(io.open(directory .. "/signup.lua", "w"))
+    file:write((program:gsub("email = email", "email = company")))
+    file:close()
+    status, out = run()
+    assert.equal(1, status, out)
+  end)
+end)
