@@ -415,8 +415,8 @@ describe("progress", function()
     local status, out =
       process.run({ "script", "-qec", line, "/dev/null" }, { env = process.environment() })
     assert.equal(0, status, out)
-    assert.truthy(out:find("\rcreate_org: 30/30, %d+%.%d/s, 1 failed, 0%.0 s left\27%[K\r?\n$"),
-      out)
+    assert.truthy(out:find("\rcreate_org: 30/30, %d+%.%d/s, 1 failed, 0%.0 s left\27%[K"
+      .. "\r\27%[Kcreate_org: 29 done, 1 failed, in %d+%.%d s\r?\n$"), out)
   end)
 
   it("is silent where standard error is no terminal", function()
