@@ -54,13 +54,13 @@ local function copy(kind, after)
 end
 
 -- Faults for the first `requests` create_user requests. Of those after which the client waits only
--- the part `waiting` (default: all) is taken.
-function M.faults(requests, seed, waiting)
+-- the part `waiting` (default: all) is taken. `share` of the requests are spoiled (default: SHARE).
+function M.faults(requests, seed, waiting, share)
   local random = generator(seed)
   local list = {}
   for after = 0, requests - 1 do
     local kind = KINDS[math.floor(random() * #KINDS) + 1]
-    local strikes, taken = random() < M.SHARE, random() < (waiting or 1)
+    local strikes, taken = random() < (share or M.SHARE), random() < (waiting or 1)
     if strikes and (taken or not kind.waits) then list[#list + 1] = copy(kind, after) end
   end
   return list
