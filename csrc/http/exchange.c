@@ -471,6 +471,8 @@ void pt_exchange_conclude(pt_exchange *exchange, CURLcode code) {
     pt_exchange_set_message(exchange, end.message);
   } else {
     pt_header header;
+    if (!exchange->headers_done)
+      pt_buffer_clear(&reply->headers); /* half of them could mislead */
     reply->cut_by_close = !has_length(reply, exchange->easy);
     reply->compressed = pt_headers_find(&reply->headers, "content-encoding", &header);
   }

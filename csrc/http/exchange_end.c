@@ -110,10 +110,18 @@ static bool failed_at_proxy(const pt_exchange_facts *facts, pt_attempt_end end) 
 
 static bool is_final(long status) { return status >= 200 && status <= 599; }
 
+/* libcurl 8.23 reads no further where a redirect has two places, which are nothing to us. */
+static bool is_broken_redirect(const pt_exchange_facts *facts) {
+  return facts->code == CURLE_WEIRD_SERVER_REPLY && facts->status >= 300 && facts->status < 400 &&
+         !facts->headers_done && !facts->bad_status;
+}
+
 /* Adds what the status and the proxy say to what libcurl said. */
 static pt_attempt_end refine(const pt_exchange_facts *facts, pt_attempt_end end) {
   if (failed_at_proxy(facts, end))
     return PT_END_PROXY;
+  if (is_broken_redirect(facts))
+    return PT_END_ANSWERED;
   if (!facts->headers_done || !is_final(facts->status))
     return end == PT_END_ANSWERED ? PT_END_PROTOCOL : end;
   bool spoilt = end == PT_END_TOO_LARGE || end == PT_END_NETWORK || end == PT_END_PROTOCOL;
@@ -126,7 +134,8 @@ static int status_of(const pt_exchange_facts *facts, pt_attempt_end end) {
   if (end == PT_END_PROXY)
     return facts->connect_status > 0 ? (int)facts->connect_status : 0;
   bool counts = end == PT_END_ANSWERED || end == PT_END_TOO_LARGE;
-  return counts && facts->headers_done && is_final(facts->status) ? (int)facts->status : 0;
+  bool read = facts->headers_done || is_broken_redirect(facts);
+  return counts && read && is_final(facts->status) ? (int)facts->status : 0;
 }
 
 static const char *message_of(const pt_exchange_facts *facts, pt_attempt_end end) {

@@ -15,7 +15,9 @@
 #error "libcurl 7.80 or newer is needed"
 #endif
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+/* Held while libcurl writes to what its process has once. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool initialised;
 static CURLcode global_result = CURLE_FAILED_INIT;
 
 #ifdef PT_TESTING
@@ -48,18 +50,33 @@ static void initialise(void) {
 }
 
 bool pt_libcurl_start(void) {
-  return pthread_once(&once, initialise) == 0 && global_result == CURLE_OK;
+  (void)pthread_mutex_lock(&lock);
+  if (!initialised)
+    initialise();
+  initialised = true;
+  bool works = global_result == CURLE_OK;
+  (void)pthread_mutex_unlock(&lock);
+  return works;
 }
 
-const char *pt_libcurl_version(void) { return curl_version_info(CURLVERSION_NOW)->version; }
-
-bool pt_libcurl_raises_sigpipe(void) {
-  return curl_version_info(CURLVERSION_NOW)->version_num < 0x075800;
+/* What libcurl says of itself, in memory it writes to when it is asked. */
+static const curl_version_info_data *version_info(void) {
+  static const curl_version_info_data *info;
+  (void)pthread_mutex_lock(&lock);
+  if (info == NULL)
+    info = curl_version_info(CURLVERSION_NOW);
+  const curl_version_info_data *known = info;
+  (void)pthread_mutex_unlock(&lock);
+  return known;
 }
+
+const char *pt_libcurl_version(void) { return version_info()->version; }
+
+bool pt_libcurl_raises_sigpipe(void) { return version_info()->version_num < 0x075800; }
 
 void pt_libcurl_default_ca(const char **file, const char **path) {
   *file = *path = NULL;
-  const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+  const curl_version_info_data *info = version_info();
   if (info->age >= CURLVERSION_SEVENTH) {
     *file = info->cainfo;
     bool looks_up = info->ssl_version != NULL && (strncmp(info->ssl_version, "OpenSSL", 7) == 0 ||

@@ -103,7 +103,12 @@ describe("a request", function()
   for _, kind in ipairs(wire.kinds) do
     if kind.method == "POST" or kind.method == "PUT" then
       local arguments = wire.merged(kind.arguments)
-      arguments[kind.operation == "create_user" and "email" or "name"] = ("x"):rep(3 * 1024 * 1024)
+      local long = ("x"):rep(3 * 1024 * 1024)
+      if kind.operation == "create_user" then
+        arguments.email = long .. "@acme.example"
+      else
+        arguments.name = long
+      end
       writers[#writers + 1] = wire.merged(kind, { arguments = arguments })
     end
   end
