@@ -202,6 +202,7 @@ build = {
     ["polytomic.wait.openresty"] = "lua/polytomic/wait/openresty.lua",
     ["polytomic.wait_for"] = "lua/polytomic/wait_for.lua",
     ["polytomic.window"] = "lua/polytomic/window.lua",
+    ["polytomic.work"] = "lua/polytomic/work.lua",
   },
   install = {
     bin = { polytomic = "lua/bin/polytomic" },

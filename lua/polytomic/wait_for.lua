@@ -7,17 +7,15 @@ local run = require "polytomic.run"
 
 local M = {}
 
+-- Loaded when somebody waits: most programs never do.
+local function work() return require "polytomic.work" end
+
 -- Seconds, where the caller gives none.
 local TIMEOUT, INTERVAL = 600, 1
 -- Each pause is longer than the one before, up to so many seconds.
 local GROWTH, LONGEST_INTERVAL = 1.5, 30
 -- Seconds kept for the last look, or this share of a short time.
 local LAST_LOOK, LAST_SHARE = 1, 0.1
-
--- Where the status of an operation is whose work the data does not know (statuses.lua).
-local UNKNOWN =
-  { fields = { "data.status", "data.cache_status" }, success = {}, failure = {} }
-local LOST = "unknown" -- the status of work whose outcome the server does not know itself
 
 -- ---- settings ----
 
@@ -43,9 +41,6 @@ local function goal_of(until_status)
   return wanted
 end
 
--- How the work of an operation ends, by the data (loaded when first asked for).
-local function ends_of(name) return require("polytomic.statuses")[name] end
-
 local function check_settings(method, settings, known)
   if settings == nil then return {} end
   if type(settings) ~= "table" then
@@ -63,97 +58,10 @@ end
 
 -- ---- waiting ----
 
--- Calls visit(status, holder) for every status at a path ("data.status", "data[].status"); `holder`
--- is the object that has it.
-local function visit_at(data, path, visit)
-  local first, rest = path:match "^([^.]+)%.(.+)$"
-  if not first then
-    if type(data) == "table" and type(data[path]) == "string" then visit(data[path], data) end
-    return
-  end
-  local list = first:match "^(.*)%[%]$"
-  local inner = type(data) == "table" and data[list or first]
-  if type(inner) ~= "table" then return end
-  if not list then return visit_at(inner, rest, visit) end
-  for _, item in ipairs(inner) do visit_at(item, rest, visit) end
-end
-
--- The status in a reply, and the object that has it. Of a list's it is one of a failure, else one
--- that is not waited for, else the last. Nil where there is none.
-local function status_of(data, watch)
-  local found, holder, weight
-  local body = { data = data }
-  for _, path in ipairs(watch.ends.fields) do
-    visit_at(body, path, function(status, object)
-      local heavy = watch.ends.failure[status] and 2 or watch.wanted[status] and 0 or 1
-      if not found or heavy >= weight then found, holder, weight = status, object, heavy end
-    end)
-    if found then return found, holder end
-  end
-end
-
-local function text_at(data, path)
-  local value = { data = data }
-  for name in path:gmatch "[^.]+" do
-    value = type(value) == "table" and value[name] or nil
-  end
-  if type(value) == "table" then value = value[1] end
-  return type(value) == "string" and value ~= "" and value or nil
-end
-
--- What the server says of work that failed: where the data says that it is, or beside the status.
-local function reason_of(data, watch, holder)
-  local reason = watch.ends.reason
-  if reason then return text_at(data, reason) end
-  for _, name in ipairs { "error", "status_message", "errors" } do
-    local said = text_at(holder, "data." .. name)
-    if said then return said end
-  end
-end
-
--- Whether a time says that the work is over, whatever its status is called.
-local function is_past(data, status, ends)
-  if not ends.finished or ends.running[status] then return false end
-  local parse = require("polytomic.date_time").parse
-  local finished, than = text_at(data, ends.finished), text_at(data, ends.than)
-  finished, than = finished and parse(finished), than and parse(than)
-  return finished and than and finished > than or false
-end
-
-local function is_reached(data, status, watch)
-  if watch.reached then return watch.reached(data, status) end
-  return watch.wanted[status] or (watch.by_default and is_past(data, status, watch.ends))
-end
-
--- True when the work is where it should be, false while it goes on; or nil, message, err. `watch`
--- is { ends = (statuses.lua), wanted = set of statuses, by_default = whether it is the data's,
--- reached = function or nil }.
-local function judge(data, response, watch)
-  local status, holder = status_of(data, watch)
-  if is_reached(data, status, watch) then return true end
-  if status == nil then
-    if watch.reached then return false end
-    local problem = "the reply holds no status to wait for"
-    return core.make_error(response, "bad_response", "unknown", problem)
-  end
-  if not watch.ends.success[status] and not watch.ends.failure[status] then return false end
-  local reason = reason_of(data, watch, holder)
-  local problem = ("the work ended as '%s'%s"):format(status, reason and ": " .. reason or "")
-  local outcome = status == LOST and "unknown" or "rejected"
-  return core.make_error(response, "failed", outcome, problem,
-    { message = reason, body = response.body })
-end
-
 local function out_of_time(name, data, response, seconds, watch)
-  local status = tostring(status_of(data, watch))
+  local status = tostring(work().status_of(data, watch))
   local problem = ("the status is still '%s' after %g s"):format(status, seconds)
   return core.make_error(name, "timeout", "unknown", problem, { body = response.body })
-end
-
-local function watch_of(ends, goal)
-  local reached = type(goal) == "function" and goal or nil
-  return { ends = ends, reached = reached, by_default = goal == nil,
-    wanted = not reached and goal or ends.success }
 end
 
 -- Options of one look: it may not take longer than the time that is left.
@@ -180,7 +88,7 @@ local function await(client, name, arguments, settings, watch)
       if late then return out_of_time(name, seen, reply, timeout, watch) end
       return nil, message, response
     end
-    local done, why, err = judge(data, response, watch)
+    local done, why, err = work().judge(data, response, watch)
     if done then return data, nil, response end
     if done == nil then return nil, why, err end
     local left = deadline - core.now() - last_look
@@ -207,9 +115,9 @@ local function wait_for(client, name, arguments, settings)
     settings,
     { until_status = true, timeout = true, interval = true, options = true }
   )
-  local goal, ends = goal_of(settings.until_status), ends_of(name)
+  local watch = work().watch(name, goal_of(settings.until_status))
   local operation = core.describe(name)
-  if operation and operation.method == "GET" and not ends and not goal then
+  if operation and operation.method == "GET" and not watch then
     core.raise("wait_for: how the work of " .. name .. " ends is not known: give until_status")
   end
   local _, message, err = core.check(client, name, arguments, settings.options)
@@ -217,7 +125,7 @@ local function wait_for(client, name, arguments, settings)
   if not operation or operation.method ~= "GET" then
     core.raise("wait_for: " .. name .. " must be an operation that only reads")
   end
-  return await(client, name, arguments, settings, watch_of(ends or UNKNOWN, goal))
+  return await(client, name, arguments, settings, watch)
 end
 
 -- ---- rows of a query ----
@@ -248,7 +156,7 @@ local function query_rows(client, arguments, settings)
       )
     )
   end
-  local watch = watch_of(ends_of "get_query")
+  local watch = work().watch "get_query"
   query, message, response = await(client, "get_query", { id = id }, settings, watch)
   raise(query, message)
   local walk = pages.open("query_rows", client, "get_query", { id = id }, settings.options)
