@@ -97,6 +97,7 @@ function M.example(text, name, format)
   if wrapper == "array" then return { M.example(inner, name, format) } end
   if wrapper == "map" then return { key = M.example(inner, name, format) } end
   if format == "uuid" then return "12345678-1234-4234-8234-123456789012" end
+  if text == "string" and name == "email" then return "joe@acme.com" end
   if format == "date-time" then return "2025-06-01T00:00:00Z" end
   local plain =
     { string = "some " .. name, boolean = true, integer = 7, number = 7.5, any = "anything" }

@@ -24,6 +24,10 @@ end
 
 function plain.time(value) return type(value) == "string" and date_time.parse(value) ~= nil end
 
+function plain.email(value)
+  return type(value) == "string" and value:find "^[^%s@]+@[^%s@]+$" ~= nil
+end
+
 function plain.integer(value) return type(value) == "number" and value % 1 == 0 end
 
 function plain.number(value) return type(value) == "number" end
@@ -31,7 +35,8 @@ function plain.number(value) return type(value) == "number" end
 function plain.boolean(value) return type(value) == "boolean" end
 
 local phrases = { string = "a string", enum = "a string",
-  uuid = "a UUID", time = "a time (RFC 3339)", integer = "a whole number", number = "a number",
+  uuid = "a UUID", time = "a time (RFC 3339)", email = "an e-mail address",
+  integer = "a whole number", number = "a number",
   boolean = "true or false", array = "an array", map = "an object", object = "an object",
   union = "one of its types" }
 

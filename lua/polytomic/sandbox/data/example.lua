@@ -65,6 +65,8 @@ end
 
 function make.uuid(name, seed) return M.uuid(seed .. "." .. name) end
 
+function make.email() return texts.email end
+
 function make.time() return "2025-01-01T00:00:00.000Z" end
 
 function make.integer() return 1 end

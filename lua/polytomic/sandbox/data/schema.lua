@@ -1,9 +1,9 @@
 -- Reads the compact text of catalogue.lua: lists of members and types. What has been read once is
 -- kept.
 --
--- A kind is { kind =, … }: "any", "open", "string", "uuid", "time", "integer", "number", "boolean";
--- "array" and "map" with `element`; "enum" with `values`; "union" with `variants`; "object" with
--- `name` and `text`, its list of members.
+-- A kind is { kind =, … }: "any", "open", "string", "uuid", "time", "email", "integer", "number",
+-- "boolean"; "array" and "map" with `element`; "enum" with `values`; "union" with `variants`;
+-- "object" with `name` and `text`, its list of members.
 
 local catalogue = require "polytomic.sandbox.data.catalogue"
 
