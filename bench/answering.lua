@@ -45,6 +45,6 @@ io.stdout:flush()
 
 local loop = cqueues.new()
 loop:wrap(function()
-  while true do loop:wrap(serve, assert(server:accept())) end
+  while true do loop:wrap(serve, assert(server:accept { nodelay = true })) end
 end)
 assert(loop:loop())
