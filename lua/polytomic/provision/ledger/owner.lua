@@ -1,0 +1,51 @@
+-- Who holds a lease: a name for this process that tells others on this machine whether it still
+-- runs.
+
+local core = require "polytomic.core"
+
+local M = {}
+
+local function first_line(path)
+  local file = io.open(path, "r")
+  local line = file and file:read "*l"
+  if file then file:close() end
+  return line
+end
+
+-- The process id and the start time of a process, of this one where no id is given; nil where there
+-- is none, or where the system does not say.
+local function process_of(id)
+  local line = first_line("/proc/" .. (id or "self") .. "/stat")
+  if not line then return nil end
+  local number, state, rest = line:match "^(%d+) %(.*%) (%a) (.*)$"
+  if not number or state == "Z" or state == "X" then return nil end
+  local fields = {}
+  for field in rest:gmatch "%S+" do fields[#fields + 1] = field end
+  return number, fields[19]
+end
+
+local function machine()
+  local host = first_line "/proc/sys/kernel/hostname" or "unknown"
+  return (host:gsub("[/%s]", "-")), first_line "/proc/sys/kernel/random/boot_id"
+end
+
+-- The name of this process: host/boot/process/start; where the system does not say, one that nobody
+-- can tell anything of.
+function M.name()
+  local host, boot = machine()
+  local id, start = process_of()
+  if boot and id then return table.concat({ host, boot, id, start }, "/") end
+  return host .. "/" .. core.uuid() .. "/0/0"
+end
+
+-- Whether a holder of this name ran on this machine and is gone.
+function M.is_gone(name)
+  local host, boot, id, start = name:match "^([^/]*)/([^/]*)/(%d+)/(%d+)$"
+  local our_host, our_boot = machine()
+  if not host or host ~= our_host or not our_boot then return false end
+  if boot ~= our_boot then return boot:find "^%x+%-" ~= nil and id ~= "0" end
+  local found, started = process_of(id)
+  return not found or started ~= start
+end
+
+return M
