@@ -69,9 +69,9 @@ local function guard(method, org, arguments)
   )
 end
 
--- Replaces the settings of an organization as it was read by those given; the others stay. Data,
--- nil, response or nil, message, err.
-function M.replace(method, client, org, arguments, options)
+-- The arguments of update_org that put those given in place of an organization's settings as they
+-- were read; the others stay. Or nil, message, err.
+function M.replacement(method, org, arguments)
   local _, message, err = guard(method, org, arguments)
   if message then return nil, message, err end
   local body = M.without_drop(arguments)
@@ -81,6 +81,14 @@ function M.replace(method, client, org, arguments, options)
       body[name] = org[name]
     end
   end
+  return body
+end
+
+-- Replaces the settings of an organization as it was read by those given; the others stay. Data,
+-- nil, response or nil, message, err.
+function M.replace(method, client, org, arguments, options)
+  local body, message, err = M.replacement(method, org, arguments)
+  if not body then return nil, message, err end
   return run.operation(client, "update_org", body, options)
 end
 

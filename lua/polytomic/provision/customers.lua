@@ -140,7 +140,7 @@ end
 
 -- What the operation itself would refuse.
 local function refused(client, operation, arguments)
-  local _, message, err = core.check(client, operation, arguments, nil, 1)
+  local _, message, err = core.check(client, operation, arguments, nil)
   if not message then return nil end
   return message:match "^[%w_]+: %w+: (.*)$" or err.message or message
 end

@@ -56,7 +56,8 @@ end
 
 -- ---- a whole store ----
 
-local function compact(org)
+-- What is kept of an organization.
+function M.compact(org)
   return { id = org.id, name = org.name, issuer = org.issuer, sso_domain = org.sso_domain,
     sso_org_id = org.sso_org_id }
 end
@@ -68,9 +69,9 @@ local function match(client, store, known_ids)
   local ok, message, err = M.organizations(client, function(org)
     local i = store:index_of(org.name)
     if i and not by_name[i] then
-      by_name[i] = compact(org)
+      by_name[i] = M.compact(org)
     elseif not i and known_ids[org.id] then
-      by_id[known_ids[org.id]] = compact(org)
+      by_id[known_ids[org.id]] = M.compact(org)
     end
   end)
   if not ok then return nil, message, err end
@@ -105,8 +106,13 @@ end
 -- The customer number `i` with the ledger's record of it.
 function walker:begin(i)
   if self.remembered and self.records_to < i then
-    self.records = self.remembered(i, math.min(i + M.WINDOW - 1, self.store.count))
-    self.records_to = i + M.WINDOW - 1
+    local records, message = self.remembered(i, math.min(i + M.WINDOW - 1, self.store.count))
+    if not records then
+      self.failure = { message = message,
+        err = select(3, core.make_error("provision", "ledger", "unsent", message)) }
+      return
+    end
+    self.records, self.records_to = records, i + M.WINDOW - 1
   end
   local customer = self.store:get(i)
   if self.store:literal(i) then customer.client_secret = difference.HIDDEN end

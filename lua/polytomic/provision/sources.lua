@@ -46,6 +46,7 @@ end
 local function header_problems(columns)
   local problems, seen = {}, {}
   if #columns == 1 and columns[1]:find "[;\t|]" then
+    columns.nameless = true
     return { "cells must be separated by commas, the first line has "
       .. shown(columns[1]:match "[;\t|]") }
   end
@@ -61,6 +62,7 @@ local function header_problems(columns)
     seen[column] = true
     problems[#problems + 1] = problem
   end
+  columns.nameless = not seen.name -- what is wrong with the rows is told all the same
   if not seen.name then problems[#problems + 1] = "there is no column \"name\"" end
   return problems
 end
@@ -73,10 +75,12 @@ local function row_of(columns, cells)
   for i, column in ipairs(columns) do
     local text = cells[i]
     if text and text ~= "" then
-      local value, problem = cell_value(column, text)
-      if value == nil then return nil, problem end
-      row[column] = value
       empty = false
+      if fields.kind(column) then
+        local value, problem = cell_value(column, text)
+        if value == nil then return nil, problem end
+        row[column] = value
+      end
     end
   end
   return row, empty
@@ -93,11 +97,9 @@ local function csv_source(read)
   else
     pending, line = { "the file is empty, its first line must name the columns" }, 1
   end
-  if #pending > 0 then columns = nil end
   return function()
     if #pending > 0 then return nil, line, table.remove(pending, 1) end
-    if not columns then return nil end
-    while true do
+    while columns do
       local cells, number, wrong = reader:next()
       if not cells then return nil, number, wrong end
       if not fields.valid_utf8(table.concat(cells, ",")) then
@@ -105,7 +107,7 @@ local function csv_source(read)
       end
       local row, empty = row_of(columns, cells)
       if not row then return nil, number, empty end
-      if not empty then return row, number end
+      if not empty and not columns.nameless then return row, number end
     end
   end
 end

@@ -19,7 +19,7 @@ end
 
 -- Runs an operation: data, nil, response or nil, message, err.
 function M.call(client, name, arguments, options)
-  return run.operation(client, name, arguments, options, 1, wait)
+  return run.operation(client, name, arguments, options, wait)
 end
 
 -- Gives every item of a list, over all its pages, to `take`; returns true, or nil, message, err.
