@@ -78,6 +78,26 @@ static void check_link(const pt_base_url *url, const char *text, size_t length) 
   CHECK(rest == url->host_length || strchr(":/?#", host[url->host_length]) != NULL);
 }
 
+/* Wherever a redirect leads, it is a URL of http; a path at the origin has no dot segment left. */
+static void check_redirect(const char *text, size_t length) {
+  static const char origin[] = "https://h.io";
+  pt_buffer out = {0};
+  if (pt_url_resolve(&out, origin, "/a/b?c", text, length) != NULL) {
+    CHECK(out.length == 0);
+    return;
+  }
+  CHECK(strlen(out.bytes) == out.length && pt_lower(out.bytes[0]) == 'h');
+  bool inside = strncmp(out.bytes, origin, sizeof origin - 1) == 0 &&
+                out.bytes[sizeof origin - 1] == '/' && text[0] != 'h' && text[0] != 'H' &&
+                !(length > 2 && text[0] == '/' && text[1] == '/');
+  char *end = inside ? strpbrk(out.bytes, "?#") : NULL;
+  if (end != NULL)
+    *end = '\0';
+  if (inside)
+    CHECK(strstr(out.bytes, "/../") == NULL && strstr(out.bytes, "/./") == NULL);
+  pt_buffer_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const char base[] = "https://h.io";
   pt_base_url url;
@@ -86,6 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   check_base_url(text, size);
   check_parts(text, size);
   check_link(&url, text, size);
+  check_redirect(text, size);
   pt_base_url_free(&url);
   return 0;
 }
