@@ -68,8 +68,7 @@ void pt_redact_headers(pt_call *call, const pt_config *config) {
   pt_redact_text(call->reply.headers.bytes, call->reply.headers.length, call, config);
 }
 
-/* Where a redirect leads may be a secret: a URL that opens without a key. */
-static void hide_location(pt_call *call) {
+void pt_redact_location(pt_call *call) {
   pt_header header;
   if (!call->operation->secret_reply || !pt_headers_find(&call->reply.headers, "location", &header))
     return;
@@ -79,7 +78,7 @@ static void hide_location(pt_call *call) {
 
 void pt_redact_reply(pt_call *call, const pt_config *config) {
   pt_reply *reply = &call->reply;
-  hide_location(call);
+  pt_redact_location(call);
   pt_redact_text(reply->body.bytes, reply->body.length, call, config);
   pt_redact_headers(call, config);
   if (reply->message != NULL)

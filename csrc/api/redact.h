@@ -11,7 +11,10 @@
 void pt_redact_text(char *text, size_t length, const pt_call *call, const pt_config *config);
 /* The same in the headers of the last reply. */
 void pt_redact_headers(pt_call *call, const pt_config *config);
-/* The same in all there is of the last reply: body, headers, message. */
+/* Hides where a redirect leads, if the operation's reply holds a secret: a URL that opens without a
+ * key. */
+void pt_redact_location(pt_call *call);
+/* All of this in all there is of the last reply: body, headers, message. */
 void pt_redact_reply(pt_call *call, const pt_config *config);
 
 #endif

@@ -308,6 +308,7 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
     if (!pt_lua_push_redirect(L, call, pt_lua_config(client), problem, sizeof problem))
       return push_bad_response(L, call, client, problem);
     pt_call_drop_body(call);
+    pt_redact_location(call); /* the data has it; headers are shown and logged */
     return push_success(L, index, false);
   }
   if (call->status == 404 ||
