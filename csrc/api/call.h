@@ -65,8 +65,8 @@ typedef struct pt_call {
 
   /* its course */
   double started, deadline, ended; /* monotonic seconds */
-  double
-      wake; /* when the engine looks at it again: end of a wait, or the deadline while it queues */
+  double wake; /* when the engine looks at it again: end of a wait, the deadline while it queues, or
+                  when an attempt is overdue */
   double waited;       /* the wait before the coming attempt */
   bool unknown_before; /* an attempt so far may have been carried out */
   int dns_failures;

@@ -19,6 +19,9 @@ enum { STREAMS_PER_CONNECTION = 100 };
 enum { EVENTS_AT_ONCE = 8 };
 /* Bytes of a usual reply: what the allocator serves fast. */
 enum { USUAL_HEADERS = 1000, USUAL_BODY = 500 };
+/* Seconds after which an attempt is given up that libcurl does not end in time: it may lose a
+ * transfer for which it had no memory (8.23 does). */
+#define OVERDUE 1.0
 /* Where no descriptor reports readiness, look at least this often. */
 #define FALLBACK_TIMEOUT 0.010
 
@@ -37,7 +40,7 @@ struct pt_engine {
   unsigned key_generation;
   call_list queued, exchanging, waiting, announced;
   pt_call_pool *pool;
-  pt_timer_heap timers; /* queued calls by deadline, waiting calls by the end of their wait */
+  pt_timer_heap timers; /* calls by `wake`: when the engine looks at them again */
   size_t open_calls;
   unsigned long long next_serial;
   double tokens;
@@ -233,7 +236,9 @@ static void begin_attempt(pt_engine *engine, pt_call *call, double now) {
   engine->attempts++;
   if (call->attempt_count > 0)
     engine->retries++;
+  call->wake = now + fmin(call->limits.attempt_timeout, left) + OVERDUE;
   enter(engine, call, PT_CALL_EXCHANGING);
+  pt_timer_heap_add(&engine->timers, call);
 }
 
 static void attempt_ended(pt_engine *engine, pt_call *call) {
@@ -262,11 +267,21 @@ static bool collect(pt_engine *engine) {
   return any;
 }
 
+static void give_up_attempt(pt_engine *engine, pt_call *call) {
+  static const char overdue[] = "libcurl did not end the attempt in time";
+  pt_transport_cancel(engine->transports[call->transport], call->exchange);
+  call->reply.end = PT_END_TIMEOUT;
+  call->reply.message = pt_copy(overdue, sizeof overdue - 1);
+  attempt_ended(engine, call);
+}
+
 static void run_timers(pt_engine *engine, double now) {
   pt_call *call;
   while ((call = pt_timer_heap_first(&engine->timers)) != NULL && call->wake <= now) {
     if (call->state == PT_CALL_QUEUED) {
       fail_call(engine, call, PT_END_TIMEOUT, false);
+    } else if (call->state == PT_CALL_EXCHANGING) {
+      give_up_attempt(engine, call);
     } else if (call->timer_only) {
       leave(engine, call);
       pt_call_end_timer(call);
