@@ -26,7 +26,7 @@ local function requests()
 end
 
 local function request_text(body, extra)
-  return table.concat({ "POST /api/organizations HTTP/1.1", "Host: sandbox",
+  return table.concat({ "POST /api/organizations HTTP/1.1", "Host: 127.0.0.1",
     "Authorization: Bearer " .. emulator.partner_key, "Idempotency-Key: key-00001",
     "Content-Length: " .. #body, extra or "Connection: close", "", body }, "\r\n")
 end

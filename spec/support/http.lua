@@ -54,7 +54,7 @@ end
 local function request_bytes(method, where, options)
   local lines = {
     method .. " " .. where.target .. " HTTP/1.1",
-    "Host: " .. where.authority,
+    "Host: " .. (options.host or where.authority),
     "Connection: close",
   }
   local body = options.body or ""

@@ -119,7 +119,8 @@ end
 
 local function start(options)
   return process.shared("sandbox " .. options, function()
-    local child = process.start_lua { "-e", 'require("polytomic.sandbox").run {' .. options .. "}" }
+    local program = 'require("polytomic.sandbox").run { show_keys = true, ' .. options .. "}"
+    local child = process.start_lua { "-e", program }
     local one = setmetatable(cjson.decode(child.first_line), emulator)
     one.child = child
     return one

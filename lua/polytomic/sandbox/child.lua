@@ -22,7 +22,7 @@ local function shell_quote(text)
 end
 
 -- The command that runs this very interpreter, as far as it can be known.
-local function interpreter()
+function M.interpreter()
   local arguments = rawget(_G, "arg")
   local lowest = 0
   while arguments and arguments[lowest - 1] do lowest = lowest - 1 end
@@ -31,7 +31,16 @@ local function interpreter()
   return (_VERSION:lower():gsub(" ", ""))
 end
 
-local function literal(value)
+local literal
+
+local function list_literal(list)
+  local texts = {}
+  for i, value in ipairs(list) do texts[i] = literal(value) end
+  return "{ " .. table.concat(texts, ", ") .. " }"
+end
+
+function literal(value)
+  if type(value) == "table" then return list_literal(value) end
   return type(value) == "string" and string.format("%q", value):gsub("\\\n", "\\n")
     or tostring(value)
 end
@@ -48,7 +57,8 @@ local function program(options)
     .. table.concat(fields, ", ") .. " }\n"
 end
 
-local function write_program(options)
+-- A file with that program, for its owner alone as temporary files are. The caller removes it.
+function M.write_program(options)
   local path = os.tmpname()
   local file = assert(io.open(path, "w"))
   file:write(program(options))
@@ -69,9 +79,9 @@ end
 -- Starts a child with the options of sandbox.run. Returns an object with url, partner_key,
 -- deployment_key, ca_file, pid and stop(); or nil and a message.
 function M.start(options)
-  local path = write_program(options)
+  local path = M.write_program(options)
   local output = assert(io.popen("echo $$; POLYTOMIC_SANDBOX_PARENT=$PPID exec "
-      .. shell_quote(interpreter()) .. " - <" .. shell_quote(path) .. " 2>&1", "r"))
+      .. shell_quote(M.interpreter()) .. " - <" .. shell_quote(path) .. " 2>&1", "r"))
   local pid = tonumber(output:read("*l"))
   local line = output:read("*l")
   os.remove(path)

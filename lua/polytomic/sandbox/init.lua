@@ -7,7 +7,8 @@
 local M = {}
 
 local option_types = { host = "string", port = "number", tls = "boolean", partner_key = "string",
-  deployment_key = "string", parent = "number" }
+  deployment_key = "string", parent = "number", allow_host = "table", show_keys = "boolean",
+  state = "string" }
 
 -- What is wrong with the options, or nil.
 local function wrong_options(options)
@@ -32,11 +33,36 @@ local function url(host, port, tls)
   return string.format("%s://%s:%d", tls and "https" or "http", host, port)
 end
 
+-- Reads the file that keeps what the sandbox holds; the keys of the options win over those in it.
+-- Returns its keeper; or nil and a message.
+local function keep(options, service)
+  local api = service.api
+  local finishers = require "polytomic.sandbox.rules.work".finishers
+  local keeper = require "polytomic.sandbox.data.keeper".new(
+    options.state,
+    api,
+    finishers,
+    require "cqueues".monotime
+  )
+  local ok, message = keeper:load()
+  if not ok then return nil, message end
+  local keys = api.state.keys
+  keys.partner_key = options.partner_key or keys.partner_key
+  keys.deployment_key = options.deployment_key or keys.deployment_key
+  service.keeper = keeper
+  ok, message = keeper:save()
+  if not ok then return nil, message end
+  return keeper
+end
+
 -- Runs the sandbox in this process until SIGTERM or SIGINT. `announce` is called once it is ready,
 -- with a table of url, partner_key, deployment_key and, with TLS, ca_file. Returns true, or nil and
 -- a message if it cannot start. Options: host ("127.0.0.1"), port (0: any free one), tls (false),
--- partner_key and deployment_key (random), parent (a pid: stop when that process is gone).
-function M.serve(options, announce)
+-- partner_key and deployment_key (random), parent (a pid: stop when that process is gone),
+-- allow_host (a list of names that requests may call it by), show_keys (the log of requests has
+-- them), state (a file that keeps what it holds). `on_request(entry, seconds)`, optional, is called
+-- after each request.
+function M.serve(options, announce, on_request)
   local problem = wrong_options(options)
   if problem then error(problem, 2) end
   local ok, message = require "polytomic.sandbox.libraries".check()
@@ -47,7 +73,13 @@ function M.serve(options, announce)
     partner_key = options.partner_key or "sandbox_partner_" .. random.hex(16),
     deployment_key = options.deployment_key or "sandbox_deployment_" .. random.hex(16),
     now = require "cqueues".monotime, sleep = require "cqueues".sleep,
+    allow_host = options.allow_host, show_keys = options.show_keys, on_request = on_request,
   }
+  local keeper
+  if options.state then
+    keeper, message = keep(options, service)
+    if not keeper then return nil, message end
+  end
   local identity = options.tls and require "polytomic.sandbox.wire.certificate".new()
   local host = options.host or "127.0.0.1"
   local listening
@@ -58,22 +90,27 @@ function M.serve(options, announce)
   local keys = service.api.state.keys
   announce { url = url(host, listening.port, identity), partner_key = keys.partner_key,
     deployment_key = keys.deployment_key, ca_file = ca_file }
-  listening:run(options.parent)
+  listening:run(options.parent, keeper)
   if ca_file then os.remove(ca_file) end
+  if keeper then return keeper:finish() end
   return true
 end
 
 -- Runs the sandbox in this process until SIGTERM or SIGINT, after printing one line of JSON that
--- says how to reach it. If it cannot start, one line goes to standard error and the process ends
--- with status 1. Options as in serve().
+-- says how to reach it; on a terminal, what to do, and then a line for each request. If it cannot
+-- start, one line goes to standard error and the process ends with status 1. Options as in serve().
 function M.run(options)
   options = options or {}
   local problem = wrong_options(options)
   if problem then error(problem, 2) end
+  local people = require "polytomic.terminal".is_terminal(1)
+    and require "polytomic.sandbox.people"
   local ok, message = M.serve(options, function(ready)
-    io.stdout:write(require "polytomic.sandbox.json".encode(ready), "\n")
+    local text = people and people.greeting(ready, options)
+      or require "polytomic.sandbox.json".encode(ready) .. "\n"
+    io.stdout:write(text)
     io.stdout:flush()
-  end)
+  end, people and people.request_lines() or nil)
   if ok then return true end
   io.stderr:write("polytomic sandbox: ", message, "\n")
   os.exit(1)

@@ -12,7 +12,12 @@ return {
       if not name then return output.put(require("polytomic.cli.help").general()) end
       local command, status = cli.find(name)
       if not command then return status end
-      return output.put(cli.help_of(command))
+      local text = cli.help_of(command)
+      if command.more then
+        local columns = require("polytomic.cli.help").columns()
+        text = text .. "\n" .. require("polytomic.terminal").wrap(command.more(), columns, "      ")
+      end
+      return output.put(text)
     end,
   },
 }

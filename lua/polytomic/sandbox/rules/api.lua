@@ -32,6 +32,12 @@ function M.new(state, now)
   return self
 end
 
+-- Goes on from a state and the records of idempotency keys that were kept.
+function M:restore(state, records)
+  self.generation = self.generation + 1
+  self.state, self.keys.records = state, records
+end
+
 function M:reset()
   self.generation = self.generation + 1
   self.state:reset()

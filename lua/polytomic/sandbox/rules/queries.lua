@@ -19,7 +19,7 @@ local job_types = { create_model = "createmodel", update_model = "updatemodel",
   preview_model = "previewmodel", sample_model = "samplemodel",
   export_bulk_sync_execution_logs = "exportlogs" }
 
-local function finish_job(item)
+function work.finishers.job(item)
   if item.values.status == "done" then
     item.values.result = item.result
   else
@@ -29,7 +29,7 @@ end
 
 local function start_job(item, result, fails)
   item.values.job_id, item.result = item.id, result
-  work.start(item, fails and "failed" or "done", finish_job)
+  work.start(item, fails and "failed" or "done", work.finishers.job)
 end
 
 local function add_job(context, kind)
@@ -85,7 +85,7 @@ local function count_rows(sql)
   return math.min(limit or inference.query_rows.value, 10000)
 end
 
-local function finish_query(item)
+function work.finishers.query(item)
   if item.values.status == "failed" then
     item.values.error = "syntax error"
   else
@@ -97,7 +97,7 @@ end
 local function start_query(item, sql, owner)
   item.rows, item.owner = count_rows(sql), owner
   item.values.expires = clock.later(3600)
-  work.start(item, item.rows and "done" or "failed", finish_query)
+  work.start(item, item.rows and "done" or "failed", work.finishers.query)
 end
 
 local unset = { error = true, count = true, fields = true, results = true }

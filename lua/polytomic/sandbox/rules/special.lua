@@ -73,7 +73,7 @@ M.before.update_role, M.before.delete_role = refuse_system_role, refuse_system_r
 -- Syncs and their executions
 -- -----------------------------------------------------------------------------------------
 
-local function finish_execution(item)
+function work.finishers.execution(item)
   local values = item.values
   if values.status ~= "failed" then return end
   values.errors, values.status_message =
@@ -90,7 +90,7 @@ local function start_execution(context, item)
   work.start(
     item,
     work.fails(context.place.item.values.name) and "failed" or "completed",
-    finish_execution
+    work.finishers.execution
   )
 end
 
@@ -342,7 +342,7 @@ function M.handlers.prepare_harbor_action(context)
   return answer.item(context.operation, item)
 end
 
-local function finish_action(item)
+function work.finishers.action(item)
   local values = item.values
   values.finished_at = clock.now()
   if values.status == "failed" then values.failure_category = "sandbox" end
@@ -352,7 +352,7 @@ local function execute(_, item)
   item.settable.finished_at = true
   item.values.started_at = clock.now()
   local last = work.fails(item.values.operation_id) and "failed" or "succeeded"
-  work.go(item, { "executing", "executing", last }, finish_action)
+  work.go(item, { "executing", "executing", last }, work.finishers.action)
 end
 
 M.created["/api/harbors/{}/action-executions"] = execute

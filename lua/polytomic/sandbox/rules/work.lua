@@ -6,6 +6,9 @@ local inference = require "polytomic.sandbox.inference"
 
 local M = {}
 
+-- What happens when work ends, by name: functions that items keep while it goes on.
+M.finishers = {}
+
 local final = {
   completed = true,
   done = true,

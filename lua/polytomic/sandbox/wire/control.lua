@@ -2,6 +2,7 @@
 -- credential is needed.
 
 local json = require "polytomic.sandbox.json"
+local masking = require "polytomic.sandbox.wire.masking"
 local seed = require "polytomic.sandbox.rules.seed"
 
 local M = {}
@@ -14,7 +15,8 @@ local function answer(status, value)
   }
 end
 
-local function refuse(status, key, message)
+-- A refusal in the API's shape of errors.
+function M.refuse(status, key, message)
   return answer(status, { key = key, message = message, status = status })
 end
 
@@ -46,13 +48,13 @@ end
 
 routes["POST /_sandbox/faults"] = function(service, request)
   local wishes, message = json.decode(request.body)
-  if wishes == nil then return refuse(400, "invalid_json", "invalid JSON: " .. message) end
+  if wishes == nil then return M.refuse(400, "invalid_json", "invalid JSON: " .. message) end
   if not request.body:find("^%s*%[") then
-    return refuse(422, "unprocessable", "the body must be an array of faults")
+    return M.refuse(422, "unprocessable", "the body must be an array of faults")
   end
   local added
   added, message = service.faults:arm(wishes)
-  if not added then return refuse(422, "unprocessable", message) end
+  if not added then return M.refuse(422, "unprocessable", message) end
   return show_faults(added)
 end
 
@@ -67,15 +69,19 @@ end
 
 routes["POST /_sandbox/seed"] = function(service, request)
   local wish, message = json.decode(request.body)
-  if wish == nil then return refuse(400, "invalid_json", "invalid JSON: " .. message) end
+  if wish == nil then return M.refuse(400, "invalid_json", "invalid JSON: " .. message) end
   local seeded
   seeded, message = seed.plant(service.api.state, wish)
-  if not seeded then return refuse(422, "unprocessable", message) end
+  if not seeded then return M.refuse(422, "unprocessable", message) end
   return answer(200, seeded)
 end
 
 routes["GET /_sandbox/requests"] = function(service)
-  return answer(200, { requests = service.journal:list() })
+  local entries = service.journal:list()
+  if not service.show_keys then
+    entries = masking.entries(entries, service.api.state)
+  end
+  return answer(200, { requests = entries })
 end
 
 -- Whether the path belongs to the control endpoints.
@@ -86,7 +92,7 @@ end
 -- Answers a control request.
 function M.answer(service, request)
   local route = routes[request.method .. " " .. request.path]
-  if not route then return refuse(404, "not_found", "no such control endpoint") end
+  if not route then return M.refuse(404, "not_found", "no such control endpoint") end
   return route(service, request)
 end
 

@@ -10,6 +10,8 @@ local abort = require "polytomic.sandbox.wire.abort"
 local M = {}
 M.__index = M
 
+M.MAX_BYTES = 2 ^ 30 -- of what a fault may send or make: a foreign hand shall not fill the machine
+
 -- What each fault is and takes. `commit` is its default: whether the operation is carried out
 -- before the fault (true for what spoils the reply, false for what hits the request); "always" and
 -- "never" cannot be changed.
@@ -24,10 +26,10 @@ M.kinds = {
   stall_body = { commit = true, members = { seconds = "number" } },
   drip = { commit = true, members = { interval = "number", headers = "boolean" } },
   truncate = { commit = true, members = { chunked = "boolean", no_length = "boolean" } },
-  garbage = { commit = true, members = { bytes = "count", raw = "string" } },
+  garbage = { commit = true, members = { bytes = "size", raw = "string" } },
   empty = { commit = true, members = {} },
-  huge = { commit = true, members = { bytes = "count" } },
-  gzip_bomb = { commit = true, members = { bytes = "count" } },
+  huge = { commit = true, members = { bytes = "size" } },
+  gzip_bomb = { commit = true, members = { bytes = "size" } },
   redirect = { commit = false, members = { status = "status", location = "string" } },
   close_idle = { commit = true, members = { seconds = "number" } },
   bad_json = { commit = true, members = { body = "string" } },
@@ -46,6 +48,7 @@ local checks = {
   boolean = function(value) return type(value) == "boolean" end,
   count = is_count,
   number = function(value) return type(value) == "number" and value >= 0 and value < math.huge end,
+  size = function(value) return is_count(value) and value <= M.MAX_BYTES end,
   object = function(value) return type(value) == "table" and #value == 0 end,
   status = function(value) return is_count(value) and value >= 200 and value <= 999 end,
   string = function(value) return type(value) == "string" end,
@@ -54,7 +57,7 @@ local checks = {
 
 local phrases = { boolean = "true or false", count = "a whole number that is not negative",
   number = "a number that is not negative", object = "an object",
-  status = "a status from 200 to 999",
+  size = "a whole number of at most 1073741824", status = "a status from 200 to 999",
   string = "a string", text = "a string or a number" }
 
 -- `operations` maps the known operation names to true.

@@ -98,7 +98,7 @@ local function read_request(stream, id)
     end
   end
   return { method = received:get(":method"), target = received:get(":path") or "*",
-    headers = headers, connection = id, version = "2" }
+    authority = received:get(":authority"), headers = headers, connection = id, version = "2" }
 end
 
 local function serve_stream(stream, id, service)

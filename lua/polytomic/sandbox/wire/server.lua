@@ -110,6 +110,13 @@ local function watch_parent(self, pid)
   self.running = false
 end
 
+local function keep(self, keeper)
+  while self.running do
+    cqueues.sleep(keeper:pause())
+    keeper:look()
+  end
+end
+
 -- Must be called before anything is announced, so that no signal is lost.
 function M.catch_signals()
   signal.ignore(signal.SIGPIPE)
@@ -118,11 +125,12 @@ function M.catch_signals()
 end
 
 -- Serves until SIGTERM or SIGINT, or, where there is a /proc, until the process `parent` (a pid,
--- optional) is gone.
-function M:run(parent)
+-- optional) is gone. `keeper`, optional, writes what changes into its file.
+function M:run(parent, keeper)
   self.controller:wrap(accept_all, self)
   self.controller:wrap(wait_for_signal, self)
   if parent and process_exists("self") then self.controller:wrap(watch_parent, self, parent) end
+  if keeper then self.controller:wrap(keep, self, keeper) end
   while self.running do
     local ok, message = self.controller:step()
     if not ok then io.stderr:write("polytomic sandbox: ", tostring(message), "\n") end

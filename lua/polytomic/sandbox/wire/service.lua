@@ -10,6 +10,7 @@ local faults = require "polytomic.sandbox.wire.faults"
 local generic = require "polytomic.sandbox.rules.generic"
 local journal = require "polytomic.sandbox.wire.journal"
 local organizations = require "polytomic.sandbox.rules.organizations"
+local origin = require "polytomic.sandbox.wire.origin"
 local replies = require "polytomic.sandbox.wire.replies"
 local state = require "polytomic.sandbox.data.state"
 
@@ -17,7 +18,7 @@ local M = {}
 M.__index = M
 
 -- `options`: partner_key, deployment_key; now (seconds, of a clock that only goes forward),
--- sleep(seconds).
+-- sleep(seconds); allow_host (a list of names), show_keys, on_request(entry, seconds).
 function M.new(options)
   local names = {}
   for _, routes in ipairs { organizations.routes, generic.routes } do
@@ -25,14 +26,25 @@ function M.new(options)
   end
   local seeded =
     state.new { partner_key = options.partner_key, deployment_key = options.deployment_key }
-  return setmetatable({ api = api.new(seeded, options.now), faults = faults.new(names),
-    journal = journal.new(options.now), sleep = options.sleep }, M)
+  local allowed = {}
+  for _, name in ipairs(options.allow_host or {}) do allowed[name:lower()] = true end
+  return setmetatable({
+    api = api.new(seeded, options.now),
+    faults = faults.new(names),
+    journal = journal.new(options.now),
+    now = options.now,
+    sleep = options.sleep,
+    allowed = allowed,
+    show_keys = options.show_keys or false,
+    on_request = options.on_request,
+  }, M)
 end
 
 function M:reset()
   self.api:reset()
   self.faults:clear()
   self.journal:reset()
+  if self.keeper then self.keeper:touch() end
 end
 
 -- A request's line and headers have arrived: { method, target, headers, connection, version }. Adds
@@ -65,6 +77,8 @@ local function serve_api(self, request, exchange)
   local response
   if not fault or fault.commit or effect then
     response, entry.committed, entry.replayed = self.api:answer(request, route, parameters, effect)
+    -- A look may let work go on, and a refusal is stored under its key.
+    if self.keeper then self.keeper:touch() end
   end
   if not fault or effect then return exchange:respond(response) end
   replies.play(
@@ -77,9 +91,13 @@ end
 
 -- The whole request is here: `request.body` is set. Answers it on the exchange.
 function M:serve(request, exchange)
+  local refusal = origin.refusal(request, self.allowed)
+  if refusal then return exchange:respond(control.refuse(403, "forbidden", refusal)) end
   if not request.entry then return exchange:respond(control.answer(self, request)) end
+  local began = self.now()
   request.entry.body = request.body
   serve_api(self, request, exchange)
+  if self.on_request then self.on_request(request.entry, self.now() - began) end
 end
 
 return M
