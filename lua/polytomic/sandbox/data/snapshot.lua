@@ -1,8 +1,8 @@
 -- What the sandbox holds as text, and back: a graph of tables, in which every table is written
 -- once.
 --
--- The text is JSON: `format` 1, `saved` (wall clock and running clock), `root` and `tables`. A table
--- is { "class": NAME, "members": [ key, value, … ] }; a value is itself, or { "table": N },
+-- The text is JSON: `format` 1, `saved` (wall and running clock), `root`, `tables`. A table is
+-- { "class": NAME, "members": [ key, value, … ] }; a value is itself, or { "table": N },
 -- { "family": TEMPLATE }, { "finish": NAME } for what belongs to the program.
 
 local collection = require "polytomic.sandbox.data.collection"
