@@ -185,6 +185,26 @@ describe("What is said of", function()
     end
   end)
 
+  it("a long enumeration is cut in the help, and complete in docs and types", function()
+    local values = facts.schemas.FilterFunction.values
+    local help, last = help_of "create_sync", values[#values]
+    assert.is_true(#values > 12)
+    assert.is_true(contains(help, values[1] .. ", " .. values[2]))
+    local place = "(" .. #values .. ", see docs/operations.md#filterfunction-type)"
+    assert.is_true(contains(help, place))
+    assert.is_false(contains(help, last))
+    assert.is_true(contains(docs_of "FilterFunction %(type%)", "`" .. last .. "`"))
+    assert.is_true(contains(TYPES, '\n---| "' .. last .. '"\n'))
+  end)
+
+  it("an object's members is one level deep in the help, with a link to its type", function()
+    local help = help_of "create_bulk_sync"
+    local anchor = "docs/operations.md#bulksyncdefaultschedulerequest-type"
+    assert.is_true(contains(help, "Members of default_schedule (BulkSyncDefaultScheduleRequest"))
+    assert.is_true(contains(help, anchor))
+    assert.is_true(contains(help, " day_of_month "))
+  end)
+
   it("a reply that holds a secret says so", function()
     for _, name in ipairs(facts.overlay.secret_replies) do
       assert.is_true(contains(plain(docs_of(name)), "The reply holds a secret ("), name)

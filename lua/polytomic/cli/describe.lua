@@ -66,8 +66,19 @@ local function type_words(field)
   return table.concat(words, ", ")
 end
 
-local function values_words(values)
-  return "One of " .. table.concat(values, ", ")
+local MAX_VALUES, SHOWN_VALUES = 12, 8 -- of an enumeration: a longer one is cut
+local REFERENCE = "docs/operations.md"
+
+-- Where the reference describes a type; nil for one without a name.
+local function place_of(name)
+  local kind = name and descriptions.types[name]
+  return kind and REFERENCE .. "#" .. kind.anchor
+end
+
+local function values_words(values, name)
+  if #values <= MAX_VALUES then return "One of " .. table.concat(values, ", ") end
+  return ("One of %s, … (%d, see %s)"):format(
+    table.concat(values, ", ", 1, SHOWN_VALUES), #values, place_of(name) or REFERENCE)
 end
 
 -- The lines for the arguments or fields of a list.
@@ -76,7 +87,7 @@ local function field_rows(fields)
   for i, field in ipairs(fields) do
     local text = { type_words(field) }
     if field.description then text[#text + 1] = field.description end
-    if field.values then text[#text + 1] = values_words(field.values) end
+    if field.values then text[#text + 1] = values_words(field.values, field.of) end
     rows[i] = { field.name, table.concat(text, ". ") }
   end
   return rows
@@ -102,7 +113,8 @@ local function member_parts(fields, columns, paint)
     local kind = field.of and descriptions.types[field.of]
     if kind and kind.fields and not seen[field.of] then
       seen[field.of] = true
-      parts[#parts + 1] = paint("Members of " .. field.name .. " (" .. field.of .. ")", "bold")
+      local title = ("Members of %s (%s, see %s)"):format(field.name, field.of, place_of(field.of))
+      parts[#parts + 1] = terminal.wrap(paint(title, "bold"), columns, "  ")
         .. "\n" .. help.two_columns(field_rows(kind.fields), columns)
     end
   end
