@@ -66,10 +66,10 @@ static pt_credential *credential_for(lua_State *L, pt_lua_client *client,
   }
   pt_credential *credential = own ? NULL : client->credentials[auth];
   if (credential == NULL) {
-    pt_secret keys[3];
+    pt_secret keys[3] = {{0}};
     for (int kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++)
-      keys[kind] = options->without_key[kind] ? (pt_secret){0}
-                                              : pt_engine_config(client->engine)->keys[kind];
+      if (!options->without_key[kind])
+        keys[kind] = pt_engine_config(client->engine)->keys[kind];
     credential = pt_credential_new(keys, options->organization, auth);
     if (credential == NULL)
       luaL_error(L, "not enough memory");
