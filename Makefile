@@ -57,8 +57,8 @@ LUA_FILES := $(shell find lua/polytomic -name '*.lua' | LC_ALL=C sort)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all testing demo test test-all check layers install uninstall clean catalogue bench fuzz \
-  sanitize valgrind coverage format help needs
+.PHONY: all testing demo test test-all check layers install uninstall clean catalogue bench torture \
+  fuzz sanitize valgrind coverage format help needs
 
 # ---- building ----
 
@@ -161,6 +161,11 @@ bench: ## measures ratios: instructions of a call, long lists, calls at once, a 
 	@$(MAKE) --no-print-directory -s all
 	@for name in $(BENCH); do echo "== $$name"; \
 	  .ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) bench/$$name.lua || exit 1; done
+
+torture: ## provisioning under 200 kills -9 and a fifth of all requests spoiled, on both databases
+	@.ci/ensure-packages test-all $(LUA_VERSION)
+	@$(MAKE) --no-print-directory -s all
+	@.ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) bench/torture.lua
 
 fuzz: ## runs each fuzz target for FUZZ_SECONDS, as many at once as there are processors
 	@.ci/ensure-packages check
