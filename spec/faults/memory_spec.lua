@@ -18,7 +18,7 @@ local function testing_core()
 end
 
 describe("L: out of memory", function()
-  local server, busy
+  local server, busy, moved
 
   setup(function()
     server = raw_server.start { script = { per = "request",
@@ -34,18 +34,21 @@ describe("L: out of memory", function()
         ),
       },
     }
+    moved = raw_server.start { script = { per = "request",
+      raw_server.reply(302, "", { Location = "/log?signature=5f" }) } }
   end)
 
   teardown(function()
     server:stop()
     busy:stop()
+    moved:stop()
   end)
 
   local function run(how, scenario)
     local environment = process.environment()
     environment.LUA_CPATH = testing_core() .. ";" .. environment.LUA_CPATH
-    local command =
-      { process.interpreter(), "spec/support/memory_run.lua", how, scenario, server.url, busy.url }
+    local command = { process.interpreter(), "spec/support/memory_run.lua", how, scenario,
+      server.url, busy.url, moved.url }
     local status, out, err = process.run(command, { env = environment, timeout = 120 })
     assert.equal(0, status, err)
     local runs, returned, raised = out:match("^(%d+) runs, (%d+) returned, (%d+) raised")
@@ -60,6 +63,7 @@ describe("L: out of memory", function()
     for scenario, what in pairs {
       plain = "a plain call", started = "calls at once", retried = "a call that is retried",
       waiting = "a call that waits through Lua", refused = "calls that are refused",
+      redirected = "a call that returns a redirect",
     } do
       it(
         ("%s ends %s with a result or a clean error"):format(title, what),

@@ -2,15 +2,15 @@
 -- on demand: plays one scenario again and again with the n-th allocation failing, n = 1, 2, …,
 -- until nothing fails, and prints `n` and how the runs ended.
 --
---   memory_run.lua HOW SCENARIO URL BUSY     URL answers 200, BUSY 503; HOW: one (the n-th of the
---   core's), all (and all after it), lua (all of Lua's from the n-th on)
+--   memory_run.lua HOW SCENARIO URL BUSY MOVED     URL answers 200, BUSY 503, MOVED 302; HOW: one
+--   (the n-th of the core's), all (and all after it), lua (all of Lua's from the n-th on)
 
 local core = require "polytomic.core"
 local memory = require "polytomic.memory"
 local polytomic = require "polytomic"
 local testing = require "polytomic.testing"
 
-local how, name, url, busy = arg[1], arg[2], arg[3], arg[4]
+local how, name, url, busy, moved = arg[1], arg[2], arg[3], arg[4], arg[5]
 local ORGANIZATION = "248df4b7-aa70-47b8-a036-33ac447e668d"
 local MOST = 5000
 
@@ -100,6 +100,18 @@ function scenarios.retried()
   checked(data, message, err)
   assert(err.headers and err.timeline, "a part is missing")
   err:curl()
+  client:close()
+end
+
+-- A call whose result is where the reply redirects to.
+function scenarios.redirected()
+  local client = new { base_url = moved }
+  local data, message, response = client:get_sync_execution_logs {
+    sync_id = ORGANIZATION, id = ORGANIZATION, type = "records", filename = "one.csv",
+  }
+  if checked(data, message, response) == "data" then
+    assert(data.url == moved .. "/log?signature=5f", "another URL")
+  end
   client:close()
 end
 
