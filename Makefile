@@ -135,8 +135,11 @@ check: ## luacheck, clang-format, cppcheck, fresh generated files, gcc and clang
 	  $(MAKE) --no-print-directory -s WERROR=1 CC=$$compiler BUILD=$(BUILD)/$$compiler \
 	    LUA_VERSION=$$version all testing || exit 1; \
 	done; done
-	@echo "as on a system without epoll, warnings are errors"
-	@$(MAKE) --no-print-directory -s WERROR=1 CPPFLAGS=-DPT_NO_EPOLL BUILD=$(BUILD)/plain all
+	@echo "as on a system without epoll and SSE2, warnings are errors"
+	@$(MAKE) --no-print-directory -s WERROR=1 CPPFLAGS="-DPT_NO_EPOLL -DPT_JSON_WORDS" \
+	  BUILD=$(BUILD)/plain all testing
+	@.ci/with-lua $(BUILD)/plain $(LUA_VERSION) $(LUA) $$(command -v busted) -o plainTerminal \
+	  spec/json_reader_spec.lua
 
 # The storeys above each: what its files must not include.
 ABOVE_base = http|api|lua

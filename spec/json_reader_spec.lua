@@ -322,9 +322,17 @@ describe("A number in JSON text", function()
     end
   end)
 
-  it("P: is the same in a locale with a decimal comma", function()
+  it("P: is the same in a locale with a decimal comma, and in any that the machine has", function()
     local out = locale.run [[
       local core = require "polytomic.testing"
+      local current = os.setlocale()
+      for name in io.popen("locale -a"):lines() do
+        if os.setlocale(name) then
+          local tokens = core.json_read("[-1234.5678e-9]", 1)
+          assert(core.json_number(tokens[2][2]) == "-1.2345678e-06", name)
+        end
+      end
+      assert(os.setlocale(current))
       for _, text in ipairs { "10.25", "1.5e300", "123456789012345678901234567890.5", "0.1" } do
         local tokens, stop = core.json_read("[" .. text .. ",20]", 1)
         assert(stop == "whole" and #tokens == 4)

@@ -1,5 +1,6 @@
 -- Faults E1 to E10: bodies that are too much, broken, or odd.
 
+local locale = require "spec.support.locale"
 local process = require "spec.support.process"
 local raw_server = require "spec.support.raw_server"
 local wire = require "spec.support.wire"
@@ -382,6 +383,27 @@ describe("a number", function()
     for _, text in ipairs { "NaN", "Infinity", "-Infinity", "nan", "0x10" } do
       refused(reply(200, '{"data":{"a":' .. text .. "}}"), { kind = "bad_response", status = 200 })
     end
+  end)
+end)
+
+describe("a locale with a decimal comma", function()
+  -- GTK and some game hosts set one.
+  it("P changes neither what is read nor what is sent", function()
+    local server = raw_server.start { script = { per = "request",
+      { { send = reply(200, '{"data":{"a":10.25,"b":[10,20],"c":1e-3}}') } } } }
+    assert.equal("41 30 4", locale.run([[
+      local polytomic = require "polytomic"
+      local client = polytomic.new { base_url = arg[1], partner_key = "key-of-a-child", env = false,
+        proxy = "", timeout = 20.5 }
+      local data = assert(client:request { method = "POST", path = "/api/x",
+        query = { half = 0.5 }, body = { tenth = 0.1, list = { 1.5, 2 } } })
+      io.write(string.format("%d %d %d", data.a * 4, data.b[1] + data.b[2], data.c * 4000))
+    ]], server.url))
+    local request = server:requests()[1]
+    assert.truthy(request.target:find("?half=0.5", 1, true), request.target)
+    assert.truthy(request.body:find('"tenth":0.1', 1, true), request.body)
+    assert.truthy(request.body:find('"list":[1.5,2]', 1, true), request.body)
+    server:stop()
   end)
 end)
 
