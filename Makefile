@@ -57,8 +57,8 @@ LUA_FILES := $(shell find lua/polytomic -name '*.lua' | LC_ALL=C sort)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all testing demo test test-all check layers install uninstall clean catalogue bench torture \
-  fuzz sanitize valgrind coverage format help needs
+.PHONY: all testing demo test test-all check layers install uninstall clean dist catalogue bench \
+  torture fuzz sanitize valgrind coverage format help needs
 
 # ---- building ----
 
@@ -252,21 +252,57 @@ SHARE = $(DESTDIR)$(PREFIX)/share/lua/$(ABI)
 LIB = $(DESTDIR)$(PREFIX)/lib/lua/$(ABI)
 BIN = $(DESTDIR)$(PREFIX)/bin
 
-install: all ## installs modules and the command under $(DESTDIR)$(PREFIX)
+# What every Lua shares: types, reference, completion.
+DATA = $(DESTDIR)$(PREFIX)/share
+BASH_COMPLETION = $(DATA)/bash-completion/completions/polytomic
+ZSH_COMPLETION = $(DATA)/zsh/site-functions/_polytomic
+FISH_COMPLETION = $(DATA)/fish/vendor_completions.d/polytomic.fish
+SHARED = $(DATA)/polytomic/library/polytomic.lua $(DATA)/doc/polytomic/operations.md \
+  $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION)
+VERSION = $(shell sed -n 's/^return "\(.*\)"/\1/p' lua/polytomic/version.lua)
+
+install: all ## installs modules, command, types and completion under $(DESTDIR)$(PREFIX)
 	@for file in $(LUA_FILES:lua/%=%); do install -D -m 644 lua/$$file $(SHARE)/$$file || exit 1; done
 	@install -D -m 755 $(CORE) $(LIB)/polytomic/core.so
 	@mkdir -p $(BIN)
 	@sed '1s|.*|#!/usr/bin/env $(LUA)|' lua/bin/polytomic >$(BIN)/polytomic
 	@chmod 755 $(BIN)/polytomic
-	@echo "installed $(SHARE)/polytomic, $(LIB)/polytomic/core.so and $(BIN)/polytomic"
+	@install -D -m 644 library/polytomic.lua $(DATA)/polytomic/library/polytomic.lua
+	@install -D -m 644 docs/operations.md $(DATA)/doc/polytomic/operations.md
+	@mkdir -p $(dir $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION))
+	@if $(BIN)/polytomic completion bash >$(BASH_COMPLETION) 2>/dev/null; then \
+	  $(BIN)/polytomic completion zsh >$(ZSH_COMPLETION) && \
+	  $(BIN)/polytomic completion fish >$(FISH_COMPLETION); \
+	else rm -f $(BASH_COMPLETION); echo "no completion: it needs argparse and lua-cjson"; fi
+	@echo "installed $(BIN)/polytomic and its modules for $(LUA)"
+	@case ":$$PATH:" in *":$(BIN):"*) ;; *) [ -n "$(DESTDIR)" ] || \
+	  echo "put $(BIN) on the PATH: export PATH=$(BIN):\$$PATH" ;; esac
+	@[ -n "$(DESTDIR)" ] || env -u LUA_PATH -u LUA_CPATH $(LUA) -e 'require "polytomic"' 2>/dev/null \
+	  || printf '%s\n' "$(LUA) does not look there by itself; for scripts of your own:" \
+	    "export LUA_PATH='$(SHARE)/?.lua;$(SHARE)/?/init.lua;;' LUA_CPATH='$(LIB)/?.so;;'"
 
-uninstall: ## removes what install put there
-	rm -f $(addprefix $(SHARE)/,$(LUA_FILES:lua/%=%)) $(LIB)/polytomic/core.so $(BIN)/polytomic
+# The command goes with the Lua it runs on; what all share, with the last of them.
+uninstall: ## removes what install put there for LUA_VERSION
+	@rm -f $(addprefix $(SHARE)/,$(LUA_FILES:lua/%=%)) $(LIB)/polytomic/core.so
 	@for directory in $(sort $(dir $(LUA_FILES:lua/%=$(SHARE)/%))) $(LIB)/polytomic; do \
 	  echo $$directory; done | sort -r | xargs -r rmdir --ignore-fail-on-non-empty 2>/dev/null || true
+	@if head -n 1 $(BIN)/polytomic 2>/dev/null | grep -q ' $(LUA)$$'; then rm -f $(BIN)/polytomic; fi
+	@if ! ls $(DATA)/lua/*/polytomic/init.lua >/dev/null 2>&1; then \
+	  rm -f $(SHARED); \
+	  rmdir --ignore-fail-on-non-empty $(DATA)/polytomic/library $(DATA)/polytomic \
+	    $(DATA)/doc/polytomic 2>/dev/null || true; fi
+	@echo "removed polytomic for $(LUA) from $(DESTDIR)$(PREFIX)"
 
-clean: ## removes build/
+clean: ## removes build/ and what luarocks leaves in the tree
 	rm -rf $(BUILD)
+	rm -f csrc/*/*.o polytomic/core.so polytomic-*.rock
+	@rmdir polytomic 2>/dev/null || true
+
+dist: ## makes the tarball of the release: build/polytomic-VERSION.tar.gz
+	@mkdir -p $(BUILD)
+	git archive --format=tar.gz --prefix=polytomic-$(VERSION)/ \
+	  -o $(BUILD)/polytomic-$(VERSION).tar.gz HEAD
+	@echo "$(BUILD)/polytomic-$(VERSION).tar.gz"
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14

@@ -227,6 +227,8 @@ build = {
   install = {
     bin = { polytomic = "lua/bin/polytomic" },
   },
+  -- For editors that speak LuaLS, and for people.
+  copy_directories = { "library", "docs" },
 }
 
 test = {
