@@ -234,5 +234,5 @@ build = {
 
 test = {
   type = "command",
-  command = "busted",
+  script = ".ci/test-rock",
 }

@@ -233,5 +233,5 @@ build = {
 
 test = {
   type = "command",
-  command = "busted",
+  script = ".ci/test-rock",
 }
