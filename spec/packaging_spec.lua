@@ -16,13 +16,14 @@ local function lines_of(command)
   return list
 end
 
-local function rockspec()
+local function rockspec(path)
+  path = path or ROCKSPEC
   local values = {}
   local chunk
   if rawget(_G, "setfenv") then
-    chunk = rawget(_G, "setfenv")(assert(loadfile(ROCKSPEC)), values)
+    chunk = rawget(_G, "setfenv")(assert(loadfile(path)), values)
   else
-    chunk = assert(loadfile(ROCKSPEC, "t", values))
+    chunk = assert(loadfile(path, "t", values))
   end
   chunk()
   return values
@@ -34,18 +35,32 @@ local function set(list)
   return members
 end
 
--- Runs make for this Lua; nothing of a make that runs the specs reaches it.
-local function make(target, root)
-  local env = process.environment {
+-- The environment of a user of his own; nothing of a make that runs the specs reaches it.
+local function clean(extra)
+  local env = {
     MAKEFLAGS = false,
     MFLAGS = false,
     MAKELEVEL = false,
     MAKEOVERRIDES = false,
+    LUA_PATH = false,
+    LUA_CPATH = false,
   }
-  return process.run(
-    { "make", "-s", target, "LUA_VERSION=" .. VERSION, "DESTDIR=" .. root, "PREFIX=/usr" },
-    { env = env, timeout = 120 }
-  )
+  for name, value in pairs(extra or {}) do env[name] = value end
+  local all = process.environment(env)
+  for name, value in pairs(env) do all[name] = value end
+  return all
+end
+
+-- Runs make for this Lua, or another.
+local function make(target, root, version)
+  return process.run({
+    "make",
+    "-s",
+    target,
+    "LUA_VERSION=" .. (version or VERSION),
+    "DESTDIR=" .. root,
+    "PREFIX=/usr",
+  }, { env = clean(), timeout = 120 })
 end
 
 describe("the rockspec", function()
@@ -75,6 +90,28 @@ describe("the rockspec", function()
   end)
 end)
 
+describe("the version", function()
+  local version = require "polytomic.version"
+
+  it("is one value everywhere", function()
+    assert.equal(version, require("polytomic.core").version)
+    assert.equal("polytomic " .. version, require("polytomic")._VERSION)
+    local path = "rockspec/polytomic-" .. version .. "-1.rockspec"
+    assert.equal(version .. "-1", rockspec(path).version)
+    assert.equal("polytomic-" .. version, rockspec(path).source.dir)
+    assert.truthy(rockspec(path).source.url:find(version, 1, true))
+    assert.truthy(process.contents("bench/baseline.c"):find("polytomic-lua/" .. version, 1, true))
+  end)
+
+  it("has a rockspec that differs from the tree's in version and source alone", function()
+    local release, scm = rockspec("rockspec/polytomic-" .. version .. "-1.rockspec"), rockspec()
+    for _, name in ipairs { "version", "package_version", "source" } do
+      release[name], scm[name] = nil, nil
+    end
+    assert.same(scm, release)
+  end)
+end)
+
 describe("make install", function()
   local root, status, complaint
 
@@ -89,14 +126,27 @@ describe("make install", function()
   end)
 
   it("installs a command that runs from that tree alone", function()
-    local share, lib = root .. "/usr/share/lua/" .. ABI, root .. "/usr/lib/lua/" .. ABI
-    local env = process.environment {
-      LUA_PATH = ("%s/?.lua;%s/?/init.lua;;"):format(share, share), LUA_CPATH = lib .. "/?.so;;",
-      PATH = root .. "/usr/bin:" .. os.getenv "PATH",
-    }
+    local env = clean { PATH = root .. "/usr/bin:" .. os.getenv "PATH" }
     local code, out, err = process.run({ "polytomic", "--version" }, { env = env, directory = "/" })
     assert.same({ 0, "" }, { code, err })
     assert.equal(require("polytomic")._VERSION .. "\n", out)
+    local words = { "polytomic", "operations", "org" }
+    code, out, err = process.run(words, { env = env, directory = "/" })
+    assert.same({ 0, "" }, { code, err })
+    assert.truthy(out:find("create_org", 1, true))
+  end)
+
+  it("installs types, reference and completion", function()
+    for _, path in ipairs {
+      "polytomic/library/polytomic.lua",
+      "doc/polytomic/operations.md",
+      "bash-completion/completions/polytomic",
+      "zsh/site-functions/_polytomic",
+      "fish/vendor_completions.d/polytomic.fish",
+    } do
+      local text = process.contents(root .. "/usr/share/" .. path)
+      assert.truthy(text and text:find("create_org", 1, true), path)
+    end
   end)
 
   it("installs every module of the tree", function()
@@ -104,6 +154,21 @@ describe("make install", function()
       local file = assert(io.open(root .. "/usr/share/lua/" .. ABI .. path:gsub("^lua", ""), "rb"))
       file:close()
     end
+  end)
+
+  it("is undone for one Lua without hurting another", function()
+    local both = process.directory() .. "/both"
+    local other = VERSION == "5.4" and "5.1" or "5.4"
+    assert.equal(0, (make("install", both)))
+    assert.equal(0, (make("install", both, other)))
+    assert.equal(0, (make("uninstall", both)))
+    local env = clean { PATH = both .. "/usr/bin:" .. os.getenv "PATH" }
+    local code, out, err = process.run({ "polytomic", "--version" }, { env = env, directory = "/" })
+    assert.same({ 0, "" }, { code, err })
+    assert.equal(require("polytomic")._VERSION .. "\n", out)
+    assert.truthy(process.contents(both .. "/usr/share/polytomic/library/polytomic.lua"))
+    assert.equal(0, (make("uninstall", both, other)))
+    assert.same({ "." }, lines_of("cd " .. process.quote(both) .. " && find . -type f; echo ."))
   end)
 
   it("is undone by make uninstall, which leaves what is not its own", function()
@@ -119,5 +184,84 @@ describe("make install", function()
         "cd " .. process.quote(second) .. " && find . -path . -o -name polytomic -print; echo ."
       )
     )
+  end)
+end)
+
+-- luarocks is for PUC Lua here; building twice is enough.
+if VERSION == "5.4" or VERSION == "5.1" then
+  describe("a release", function()
+    local place, tree
+
+    -- Runs luarocks in the unpacked tarball, without any network.
+    local function luarocks(...)
+      local words = { "luarocks", "--lua-version=" .. VERSION, "--tree=" .. tree, ... }
+      return process.run(words, {
+        env = clean { http_proxy = "http://127.0.0.1:1", https_proxy = "http://127.0.0.1:1" },
+        directory = place,
+        timeout = 300,
+      })
+    end
+
+    setup(function()
+      local name = "polytomic-" .. require "polytomic.version"
+      tree = process.directory() .. "/rocks"
+      place = process.directory() .. "/" .. name
+      -- As `make dist` makes it, of the files as they are now.
+      local script = ("mkdir -p %s && git ls-files -co --exclude-standard | tar -cT - | tar -xC %s")
+        :format(process.quote(place), process.quote(place))
+      assert(process.run { "sh", "-c", script } == 0)
+    end)
+
+    it("builds offline by its rockspec, and runs", function()
+      local path = "rockspec/polytomic-" .. require "polytomic.version" .. "-1.rockspec"
+      assert.equal(0, (luarocks("lint", path)))
+      local status, out, err = luarocks("make", "--deps-mode=none", path)
+      assert.equal(0, status, out .. err)
+      local words = { tree .. "/bin/polytomic", "--version" }
+      local code, text, complaint = process.run(words, { env = clean(), directory = "/" })
+      assert.same({ 0, "" }, { code, complaint })
+      assert.equal(require("polytomic")._VERSION .. "\n", text)
+      local _, found = process.run { "find", tree, "-path", "*/library/polytomic.lua" }
+      assert.are_not.equal("", found)
+    end)
+
+    it("is packed, and the packed rock is installed", function()
+      assert.equal(0, (luarocks("pack", "polytomic")))
+      local _, rock = process.run({ "sh", "-c", "ls *.rock" }, { directory = place })
+      tree = process.directory() .. "/rocks-again"
+      assert.equal(0, (luarocks("install", "--deps-mode=none", (rock:gsub("\n", "")))))
+      local words = { tree .. "/bin/polytomic", "--version" }
+      assert.equal(0, (process.run(words, { env = clean(), directory = "/" })))
+    end)
+
+    it("is as clean after make clean as before", function()
+      local options = { directory = place, env = clean() }
+      assert.equal(0, (process.run({ "make", "-s", "clean" }, options)))
+      local _, left = process.run(
+        { "find", ".", "-name", "*.o", "-o", "-name", "*.rock", "-o", "-name", "*.so" },
+        { directory = place }
+      )
+      assert.equal("", left)
+    end)
+  end)
+end
+
+describe("luarocks test", function()
+  it("runs busted with the Lua it is asked for, and fails as it does", function()
+    local function spec(name, text)
+      local path = process.directory() .. "/" .. name .. "_spec.lua"
+      local file = assert(io.open(path, "w"))
+      file:write(text)
+      file:close()
+      return path
+    end
+    local good = spec("good", 'it("runs", function() assert.truthy(_VERSION) end)')
+    local bad = spec("bad", 'it("fails", function() assert.falsy(_VERSION) end)')
+    local words = { process.interpreter(), ".ci/test-rock", good }
+    local status, out = process.run(words, { env = clean() })
+    assert.equal(0, status, out)
+    assert.truthy(out:find("1 success", 1, true), out)
+    words[3] = bad
+    assert.are_not.equal(0, (process.run(words, { env = clean() })))
   end)
 end)
