@@ -469,9 +469,9 @@ describe("the command polytomic", function()
     end)
 
     it("offers no command that is not there", function()
-      local status, _, err = run { "apply", "file" }
+      local status, _, err = run { "rewind", "file" }
       assert.equal(2, status)
-      contains(err, "unknown operation or command 'apply'")
+      contains(err, "unknown operation or command 'rewind'")
     end)
   end)
 

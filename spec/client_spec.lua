@@ -283,7 +283,7 @@ describe("A client", function()
 
   it("ends its calls with kind closed when it is closed", function()
     sandbox:faults { { operation = "create_org", fault = "latency", seconds = 1 } }
-    local client = clients.sandbox()
+    local client = clients.sandbox { max_connections = 1 }
     local call = client:start("create_org", { name = "Acme" })
     local queued = client:start("list_orgs")
     repeat client:step(0.01) until #sandbox:requests("create_org") == 1 or call:done()
