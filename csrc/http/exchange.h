@@ -29,7 +29,6 @@ typedef struct pt_exchange {
   /* the transport's */
   struct pt_exchange *next; /* in the idle or the finished list */
   struct pt_exchange *previous_active, *next_active;
-  double overdue; /* by the monotonic clock: when libcurl must long have ended it */
 
   /* what the handle is prepared for */
   struct curl_slist lines[PT_MAX_HEADER_LINES + 1];

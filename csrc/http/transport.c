@@ -10,8 +10,6 @@
 #include <math.h>
 #include <unistd.h>
 
-#define GRACE 0.5 /* seconds that libcurl may take beyond the time limit of an exchange */
-
 struct pt_transport {
   pt_exchange_place place;
   CURLM *multi;
@@ -22,8 +20,7 @@ struct pt_transport {
   pt_transport_counts counts;
   pt_poller *poller; /* NULL: driven by pt_transport_perform */
   unsigned tag;
-  double timer;   /* by the monotonic clock: when libcurl wants to be driven */
-  double overdue; /* before this no exchange is overdue */
+  double timer;
 };
 
 /* ---- exchanges ---- */
@@ -148,7 +145,7 @@ static void drop_multi(pt_transport *transport) {
     (void)curl_multi_cleanup(transport->multi);
   pt_sigpipe_release(&sigpipe);
   transport->multi = NULL;
-  transport->timer = transport->overdue = INFINITY;
+  transport->timer = INFINITY;
 }
 
 static bool have_multi(pt_transport *transport) {
@@ -174,20 +171,6 @@ static void give_up(pt_transport *transport, CURLMcode code) {
     finish(transport, exchange);
   }
   drop_multi(transport);
-}
-
-/* Ends what libcurl keeps past its time limit. 8.23 does so for ever, without a timer, after it ran
- * out of memory; such a multi is broken inside. */
-static void end_overdue(pt_transport *transport) {
-  double now = pt_clock_monotonic();
-  if (now < transport->overdue)
-    return;
-  transport->overdue = INFINITY;
-  for (pt_exchange *exchange = transport->active; exchange != NULL;
-       exchange = exchange->next_active)
-    transport->overdue = fmin(transport->overdue, exchange->overdue);
-  if (transport->overdue <= now)
-    give_up(transport, CURLM_INTERNAL_ERROR);
 }
 
 /* After the multi was driven: `code` is what it returned. */
@@ -257,11 +240,6 @@ pt_exchange *pt_transport_start(pt_transport *transport, const pt_exchange_reque
   if (!added) {
     pt_exchange_free(exchange);
     return NULL;
-  }
-  exchange->overdue = INFINITY;
-  if (transport->poller != NULL) {
-    exchange->overdue = pt_clock_monotonic() + (double)exchange->timeout_ms / 1000.0 + GRACE;
-    transport->overdue = fmin(transport->overdue, exchange->overdue);
   }
   exchange->next_active = transport->active;
   if (transport->active != NULL)
@@ -346,12 +324,9 @@ void pt_transport_socket_ready(pt_transport *transport, int fd, unsigned ready) 
 void pt_transport_timer_due(pt_transport *transport) {
   transport->timer = INFINITY;
   act_on(transport, CURL_SOCKET_TIMEOUT, 0);
-  end_overdue(transport);
 }
 
-double pt_transport_timer(const pt_transport *transport) {
-  return fmin(transport->timer, transport->overdue);
-}
+double pt_transport_timer(const pt_transport *transport) { return transport->timer; }
 
 pt_transport_counts pt_transport_counted(const pt_transport *transport) {
   return transport->counts;
