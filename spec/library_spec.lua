@@ -207,8 +207,8 @@ describe("library/polytomic.lua", function()
     read_only = true, headers = true, query = true, body = true,
   }
 
-  it("has every option of the core, as README and the command line have", function()
-    local readme = process.contents "README.md"
+  it("has every option of the core, as its document and the command line have", function()
+    local document = process.contents "docs/options.md"
     local cli = process.contents "lua/polytomic/cli/options.lua"
     for title, name in pairs { client_option = "polytomic.Options",
         call_option = "polytomic.CallOptions" } do
@@ -216,7 +216,8 @@ describe("library/polytomic.lua", function()
       assert.is_true(#list >= 7, title)
       for _, option in ipairs(list) do
         assert.is_not_nil(known[option], option .. " is missing in class " .. name)
-        assert.truthy(readme:find("%f[%w_]" .. option .. "%f[^%w_]"), option .. ": not in README")
+        local told = document:find("%f[%w_]" .. option .. "%f[^%w_]")
+        assert.truthy(told, option .. ": not in docs/options.md")
         local words = { version = "api-version" }
         local word = words[option] or option:gsub("_", "-")
         local there = cli:find('"--' .. word .. '"', 1, true) ~= nil
