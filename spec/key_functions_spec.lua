@@ -70,6 +70,14 @@ describe("A key that a function gives", function()
     assert.equal("vault", select(3, client:list_orgs()).cause.why)
   end)
 
+  it("P: lets Ctrl-C through, and sends nothing", function()
+    local client, server = clients.answered({ ORG }, {
+      partner_key = function() error("interrupted!", 0) end, -- as lua.c says it on SIGINT
+    })
+    local ok, message = pcall(client.list_orgs, client)
+    assert.same({ false, "interrupted!", 0 }, { ok, message, #server:requests() })
+  end)
+
   it("may close the client", function()
     local client
     client = clients.answered({ ORG }, {

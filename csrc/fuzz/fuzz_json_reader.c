@@ -90,7 +90,7 @@ static void write_scalar(pt_buffer *out, const pt_json_reader *in, pt_json_token
 /* Writes the text again, without white space; false when it is not whole. */
 static bool write_again(pt_buffer *out, const char *text, size_t length) {
   pt_json_reader in;
-  bool objects[DEPTH];
+  bool objects[DEPTH] = {false};
   bool first = true;
   pt_json_start(&in, text, length, DEPTH);
   for (;;) {

@@ -184,12 +184,11 @@ static bool write_additions(pt_writer *w, const char *where, int additions, int 
   lua_State *L = w->L;
   if (additions == 0)
     return true;
-  const pt_place top = {.name = where, .length = strlen(where)};
   bool written = true;
   w->free_form = true; /* secrets are known by their names */
   lua_pushnil(L);
   while (written && lua_next(L, additions) != 0) {
-    w->here = &top;
+    w->here = &(pt_place){.name = where, .length = strlen(where)};
     written = check_addition(w, arguments);
     if (!written)
       break;

@@ -154,6 +154,8 @@ static readiness ask_for_keys(lua_State *L, int base, const pt_call *call) {
       continue;
     }
     bool returned = lua_pcall(L, 0, 1, 0) == 0;
+    if (!returned && pt_lua_is_interrupt(L))
+      (void)lua_error(L); /* Ctrl-C ends the script's call, not the key's function alone */
     if (client->engine == NULL) {
       (void)pt_lua_push_closed(L, call);
       return REFUSED;
