@@ -18,6 +18,7 @@ end
 
 -- Prints all items; returns the exit status. What came before a failure has been printed.
 function M.run(context, client, operation, values, call_options)
+  context:library()
   local walk = client:pages(operation.name, values, call_options)
   -- Documented are the fields of the data: of the items only where the data is the list itself.
   local name = operation.pages.items_field == "data" and operation.name or nil

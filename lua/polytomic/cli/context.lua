@@ -47,12 +47,12 @@ function context:client_options()
 end
 
 -- A client, with more options where they are given; or nil and the exit status of the problem,
--- which has been reported.
+-- which has been reported. It has more than the operations once the library is loaded.
 function context:client(extra)
   local options, status = self:client_options()
   if not options then return nil, status end
   for name, value in pairs(extra or {}) do options[name] = value end
-  local made, client = pcall(self:library().new, options)
+  local made, client = pcall(require("polytomic.core").new, options)
   if made then return client end
   return nil, report.raised(client, self.command.name)
 end

@@ -1,7 +1,7 @@
 -- JSON for the command line: writes with sorted members and distinguishes `[]` from `{}`.
 
 local arrays = require "polytomic.cli.arrays"
-local array_mt = require("polytomic").array_mt
+local array_mt = require("polytomic.core").array_mt
 local json_text = require "polytomic.json_text"
 
 local M = { decode = json_text.decode }

@@ -34,6 +34,7 @@ local FIELDS = {
 }
 
 local function use(context, client, name, values)
+  context:library()
   local operation = { name = name, method = name:find "^find_" and "GET" or "PUT" }
   local options = { idempotency_key = context.options.idempotency_key }
   local data, second, response = client[name](client, values, options)

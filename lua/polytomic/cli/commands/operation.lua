@@ -47,6 +47,9 @@ end
 
 -- Where a list goes on after this reply: says so on standard error.
 local function tell_of_more(client, operation, values, response)
+  local body = response.body
+  local says_so = type(body) == "table" and (body.pagination or body.links)
+  if not operation.pages.kind and not says_so then return end
   local pages = require "polytomic.pages"
   local walk = pages.open("pages", client, operation.name, values)
   walk.first = response
@@ -60,7 +63,8 @@ local function tell_of_more(client, operation, values, response)
 end
 
 local function run_once(context, client, operation, values, call_options)
-  local data, message, response = client[operation.name](client, values, call_options)
+  local call = require("polytomic.run").operation
+  local data, message, response = call(client, operation.name, values, call_options)
   if data == nil then return context:failed(operation, message, response) end
   local status = context:succeeded(operation, data, response)
   if status == report.OK and operation.pages then

@@ -24,6 +24,7 @@ local function split(path)
 end
 
 local function use(context, request)
+  context:library()
   local client, status = context:client()
   if not client then return status end
   local operation = { name = "request", method = request.method }

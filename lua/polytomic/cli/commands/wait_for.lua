@@ -22,6 +22,7 @@ local function showing(name)
 end
 
 local function use(context, operation, values)
+  context:library()
   local options = context.options
   local wait, clear = showing(operation.name)
   local client, status = context:client { wait = wait, timeout = nil }
