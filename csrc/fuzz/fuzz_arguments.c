@@ -108,7 +108,8 @@ static int run(lua_State *L) {
   call->operation = in->operation;
   push_table(L, in, 0);
   int top = lua_gettop(L);
-  bool written = pt_lua_write_arguments(L, call, "", top, &refusal);
+  pt_lua_additions none = {0};
+  bool written = pt_lua_write_arguments(L, call, "", top, &none, &refusal);
   CHECK(lua_gettop(L) == top);
   if (written) {
     check_target(&call->target);
