@@ -10,16 +10,20 @@
 #include <string.h>
 
 #if defined(__SSE2__) && !defined(PT_JSON_WORDS)
+#define SCAN_BY_SSE2
 #include <emmintrin.h>
+#elif defined(__ARM_NEON) && defined(__aarch64__) && !defined(PT_JSON_WORDS)
+#define SCAN_BY_NEON
+#include <arm_neon.h>
 #endif
 
-enum { START, OPENED, BEHIND_VALUE, AT_END, STOPPED };
+enum { START, OPENED, AFTER_VALUE, AT_END, STOPPED };
 
 /* ---- finding the next byte that matters ---- */
 
 static inline bool is_white(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
-/* Ends at the latest at the byte behind the text, which is no white space. */
+/* Ends at the latest at the byte after the text, which is not white space. */
 static inline const char *skip_white(const char *at, const char *end) {
   static const char indent[] = "        ";
   if ((unsigned char)*at > ' ')
@@ -33,7 +37,7 @@ static inline const char *skip_white(const char *at, const char *end) {
 /* Whether a byte of a string is not simply itself: a quote, a backslash or a control. */
 static inline bool is_special(char c) { return c == '"' || c == '\\' || (unsigned char)c < ' '; }
 
-#if defined(__SSE2__) && !defined(PT_JSON_WORDS)
+#if defined(SCAN_BY_SSE2)
 
 /* Goes past bytes that are themselves, sixteen at a time. */
 static inline const char *skip_plain(const char *at, const char *end) {
@@ -48,6 +52,25 @@ static inline const char *skip_plain(const char *at, const char *end) {
     int found = _mm_movemask_epi8(special);
     if (found != 0)
       return at + __builtin_ctz((unsigned)found);
+  }
+  while (at < end && !is_special(*at))
+    at++;
+  return at;
+}
+
+#elif defined(SCAN_BY_NEON)
+
+/* The same, with four bits of a word for each of the sixteen. */
+static inline const char *skip_plain(const char *at, const char *end) {
+  const uint8x16_t quote = vdupq_n_u8('"'), backslash = vdupq_n_u8('\\'), blank = vdupq_n_u8(' ');
+  for (; end - at >= 16; at += 16) {
+    uint8x16_t bytes = vld1q_u8((const uint8_t *)at);
+    uint8x16_t special = vorrq_u8(vorrq_u8(vceqq_u8(bytes, quote), vceqq_u8(bytes, backslash)),
+                                  vcltq_u8(bytes, blank));
+    uint8x8_t halves = vshrn_n_u16(vreinterpretq_u16_u8(special), 4);
+    uint64_t found = vget_lane_u64(vreinterpret_u64_u8(halves), 0);
+    if (found != 0)
+      return at + __builtin_ctzll(found) / 4;
   }
   while (at < end && !is_special(*at))
     at++;
@@ -88,14 +111,14 @@ static pt_json_token stop_as(pt_json_reader *in, const char *at, pt_json_token w
   return in->stop = why;
 }
 
-/* A byte that does not fit: when it is the one behind the text, more of it might have. */
+/* A byte that does not fit: when it is the one after the text, more of it might have. */
 static pt_json_token stop(pt_json_reader *in, const char *at) {
   return stop_as(in, at, at >= in->end ? PT_JSON_CUT : PT_JSON_INVALID);
 }
 
 /* ---- strings ---- */
 
-/* At the byte after a backslash; returns the one behind the escape, or NULL when it stopped. */
+/* At the byte after a backslash; returns the one after the escape, or NULL when it stopped. */
 static const char *skip_escape(pt_json_reader *in, const char *at) {
   if (at < in->end && *at == 'u') {
     for (int i = 0; i < 4; i++)
@@ -111,7 +134,7 @@ static const char *skip_escape(pt_json_reader *in, const char *at) {
   return NULL;
 }
 
-/* At the byte behind the opening quote; returns the one behind the closing quote, or NULL when it
+/* At the byte after the opening quote; returns the one after the closing quote, or NULL when it
  * stopped. */
 static inline const char *read_string(pt_json_reader *in, const char *at, pt_json_string *string) {
   string->bytes = at;
@@ -200,7 +223,7 @@ size_t pt_json_read_escape(const char *bytes, size_t length, char out[4], size_t
   return next + 5;
 }
 
-/* At the "u" of an escape; returns the byte behind it, or behind the pair that it begins. */
+/* At the "u" of an escape; returns the byte after it, or after the pair that it begins. */
 static const char *unescape_code(const char *at, const char *end, char **out) {
   long unit = code_unit(at, (size_t)(end - at));
   unsigned long point = (unsigned long)unit;
@@ -343,10 +366,10 @@ static pt_json_token read_number(pt_json_reader *in, const char *at) {
     return keep_integer(in, &number, negative, text);
   }
   if (*at == '.') {
-    const char *behind = read_fraction(at + 1, &number);
-    if (behind == NULL)
+    const char *after = read_fraction(at + 1, &number);
+    if (after == NULL)
       return stop(in, at + 1);
-    at = behind;
+    at = after;
   }
   if (*at == 'e' || *at == 'E') {
     at = read_exponent(at + 1, &number, &stopped);
@@ -392,7 +415,7 @@ static pt_json_token close_container(pt_json_reader *in, const char *at) {
   if (in->depth > 0) {
     size_t level = in->depth - 1;
     in->in_object = (in->objects[level / 8] >> (level % 8) & 1) != 0;
-    in->state = BEHIND_VALUE;
+    in->state = AFTER_VALUE;
   }
   return PT_JSON_CLOSED;
 }
@@ -467,7 +490,7 @@ pt_json_token pt_json_next(pt_json_reader *in) {
   if (in->state != START) {
     if (*at == (in->in_object ? '}' : ']'))
       return at >= in->end ? stop(in, at) : close_container(in, at);
-    if (in->state == BEHIND_VALUE) {
+    if (in->state == AFTER_VALUE) {
       if (*at != ',' || at >= in->end)
         return stop(in, at);
       at = skip_white(at + 1, in->end);
@@ -480,7 +503,7 @@ pt_json_token pt_json_next(pt_json_reader *in) {
   }
   if (*at == '{' || *at == '[')
     return open_container(in, at, *at == '{');
-  in->state = in->depth > 0 ? BEHIND_VALUE : AT_END;
+  in->state = in->depth > 0 ? AFTER_VALUE : AT_END;
   return read_scalar(in, at);
 }
 

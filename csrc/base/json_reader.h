@@ -28,7 +28,7 @@ typedef enum {
   PT_JSON_CLOSED /* the end of the innermost open list or object */
 } pt_json_token;
 
-/* What stands between two quotes, in the text itself. Any byte of 128 and above passes. */
+/* What is between two quotes, in the text itself. Any byte of 128 and above passes. */
 typedef struct {
   const char *bytes;
   size_t length;
@@ -52,7 +52,7 @@ typedef struct {
   unsigned char objects[PT_JSON_DEPTH / 8]; /* a bit per open container: set for an object */
 } pt_json_reader;
 
-/* Begins with a text, which is kept by the caller; the byte behind it must be readable and NUL, or
+/* Begins with a text, which is kept by the caller; the byte after it must be readable and NUL, or
    one that no value goes on with (a comma, a closing bracket). `max_depth` counts open lists and
    objects. One byte order mark at the beginning is passed over (RFC 8259 section 8.1). */
 void pt_json_start(pt_json_reader *in, const char *bytes, size_t length, size_t max_depth);
