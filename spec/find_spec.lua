@@ -87,6 +87,10 @@ for _, mode in ipairs(modes) do
         { "find_user", { email = "a@b.c" }, "org_id", "list_users: invalid: org_id is required" },
         { "find_user", { org_id = "x", email = "a@b.c" }, "org_id",
           "list_users: invalid: org_id must be a UUID" },
+        { "find_user", { org_id = UNKNOWN, email = "jane" }, "email", "find_user: invalid: email "
+          .. "must be an e-mail address, with a name, '@' and a domain" },
+        { "find_user", { org_id = UNKNOWN, email = "jane@acme.com " }, "email",
+          "find_user: invalid: email must be an e-mail address, without blanks" },
       } do
         local found, message, err = results(function() return client[case[1]](client, case[2]) end)
         assert.is_nil(found)

@@ -80,12 +80,21 @@ local function find_org(client, arguments, options)
   return M.org(client, arguments.name, options)
 end
 
+-- Nothing, or nil, message, err where the address is none that a user could have.
+local function check_email(client, arguments)
+  local _, message, err = core.check(client, "create_user", arguments)
+  if message then
+    return invalid("find_user", err.field, (message:gsub("^create_user: invalid: ", "")))
+  end
+end
+
 -- client:find_user{ org_id=, email= }: likewise.
 local function find_user(client, arguments, options)
   M.check_usage("find_user", client, arguments)
   local _, message, err = check("find_user", arguments, { "org_id", "email" })
   if message then return nil, message, err end
   _, message, err = core.check(client, "list_users", { org_id = arguments.org_id }, options)
+  if not message then _, message, err = check_email(client, arguments) end
   if message then return nil, message, err end
   return M.user(client, arguments.org_id, arguments.email, options)
 end
