@@ -237,6 +237,10 @@ describe("Values in a reply", function()
   it("that are a list which is null are an empty table", function()
     assert.same({}, (answered('{"data":null}', 200, nil, "list_orgs", {})))
     assert.same({}, (answered('{"data":[]}', 200, nil, "list_orgs", {})))
+    for _, body in ipairs { '{"data":null}', '{"data":[]}' } do -- and is a list when given back
+      local list = answered(body, 200, nil, "list_orgs", {})
+      assert.equal(polytomic.array_mt, getmetatable(list))
+    end
   end)
 
   it("are kept where the API's documents do not know them", function()

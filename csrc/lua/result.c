@@ -5,6 +5,7 @@
 #include "api/failure.h"
 #include "api/foreign_reply.h"
 #include "api/redact.h"
+#include "lua/array.h"
 #include "lua/json.h"
 #include "lua/response.h"
 #include "lua/set.h"
@@ -269,6 +270,10 @@ static void push_data(lua_State *L, const pt_operation *operation, pt_envelope e
           L, -1)) { /* a list that is null, or a job without data yet; else it was refused before */
     lua_pop(L, 1);
     lua_newtable(L);
+    if (operation->is_list) {
+      pt_lua_push_array_metatable(L);
+      lua_setmetatable(L, -2);
+    }
   }
 }
 
