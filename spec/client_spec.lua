@@ -94,6 +94,10 @@ describe("The module", function()
         again.new { env = false, base_url = sandbox.url, partner_key = sandbox.partner_key }
       assert.is_table(new:list_orgs())
       assert.is_table(client:list_orgs())
+      for _, name in ipairs { "find_org", "ensure_user", "patch_org", "batch", "each", "check" } do
+        assert.is_function(new[name], name)
+        assert.is_function(again[name], name)
+      end
       new:close()
     end
   end)
@@ -396,6 +400,20 @@ describe("A client that only reads", function()
     local requests = sandbox:requests()
     assert.equal(1, #requests)
     assert.equal("read-only", requests[1].headers["x-polytomic-access-mode"])
+  end)
+
+  it("K: lets nobody say otherwise in that header", function()
+    local mode = { ["X-polytomic-Access-Mode"] = "read-write" }
+    local problem = "^headers must not contain 'X%-polytomic%-Access%-Mode'"
+    assert.is_truthy(clients
+      .raised(function() polytomic.new { read_only = true, headers = mode } end)
+      :find(problem))
+    local client = clients.sandbox { read_only = true }
+    assert.is_truthy(clients
+      .raised(function() client:list_orgs({}, { headers = mode }) end)
+      :find(problem))
+    assert(clients.sandbox { headers = mode }:list_orgs({}, { headers = mode }))
+    assert.equal("read-write", sandbox:requests()[1].headers["x-polytomic-access-mode"])
   end)
 end)
 

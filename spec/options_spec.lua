@@ -434,6 +434,15 @@ describe("Bad usage is reported at the caller's line", function()
           .raised(function() local _ = polytomic.create_org() end)
           :find("^create_org: arguments must be a table")
       )
+      for _, first in ipairs { polytomic, client } do -- a colon, or a client before the arguments
+        for _, name in ipairs { "create_org", "list_orgs" } do
+          assert.equal(
+            ("%s: this is the module's function: polytomic.%s{…}, or client:%s{…}")
+              :format(name, name, name),
+            clients.raised(function() polytomic[name](first, { name = "x" }) end)
+          )
+        end
+      end
       assert.is_truthy(
         clients
           .raised(function() local _ = polytomic.create_org({ name = "x" }, { retry = 1 }) end)

@@ -18,8 +18,10 @@
 
 int luaopen_polytomic_core(lua_State *L);
 
-/* The default client of the module functions, in the registry. */
+/* In the registry: the default client of the module functions, and this module, which stays the
+ * same when it is loaded again: what was loaded before goes on with it. */
 static const char default_key = 0;
+static const char core_key = 0;
 
 /* ---- the default client ---- */
 
@@ -56,12 +58,34 @@ static int module_configure(lua_State *L) {
   return 1;
 }
 
+/* Whether the value at `index` is the module itself: a function of it was called with a colon. */
+static bool is_module(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TTABLE || lua_getmetatable(L, index) == 0)
+    return false;
+  lua_getfield(L, -1, "__name");
+  const char *name = lua_tostring(L, -1);
+  bool found = name != NULL && strcmp(name, "polytomic") == 0;
+  lua_pop(L, 2);
+  return found;
+}
+
+/* Raises where a module function was called with a client or the module before the arguments. */
+static void check_dot(lua_State *L, int index, const char *name) {
+  if (pt_lua_to_client(L, index) != NULL || is_module(L, index))
+    (void)pt_lua_error(L, "%s: this is the module's function: polytomic.%s{…}, or client:%s{…}",
+                       name, name, name);
+}
+
+/* check_dot(name, arguments) */
+static int module_check_dot(lua_State *L) {
+  check_dot(L, 2, luaL_checkstring(L, 1));
+  return 0;
+}
+
 /* A module function: in: arguments, options; upvalue: operation */
 static int module_operation(lua_State *L) {
   const pt_operation *operation = lua_touserdata(L, lua_upvalueindex(1));
-  if (pt_lua_to_client(L, 1) != NULL)
-    return pt_lua_error(L, "%s: this is the module's function: polytomic.%s{…}, or client:%s{…}",
-                        operation->name, operation->name, operation->name);
+  check_dot(L, 1, operation->name);
   lua_settop(L, 2);
   push_default(L);
   lua_insert(L, 1);
@@ -387,6 +411,7 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"start", module_start},
                                        {"run", module_run},
                                        {"check", module_check},
+                                       {"check_dot", module_check_dot},
                                        {"raise", module_raise},
                                        {"pause", module_pause},
                                        {"now", module_now},
@@ -409,6 +434,10 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"terminal_columns", module_terminal_columns},
                                        {"readable", module_readable},
                                        {NULL, NULL}};
+  pt_rawgetp(L, LUA_REGISTRYINDEX, &core_key);
+  if (!lua_isnil(L, -1))
+    return 1;
+  lua_pop(L, 1);
   pt_lua_open_array(L);
   pt_lua_open_interrupt(L);
   pt_lua_open_response(L);
@@ -429,5 +458,7 @@ int luaopen_polytomic_core(lua_State *L) {
   lua_setfield(L, -2, "array_mt");
   pt_set_string(L, "version", PT_VERSION);
   pt_set_string(L, "libcurl", pt_libcurl_version());
+  lua_pushvalue(L, -1);
+  pt_rawsetp(L, LUA_REGISTRYINDEX, &core_key);
   return 1;
 }

@@ -246,9 +246,15 @@ static void read_user_agent(const reader *r, int index, target *to) {
     bad(r, "cannot be kept: not enough memory");
 }
 
+/* A client that only reads says so itself: nothing else may be said beside it. */
+static bool set_by_library(const char *name, size_t length, bool read_only) {
+  return pt_header_reserved(name, length) ||
+         (read_only && pt_ascii_equal(name, length, "x-polytomic-access-mode"));
+}
+
 /* in: a table of names and values; gives each to `add`, which returns false when memory is
  * exhausted */
-static void read_each_header(const reader *r, int index,
+static void read_each_header(const reader *r, int index, bool read_only,
                              bool (*add)(void *to, const char *name, const char *value,
                                          size_t length),
                              void *to) {
@@ -265,7 +271,7 @@ static void read_each_header(const reader *r, int index,
     const char *value = lua_tolstring(L, -1, &length);
     if (!pt_header_name_valid(name, name_length))
       bad(r, "must have names that are header names");
-    if (pt_header_reserved(name, name_length))
+    if (set_by_library(name, name_length, read_only))
       pt_lua_error(L, "headers must not contain '%.64s': the library sets it", name);
     if (!pt_header_value_valid(value, length))
       pt_lua_error(
@@ -287,7 +293,7 @@ static bool add_client_header(void *headers, const char *name, const char *value
 }
 
 static void read_client_headers(const reader *r, int index, target *to) {
-  read_each_header(r, index, add_client_header, &to->config->headers);
+  read_each_header(r, index, to->options->read_only, add_client_header, &to->config->headers);
 }
 
 static void read_read_only(const reader *r, int index, target *to) {
@@ -329,8 +335,8 @@ static const struct {
     {"client_cert", read_client_cert},
     {"client_key", read_client_key},
     {"user_agent", read_user_agent},
-    {"headers", read_client_headers},
     {"read_only", read_read_only},
+    {"headers", read_client_headers},
     {"on_event", check_function},
     {"wait", check_function},
 };
@@ -541,7 +547,7 @@ static bool add_call_header(void *call, const char *name, const char *value, siz
 }
 
 static void read_headers(const reader *r, int index, call_target *to) {
-  read_each_header(r, index, add_call_header, to->call);
+  read_each_header(r, index, to->options->read_only, add_call_header, to->call);
 }
 
 static void check_additions(const reader *r, int index, call_target *to) {

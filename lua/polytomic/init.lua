@@ -63,6 +63,7 @@ require("polytomic.check").install()
 set_functions(core.default_waits()) -- a module loaded again finds the default client of before
 
 return setmetatable(M, {
+  __name = "polytomic", -- by which its functions notice a colon
   __index = function(module, name)
     local make = late[name]
     local value

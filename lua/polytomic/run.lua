@@ -44,6 +44,7 @@ end
 
 local function module_function(name)
   return function(arguments, options)
+    core.check_dot(name, arguments)
     return run(core.client(), name, arguments, options)
   end
 end
