@@ -42,8 +42,8 @@ describe("core.append_durably", function()
     local file = io.open(path, "ab")
     file:write "torn"
     file:close()
-    assert(core.append_durably(path, "a\0b"))
-    assert.equal("one\n\ntorn\na\0b\n", process.contents(path))
+    assert(core.append_durably(path, "a\0b", "", "last"))
+    assert.equal("one\n\ntorn\na\0b\n\nlast\n", process.contents(path))
   end)
 
   it("closes a file to others before it writes a byte", function()
@@ -60,6 +60,7 @@ describe("core.append_durably", function()
     assert.is_nil((core.append_durably(path, "x")))
     assert.has_error(function() core.append_durably(path, "a\nb") end)
     assert.has_error(function() core.append_durably("a\0b", "x") end)
+    assert.has_error(function() core.append_durably(path) end)
   end)
 end)
 

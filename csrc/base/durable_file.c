@@ -49,14 +49,15 @@ static int lacks_newline(int descriptor, off_t size) {
   return last != '\n';
 }
 
-static int write_line(int descriptor, const char *bytes, size_t length, bool newline_first) {
-  size_t size = length + 1 + (newline_first ? 1 : 0);
+static int write_line(int descriptor, const pt_durable_line *text, bool newline_first) {
+  size_t size = text->length + 1 + (newline_first ? 1 : 0);
   char *line = pt_malloc(size);
   if (line == NULL)
     return ENOMEM;
   if (newline_first)
     line[0] = '\n';
-  memcpy(line + size - length - 1, bytes, length);
+  if (text->length > 0)
+    memcpy(line + size - text->length - 1, text->bytes, text->length);
   line[size - 1] = '\n';
   ssize_t written;
   do
@@ -68,7 +69,7 @@ static int write_line(int descriptor, const char *bytes, size_t length, bool new
   return problem;
 }
 
-static int append(int descriptor, const char *bytes, size_t length) {
+static int append(int descriptor, const pt_durable_line *lines, size_t count) {
   struct stat status;
   if (fstat(descriptor, &status) != 0)
     return errno;
@@ -79,18 +80,20 @@ static int append(int descriptor, const char *bytes, size_t length) {
   int newline_first = lacks_newline(descriptor, status.st_size);
   if (newline_first < 0)
     return errno;
-  int problem = write_line(descriptor, bytes, length, newline_first);
+  int problem = 0;
+  for (size_t i = 0; i < count && problem == 0; i++)
+    problem = write_line(descriptor, &lines[i], i == 0 && newline_first);
   return problem != 0 ? problem : outcome(fsync(descriptor));
 }
 
-int pt_durable_append(const char *path, const char *bytes, size_t length) {
+int pt_durable_append(const char *path, const pt_durable_line *lines, size_t count) {
   int problem = pt_durable_create(path);
   if (problem != 0 && problem != EEXIST)
     return problem;
   int descriptor = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0)
     return errno;
-  problem = append(descriptor, bytes, length);
+  problem = append(descriptor, lines, count);
   if (close(descriptor) != 0 && problem == 0)
     problem = errno;
   return problem;

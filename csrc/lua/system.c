@@ -29,13 +29,19 @@ static const char *check_path(lua_State *L, int index) {
   return path;
 }
 
-/* append_durably(path, line): out: true; or nil, message */
+/* append_durably(path, line, …): out: true; or nil, message */
 static int system_append_durably(lua_State *L) {
   const char *path = check_path(L, 1);
-  size_t length;
-  const char *line = luaL_checklstring(L, 2, &length);
-  luaL_argcheck(L, memchr(line, '\n', length) == NULL, 2, "a line holds no newline");
-  return push_outcome(L, pt_durable_append(path, line, length));
+  size_t count = (size_t)lua_gettop(L) - 1;
+  luaL_argcheck(L, count > 0, 2, "a line is needed");
+  pt_durable_line *lines = lua_newuserdata(L, count * sizeof *lines);
+  for (size_t i = 0; i < count; i++) {
+    int index = (int)i + 2;
+    lines[i].bytes = luaL_checklstring(L, index, &lines[i].length);
+    luaL_argcheck(L, memchr(lines[i].bytes, '\n', lines[i].length) == NULL, index,
+                  "a line holds no newline");
+  }
+  return push_outcome(L, pt_durable_append(path, lines, count));
 }
 
 /* create_private(path): out: true; or nil, message, whether the path is taken */

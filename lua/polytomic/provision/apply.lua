@@ -82,7 +82,7 @@ local function compare(client, store, ledger, options)
     end
     if #changes > 0 then
       seen.work[i] = true
-      seen.known[i] = found and encode_found(found) or false
+      seen.known[i] = found and encode_found(found) or nil
     else
       local org = record and record.steps.org
       local noted = org and org.state == "done" and org.remote_id == found.org.id
@@ -138,6 +138,7 @@ local function load(run)
     if not ok then return nil, found end
   end
   table.sort(run.todo)
+  run.store:close()
   run.store, run.seen = nil, nil
   return true
 end
@@ -172,7 +173,9 @@ function source:claimed(ids, rows)
   end
 end
 
+-- What is known of the server holds no longer.
 function source:lost(id)
+  self.stale[id] = true
   self.others[#self.others + 1] = id
 end
 
@@ -249,8 +252,8 @@ function M.run(client, store, options)
   local ledger = options.ledger
   local run, message, err = begin(client, store, ledger, options)
   if not run then return nil, message, err end
-  local from = setmetatable({ ledger = ledger, todo = run.todo, at = 1, again = {}, others = {} },
-    source)
+  local from = setmetatable({ ledger = ledger, todo = run.todo, at = 1, again = {}, others = {},
+    stale = {} }, source)
   local worker = workers.new {
     client = client, ledger = ledger, source = from, concurrency = options.concurrency,
     keys = options.keys, replace_lost_keys = options.replace_lost_keys, on_step = options.on_step,
@@ -259,7 +262,8 @@ function M.run(client, store, options)
     known = function(id)
       local text = run.known[id]
       run.known[id] = nil
-      return text and decode_found(text) or text
+      if from.stale[id] then return nil end
+      return text and decode_found(text) or false
     end,
     on_progress = options.progress and function(worker)
       options.progress(worker, #run.todo, from)

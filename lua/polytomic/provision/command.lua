@@ -10,6 +10,8 @@ local terminal = require "polytomic.terminal"
 
 local M = {}
 
+local PAUSE = 120 -- per cent: the command's memory grows no more than this between collections
+
 -- ---- failures ----
 
 -- Reports what could not begin, or broke off; returns the exit status.
@@ -169,6 +171,7 @@ local VIEWS = { json = json_view, jsonl = jsonl_view }
 -- Runs body() while SIGINT and SIGTERM are caught; ends with the status of what could not be
 -- written.
 local function run(context, body)
+  pcall(collectgarbage, "setpause", PAUSE)
   core.catch_signals()
   local ok, status = pcall(body)
   core.release_signals()

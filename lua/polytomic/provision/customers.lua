@@ -1,10 +1,11 @@
 -- The customers of a source: rows merged, everything checked, all problems found at once; kept as
--- text, so that a hundred thousand of them are not so many tables.
+-- text outside memory, so that a hundred thousand of them are not so many tables.
 
 local core = require "polytomic.core"
 local fields = require "polytomic.provision.fields"
 local json_text = require "polytomic.json_text"
 local secrets = require "polytomic.provision.secrets"
+local spool = require "polytomic.provision.spool"
 
 local M = {
   MAX_PROBLEMS = 1000, -- kept; more are counted
@@ -73,8 +74,8 @@ local RECENT = 64 -- customers kept as tables while rows are merged
 
 local function new_store()
   return setmetatable({
-    count = 0, texts = {}, index = {}, literals = {}, recent = {}, recent_count = 0, problems = {},
-    problem_count = 0,
+    count = 0, texts = spool.new(), index = {}, literals = {}, recent = {}, recent_count = 0,
+    problems = {}, problem_count = 0,
   }, store)
 end
 
@@ -86,7 +87,7 @@ function store:problem(unit, number, text)
 end
 
 function store:flush()
-  for i, customer in pairs(self.recent) do self.texts[i] = M.encode(customer) end
+  for i, customer in pairs(self.recent) do self.texts:put(i, M.encode(customer)) end
   self.recent, self.recent_count = {}, 0
 end
 
@@ -95,7 +96,7 @@ function store:merging(i)
   local customer = self.recent[i]
   if customer then return customer end
   if self.recent_count >= RECENT then self:flush() end
-  customer = M.decode(self.texts[i])
+  customer = M.decode(self.texts:get(i))
   customer.by_email = {}
   for _, user in ipairs(customer.users) do customer.by_email[user.email] = user end
   self.recent[i], self.recent_count = customer, self.recent_count + 1
@@ -107,18 +108,22 @@ function store:add(customer)
   self.index[customer.name] = self.count
   if self.recent_count >= RECENT then self:flush() end
   self.recent[self.count], self.recent_count = customer, self.recent_count + 1
-  self.texts[self.count] = ""
   return self.count
 end
 
 -- The customer number `i`, without its secret, as a table.
 function store:get(i)
-  return M.decode(self.texts[i])
+  return M.decode(self:text(i))
 end
 
--- The same as text: what the ledger keeps.
+-- The same as text, without what only merging needed: what the ledger keeps.
 function store:text(i)
-  return self.texts[i]
+  return (self.texts:get(i):gsub(',"line[%w_]*":%d+', ""))
+end
+
+-- Gives back what the texts take.
+function store:close()
+  self.texts:close()
 end
 
 -- The secret that is in the source itself, or nil.
@@ -254,10 +259,11 @@ local function merge_settings(self, i, customer, settings, literal, line)
   return news
 end
 
-local function merge_user(customer, user, line)
+local function merge_user(self, customer, user, line)
   local before = customer.by_email[user.email]
   if not before then
     user.line = line
+    self.wants_keys = self.wants_keys or user.api_key or false
     customer.users[#customer.users + 1] = user
     customer.by_email[user.email] = user
     return true
@@ -291,7 +297,7 @@ local function add_row(self, client, row, line, literals)
     settings.users, settings.by_email, settings.line = {}, {}, line
     i = self:add(settings)
     self.literals[i] = literal
-    if user then merge_user(settings, user, line) end
+    if user then merge_user(self, settings, user, line) end
     return nil
   end
   local customer = self:merging(i)
@@ -299,7 +305,7 @@ local function add_row(self, client, row, line, literals)
   news, problem = merge_settings(self, i, customer, settings, literal, line)
   if problem then return problem end
   if user then
-    local _, wrong = merge_user(customer, user, line)
+    local _, wrong = merge_user(self, customer, user, line)
     return wrong
   end
   if not news then
@@ -355,18 +361,11 @@ local function add_customer(self, client, given, number, source, literals)
     ))
   end
   settings.users, settings.line, settings.by_email = users, number, {}
+  for _, user in ipairs(users) do self.wants_keys = self.wants_keys or user.api_key or false end
   self.literals[self:add(settings)] = literal
 end
 
 -- ---- all of it ----
-
--- Leaves out what only merging needed.
-function store:finish()
-  self:flush()
-  for i = 1, self.count do
-    self.texts[i] = self.texts[i]:gsub(',"line[%w_]*":%d+', "")
-  end
-end
 
 local function message_of(name, self)
   local parts = {}
@@ -398,11 +397,12 @@ function M.read(client, source, literals)
     end
   end
   local failure = source.close and source.close()
+  if failure or self.problem_count > 0 then self:close() end
   if failure then return nil, failure, {} end
   if self.problem_count > 0 then
     return nil, message_of(source.name, self), self.problems, self.problem_count
   end
-  self:finish()
+  self:flush()
   return self
 end
 

@@ -120,6 +120,7 @@ function M.plan(client, given, options)
     interrupted = options.interrupted,
   })
   if ledger then ledger:close() end
+  store:close()
   return changes, counts, err
 end
 
@@ -131,13 +132,6 @@ local APPLY = {
   retry_failed = "boolean", on_change = "function", confirm = "function", stop = "function",
 }
 
-local function wants_keys(store)
-  for i = 1, store.count do
-    if store:text(i):find('"api_key":true', 1, true) then return true end
-  end
-  return false
-end
-
 -- provision.apply(client, customers, { ledger =, concurrency =, keys =, report =, progress =,
 -- on_step =, … }): a summary; or nil, message, err where it could not begin, or the ledger or the
 -- keys file failed.
@@ -148,7 +142,7 @@ function M.apply(client, given, options)
   if problem then return invalid("apply", problem, { field = "report" }) end
   local store, message, err = read_customers("apply", client, given, true)
   if not store then return nil, message, err end
-  if not options.keys and wants_keys(store) then
+  if not options.keys and store.wants_keys then
     return invalid("apply", "API keys are wanted, and no file is given to write them to: keys",
       { field = "keys" })
   end
@@ -194,6 +188,7 @@ function M.enqueue(client, given, options)
   ledger, message, err = open_ledger("enqueue", client, given, options)
   if not ledger then return nil, message, err end
   local result, found = queue.enqueue(ledger, store)
+  store:close()
   if not result then return ledger_failed("enqueue", ledger, found) end
   ledger:close()
   return result

@@ -55,22 +55,31 @@ local function value_text(value)
   return "[" .. table.concat(parts, ",") .. "]"
 end
 
--- What tells one request from another, without its secret.
+-- Not part of what tells one request from another: the secret, and ids that are not known before
+-- the steps they come from are done.
+local APART = { client_secret = true, org_id = true, id = true }
+
 local function request_hash(operation, arguments)
   local parts = { operation }
   for name, value in sorted_pairs(arguments) do
-    if name ~= "client_secret" then parts[#parts + 1] = name .. "=" .. value_text(value) end
+    if not APART[name] then parts[#parts + 1] = name .. "=" .. value_text(value) end
   end
   return core.fingerprint(table.concat(parts, "\n"))
 end
 
--- A step as this job means to carry it out. `row` is what the ledger has of it, or nil.
+-- A step as this job means to carry it out.
 function job:step(name, operation, arguments)
   self.position = self.position + 1
+  local hash = request_hash(operation, arguments)
+  local step = self.prepared and self.prepared[name]
+  if step and step.hash == hash and not step.taken then
+    step.taken, step.arguments, step.position = true, arguments, self.position
+    return step
+  end
   local row = self.steps[name]
-  local step = {
-    name = name, position = self.position, operation = operation, arguments = arguments, row = row,
-    hash = request_hash(operation, arguments),
+  step = {
+    name = name, position = self.position, operation = operation, arguments = arguments,
+    hash = hash,
   }
   local open = row and (row.state == "sent" or row.state == "unknown")
   if open and row.request_hash == step.hash and tonumber(row.good) == 1 then
@@ -94,10 +103,20 @@ local function row_of(self, step, state)
   }
 end
 
--- Commits the step's key, renewing the lease. Does not return where the lease is lost or the run is
--- to stop.
+-- Has the step's key committed. Does not return where the lease is lost or the run is to stop.
 function job:commit(step)
+  if step.committed == step.key then
+    if self.worker:is_ending() then coroutine.yield { go_on = true } end
+    return
+  end
   coroutine.yield { commit = true, row = row_of(self, step, "sent") }
+  step.committed = step.key
+end
+
+-- Notes that a step is under way that needs no key.
+function job:note(step)
+  if self.worker:is_ending() then coroutine.yield { go_on = true } end
+  self.worker:write_step(self, row_of(self, step, "sent"))
 end
 
 -- Notes that a step is done: it is written with what comes next.
@@ -219,7 +238,7 @@ end
 -- Sends a step that replaces something: data, or nil where it is not there any more.
 function job:replace(step, action)
   while true do
-    self:commit(step)
+    self:note(step)
     local data, message, err = tasks.call(self.client, step.operation, step.arguments)
     if data ~= nil then
       self:done(step, action, step.arguments.id)
@@ -370,14 +389,20 @@ local function has_key(self, name, user_id)
   return row and row.state == "done" and row.remote_id == user_id
 end
 
+-- The step that mints a key. One that replaces a lost key and was sent already goes on as it was.
 local function mint_step(self, name, arguments)
-  local plain = self:step(name, "create_user_api_key", arguments)
-  if plain.repeated then return plain end
-  -- One that replaces a lost key and was sent already goes on as it was
-  local forced = { org_id = arguments.org_id, id = arguments.id, force = true }
-  self.position = self.position - 1
-  local replacing = self:step(name, "create_user_api_key", forced)
-  return replacing.repeated and replacing or plain
+  local step = self.prepared and self.prepared[name]
+  if not step then
+    step = self:step(name, "create_user_api_key", arguments)
+    if not step.repeated then
+      self.position = self.position - 1
+      local replacing = self:step(name, "create_user_api_key", { force = true })
+      step = replacing.repeated and replacing or step
+    end
+  end
+  step.arguments =
+    { org_id = arguments.org_id, id = arguments.id, force = step.arguments.force }
+  return step
 end
 
 -- Writes a minted key, while the lease is surely held.
@@ -385,11 +410,10 @@ local function keep_key(self, org, user, user_id, value)
   if type(value) ~= "string" then
     fail("unknown", "bad_response", "create_user_api_key: the reply holds no key")
   end
-  coroutine.yield { commit = true }
-  self.worker:keep_key {
+  coroutine.yield { commit = true, key = {
     organization = self.customer.name, organization_id = org.id, email = user.email,
     user_id = user_id, value = value,
-  }
+  } }
 end
 
 local function ensure_key(self, org, user, user_id)
@@ -450,6 +474,54 @@ local function run(self)
     local id = ensure_user(self, org, user)
     if user.api_key then ensure_key(self, org, user, id) end
   end
+end
+
+-- ---- ahead of the time ----
+
+local AHEAD = 32 -- users that a customer may have whose keys are committed before it begins
+
+-- The keys of the steps that a claimed customer is going to need, as far as that is known: rows to
+-- commit before its task begins, which then need not wait for each. Nothing is sent by this.
+function M.prepare(self)
+  setmetatable(self, job)
+  local found = self.known
+  if found == nil or not is_current(self) then return {} end
+  local rows = {}
+  self.prepared = {}
+  local function add(step)
+    self.prepared[step.name] = step
+    rows[#rows + 1] = row_of(self, step, "sent")
+  end
+  if not found then
+    local settings = {}
+    for _, name in ipairs(SETTINGS) do settings[name] = self.customer[name] end
+    add(self:step("org", "create_org", settings))
+  end
+  for _, user in ipairs(#rows + #self.customer.users <= AHEAD and self.customer.users or {}) do
+    local there = found and found.users and found.users[user.email]
+    local users_known = not found or found.users
+    -- The ids of roles are known where the organization is, or where there are no names
+    local roles_known = not user.roles or found and found.roles
+    if not there and users_known and roles_known then
+      local ids, problem = difference.role_ids(user, found and found.roles)
+      if not problem then
+        local arguments = { email = user.email, role_ids = ids }
+        add(self:step("user:" .. user.email, "create_user", arguments))
+      end
+    end
+    local name = "key:" .. user.email
+    if user.api_key and users_known and self.worker.keys
+      and not (there and has_key(self, name, there.id)) then
+      add(mint_step(self, name, {}))
+    end
+  end
+  self.position = 0
+  return rows
+end
+
+-- Tells that what M.prepare gave has been committed.
+function M.committed(self)
+  for _, step in pairs(self.prepared or {}) do step.committed = step.key end
 end
 
 -- The body of a task for a claimed customer. Returns on success; raises { state =, kind =, message

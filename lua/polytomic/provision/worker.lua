@@ -9,12 +9,16 @@ local reads = require "polytomic.provision.reads"
 local tasks = require "polytomic.provision.tasks"
 
 local M = {}
+local unpack = table.unpack or unpack -- luacheck: ignore
 
 -- Seconds
 local BEAT = 0.1          -- between two looks at the clock
 local POLL = 0.5          -- between two looks for work that others hold or bring
 local RENEW = 20          -- between two renewals of leases
 local LOCKED = 60         -- a ledger may be locked by another program
+-- Between two transactions that nothing waits for: so many times as long as one takes, since calls
+-- stand still meanwhile
+local DEFER, SHORTEST_DEFER, LONGEST_DEFER = 20, 0.02, 0.25
 local RETRY_BUSY, RETRY_LOST = 0.02, 0.5
 local SLOW_DOWN, SPEED_UP = 1, 0.5 -- between two changes of how much is done at once
 
@@ -37,7 +41,9 @@ function M.new(options)
     on_progress = options.on_progress, stop = options.stop or function() return false end,
     keeps_list = options.keeps_list, listed_at = options.listed_at or "0",
     held = {}, held_count = 0, queue = {}, active = 0, steps = {}, finish = {}, release = {},
-    committing = {}, lookups = {}, created = 0, updated = 0, step_count = 0, done = 0, failed = 0,
+    committing = {}, minted = {}, parked = {}, preparing = {}, lookups = {}, created = 0,
+    updated = 0, step_count = 0,
+    done = 0, failed = 0, written_at = 0, defer = 0,
     lost = 0, renewed_at = core.now(), slow_downs = core.slow_downs(options.client), paced_at = 0,
   }, worker)
   self.pool = tasks.new(self.client, {
@@ -49,6 +55,11 @@ function M.new(options)
 end
 
 -- ---- what jobs ask for ----
+
+-- Whether nothing new is to be sent any more.
+function worker:is_ending()
+  return self.stopping or self.failure ~= nil
+end
 
 -- Keeps a row of a step for the next transaction.
 function worker:write_step(job, row)
@@ -77,31 +88,54 @@ function worker:told(job, step, action, state)
   end
 end
 
--- Writes a minted key durably.
-function worker:keep_key(record)
+-- The line of the keys file for a minted key.
+local function key_line(record)
   local parts = {}
   for i, name in ipairs { "organization", "organization_id", "email", "user_id", "value" } do
     parts[i] = ('"%s":%s'):format(name, json_text.string(record[name]))
   end
-  local ok, message = core.append_durably(self.keys, "{" .. table.concat(parts, ",") .. "}")
-  if ok then return end
-  error({ state = "fatal", message = ("cannot write the keys file %s: %s"):format(
-    self.keys, message
-  ) }, 0)
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+-- Writes the minted keys of tasks whose leases are held, durably; says whether they are there.
+local function keep_keys(self, tasks_of_keys)
+  local lines = {}
+  for _, task in ipairs(tasks_of_keys) do
+    if task.key and not task.over then lines[#lines + 1] = key_line(task.key) end
+  end
+  if #lines == 0 then return true end
+  local ok, message = core.append_durably(self.keys, unpack(lines))
+  if ok then return true end
+  self.failure = self.failure
+    or { message = ("cannot write the keys file %s: %s"):format(self.keys, message) }
+  return false
 end
 
 function worker:asked(task, wish)
   if wish.organization then
     self.lookups[#self.lookups + 1] = { task = task, wish = wish }
   elseif wish.go_on then
-    if self.stopping then return self:give_back(task) end
+    if self:is_ending() then return self:give_back(task) end
     return self.pool:resume(task)
-  elseif wish.row and (self.stopping or self.failure) then
+  elseif wish.row and self:is_ending() then
     return self:give_back(task)
   else
     if wish.row then self:write_step(task.job, wish.row) end
-    self.committing[#self.committing + 1] = task
+    if wish.key then -- nothing of it is under way: another may begin meanwhile
+      task.key, task.parked = wish.key, true
+      self.active = self.active - 1
+      self.minted[#self.minted + 1] = task
+    else
+      self.committing[#self.committing + 1] = task
+    end
   end
+end
+
+-- Lets a parked task go on.
+local function unpark(self, task)
+  task.parked = false
+  self.active = self.active + 1
+  self.pool:resume(task)
 end
 
 -- ---- the ends of jobs ----
@@ -135,7 +169,7 @@ end
 -- Ends a task whose customer goes back into the queue.
 function worker:give_back(task)
   self.pool:drop(task)
-  self.active = self.active - 1
+  if not task.parked then self.active = self.active - 1 end
   self.release[task.job.id] = { id = task.job.id, lease = task.job.lease }
 end
 
@@ -143,10 +177,7 @@ function worker:ended(task, ok, problem)
   local job = task.job
   self.active = self.active - 1
   if ok then return finish(self, job, "done") end
-  if type(problem) == "table" and problem.state == "fatal" then
-    self.failure = self.failure or { kind = "ledger", message = problem.message }
-    problem = { state = "later" }
-  elseif type(problem) ~= "table" then
+  if type(problem) ~= "table" then
     self.thrown = self.thrown or { problem }
     problem = { state = "later" }
   end
@@ -170,10 +201,11 @@ local function lose(self, job)
   self.lost = self.lost + 1
   self.source:lost(job.id)
   self.steps[job.id], self.finish[job.id], self.release[job.id] = nil, nil, nil
+  self.preparing[job.id] = nil
   forget(self, job)
   if job.task and not job.task.over then
     self.pool:drop(job.task)
-    self.active = self.active - 1
+    if not job.task.parked then self.active = self.active - 1 end
   end
   for i = #self.queue, 1, -1 do
     if self.queue[i] == job then table.remove(self.queue, i) end
@@ -244,7 +276,9 @@ local function collect(self)
     concerned[id] = true
     work.release[#work.release + 1] = row
   end
-  for _, task in ipairs(self.committing) do concerned[task.job.id] = true end
+  for _, list in ipairs { self.committing, self.minted } do
+    for _, task in ipairs(list) do concerned[task.job.id] = true end
+  end
   local all = core.now() - self.renewed_at >= RENEW
   for id, job in pairs(self.held) do
     if all or concerned[id] then work.fence[#work.fence + 1] = { id = id, lease = job.lease } end
@@ -252,14 +286,19 @@ local function collect(self)
   return work, all
 end
 
--- How many customers to claim now, and what of. Some are claimed ahead where there is a transaction
--- anyway.
-local function wish_for(self, writes)
-  if self.stopping or self.failure or #self.queue > 0 then return nil end
-  if self.active >= self.limit and not writes then return nil end
+-- How many customers to claim now, and what of: some ahead, so that their keys are committed when
+-- their turn comes.
+local function wish_for(self)
+  if self:is_ending() or #self.queue > self.limit then return nil end
   if self.claim_at and core.now() < self.claim_at then return nil end
-  local count = math.max(math.ceil(self.limit - self.active), math.ceil(self.limit / 2))
+  local count = math.ceil(self.limit * 2)
   return count, self.source:next(count)
+end
+
+-- Whether there is no time to lose: something waits for a transaction.
+local function is_urgent(self)
+  return #self.committing > 0 or self.active == 0 or self:is_ending()
+    or #self.queue == 0 and self.active < self.limit
 end
 
 -- After a transaction that failed: tries again soon, or gives up.
@@ -270,9 +309,17 @@ local function put_off(self, found)
     or found.kind == "busy" and now - self.troubled_at > LOCKED then
     local why = found.kind == "busy" and { message = "it is locked by another program ("
       .. found.message .. ")" } or found
-    self.failure = { kind = "ledger", message = self.ledger:say(why), final = true }
+    self.failure = { message = self.ledger:say(why), final = true }
   end
   self.retry_at = now + (found.kind == "busy" and RETRY_BUSY or RETRY_LOST)
+end
+
+local function known_of(self, job)
+  if self.known then return self.known(job.id) end
+  if job.listed and self.list then
+    local org = self.list[job.customer.name]
+    return org and { org = org } or false
+  end
 end
 
 local function hold(self, rows)
@@ -285,14 +332,21 @@ local function hold(self, rows)
     self.held[row.id] = job
     self.held_count = self.held_count + 1
     self.queue[#self.queue + 1] = job
+    job.known = known_of(self, job)
+    for _, step in ipairs(jobs.prepare(job)) do
+      self:write_step(job, step)
+      self.preparing[job.id] = job
+    end
   end
 end
 
 -- Writes what there is to write and claims what is wanted.
 local function transact(self)
-  if self.retry_at and core.now() < self.retry_at then return end
+  local now = core.now()
+  if self.retry_at and now < self.retry_at then return end
+  if now - self.written_at < self.defer and not is_urgent(self) then return end
   local work, all = collect(self)
-  local count, ids = wish_for(self, #work.fence > 0)
+  local count, ids = wish_for(self)
   if count and ids then
     work.claim = function()
       return self.ledger:claim(count, ids ~= true and ids or nil, self.listed_at)
@@ -304,7 +358,9 @@ local function transact(self)
   self.retry_at, self.troubled_at = nil, nil
   if all then self.renewed_at = core.now() end
   local committing = self.committing
-  self.committing, self.steps = {}, {}
+  local prepared, minted = self.preparing, self.minted
+  self.committing, self.steps, self.preparing, self.minted = {}, {}, {}, {}
+  for _, job in pairs(prepared) do jobs.committed(job) end
   for _, lease in ipairs(work.fence) do
     if not result.held[lease.id] then lose(self, self.held[lease.id]) end
   end
@@ -321,6 +377,16 @@ local function transact(self)
     self.source:claimed(ids, result.claimed)
     if #result.claimed == 0 then self.claim_at = core.now() + self.source:pause() end
   end
+  local kept = keep_keys(self, minted)
+  for _, task in ipairs(minted) do
+    if not task.over and kept then
+      self.parked[#self.parked + 1] = task
+    elseif not task.over then -- the same key gives the same value again
+      self:give_back(task)
+    end
+  end
+  self.written_at = core.now()
+  self.defer = math.max(SHORTEST_DEFER, math.min(LONGEST_DEFER, (self.written_at - now) * DEFER))
   for _, task in ipairs(committing) do
     if not task.over then self.pool:resume(task) end
   end
@@ -328,18 +394,13 @@ end
 
 -- ---- the loop ----
 
-local function known_of(self, job)
-  if self.known then return self.known(job.id) end
-  if job.listed and self.list then
-    local org = self.list[job.customer.name]
-    return org and { org = org } or false
-  end
-end
-
 local function start_jobs(self)
+  while #self.parked > 0 and (self.active < self.limit or self:is_ending()) do
+    local task = table.remove(self.parked, 1)
+    if not task.over then unpark(self, task) end
+  end
   while #self.queue > 0 and self.active < self.limit and not self.stopping and not self.failure do
     local job = table.remove(self.queue, 1)
-    job.known = known_of(self, job)
     job.task = { job = job, ended = function(...) return self:ended(...) end }
     self.active = self.active + 1
     self.pool:start(job.task, jobs.run, job)
@@ -363,6 +424,7 @@ end
 local function begin_to_stop(self)
   self.stopping = true
   for _, job in ipairs(self.queue) do
+    self.steps[job.id], self.preparing[job.id] = nil, nil
     self.release[job.id] = { id = job.id, lease = job.lease }
   end
   self.queue = {}
