@@ -161,6 +161,7 @@ build = {
     ["polytomic.provision.report"] = "lua/polytomic/provision/report.lua",
     ["polytomic.provision.secrets"] = "lua/polytomic/provision/secrets.lua",
     ["polytomic.provision.sources"] = "lua/polytomic/provision/sources.lua",
+    ["polytomic.provision.spool"] = "lua/polytomic/provision/spool.lua",
     ["polytomic.provision.tasks"] = "lua/polytomic/provision/tasks.lua",
     ["polytomic.provision.worker"] = "lua/polytomic/provision/worker.lua",
     ["polytomic.run"] = "lua/polytomic/run.lua",

@@ -194,6 +194,34 @@ function M.enqueue(client, given, options)
   return result
 end
 
+local handle = {}
+handle.__index = handle
+
+-- Puts more customers into the ledger: as provision.enqueue.
+function handle:put(given)
+  local store, message, err = read_customers("enqueue", self.client, given, false)
+  if not store then return nil, message, err end
+  local result, found = queue.enqueue(self.ledger, store)
+  store:close()
+  if result then return result end
+  return core.make_error("enqueue", "ledger", "unknown", self.ledger:say(found))
+end
+
+function handle:close()
+  self.ledger:close()
+end
+
+-- provision.queue(client, { ledger = }): a ledger that stays open, for programs that enqueue again
+-- and again: queue:put(customers), queue:close(). Or nil, message, err. One for each process: a
+-- connection does not survive fork.
+function M.queue(client, options)
+  options = options or {}
+  check_usage("queue", client, options, { ledger = "string" })
+  local ledger, message, err = open_ledger("queue", client, nil, options)
+  if not ledger then return nil, message, err end
+  return setmetatable({ client = client, ledger = ledger }, handle)
+end
+
 local WORK = {
   ledger = "string", concurrency = "number", keys = "string", progress = "function or boolean",
   on_step = "function", replace_lost_keys = "boolean", retry_failed = "boolean",
@@ -227,6 +255,7 @@ end
 -- unknown =, total =, failures = }; or nil, message, err. `retry_failed` first puts back what
 -- failed.
 function M.status(options)
+  options = options or {}
   if type(options) ~= "table" then
     core.raise("status: options must be a table, got " .. type(options))
   end
