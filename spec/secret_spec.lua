@@ -121,6 +121,30 @@ describe("The Authorization header", function()
   end)
 end)
 
+describe("A name", function()
+  it("is a secret's when one of its words says so, in any case", function()
+    for _, name in ipairs {
+      "key", "api_key", "apiKey", "APIKey", "apikey", "X-API-Key", "access_token", "accessToken",
+      "token", "X-Auth-Token", "client_secret", "clientSecret", "CLIENT_SECRET", "password",
+      "dbPassword", "private.key", "signature", "session_id", "Cookie", "sslKey2", "keys", "auth",
+      "aws-secret-access-key", "Authorization", "credentials", "Passphrase", "x[token]",
+    } do
+      assert.is_true(core.secret_named(name), name)
+    end
+  end)
+
+  it("is not one because it has the letters of such a word, or sorts, pages and identifies",
+    function()
+    for _, name in ipairs {
+      "", "_", "author", "authored", "keyboard", "monkey", "turkey", "tokenize", "passwordless",
+      "secretary", "obsession", "sort_key", "sortKey", "page_token", "pageToken", "nextPageToken",
+      "primary_key", "foreignKey", "Idempotency-Key", "name", "email", "KEYBOARD", "sessions_left",
+    } do
+      assert.is_false(core.secret_named(name), name)
+    end
+  end)
+end)
+
 describe("Wiping", function()
   it("leaves nothing but zeros", function()
     assert.equal(("\0"):rep(1000), core.wipe(("k"):rep(1000)))

@@ -11,20 +11,26 @@ struct pt_call_pool {
   bool open;
   pt_call *kept; /* linked by `next` */
   size_t kept_count;
+  void (*let_engine_go)(pt_engine *engine);
+  pt_engine *engine;
 };
 
-pt_call_pool *pt_call_pool_new(void) {
+pt_call_pool *pt_call_pool_new(pt_engine *engine, void (*let_engine_go)(pt_engine *engine)) {
   pt_call_pool *pool = pt_zalloc(sizeof *pool);
   if (pool == NULL)
     return NULL;
   pool->references = 1;
   pool->open = true;
+  pool->engine = engine;
+  pool->let_engine_go = let_engine_go;
   return pool;
 }
 
 static void let_go(pt_call_pool *pool) {
-  if (--pool->references == 0)
-    pt_free(pool);
+  if (--pool->references > 0)
+    return;
+  pool->let_engine_go(pool->engine);
+  pt_free(pool);
 }
 
 void pt_call_pool_close(pt_call_pool *pool) {
@@ -49,6 +55,7 @@ pt_call *pt_call_pool_take(pt_call_pool *pool) {
     return NULL;
   }
   call->pool = pool;
+  call->engine = pool->engine;
   pool->references++;
   return call;
 }

@@ -1,8 +1,10 @@
 /* curl_command.c: see curl_command.h. */
 #include "api/curl_command.h"
 
+#include "api/redact.h"
 #include "base/ascii.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* A byte inside single quotes of sh. */
@@ -13,42 +15,40 @@ static void add_quoted_char(pt_buffer *out, char c) {
     pt_buffer_add_char(out, c);
 }
 
-static const pt_span *secret_at(const pt_call *call, bool in_body, size_t offset) {
-  for (size_t i = 0; i < call->secret_count; i++)
-    if (call->secrets[i].in_body == in_body && call->secrets[i].offset == offset)
-      return &call->secrets[i];
-  return NULL;
+static void add_quoted(pt_buffer *out, const char *bytes, size_t length) {
+  for (size_t i = 0; i < length; i++)
+    add_quoted_char(out, bytes[i]);
 }
 
-static void add_masked(pt_buffer *out, const pt_call *call, bool in_body) {
+/* In the order in which they begin, the longer one first. */
+static int compare_spans(const void *a, const void *b) {
+  const pt_span *first = a, *second = b;
+  if (first->offset != second->offset)
+    return first->offset < second->offset ? -1 : 1;
+  return first->length > second->length ? -1 : first->length < second->length;
+}
+
+/* Adds the target or the body, every secret in it masked. */
+static void add_masked(pt_buffer *out, pt_call *call, bool in_body) {
   const pt_buffer *text = in_body ? &call->body : &call->target;
-  for (size_t i = 0; i < text->length;) {
-    const pt_span *secret = secret_at(call, in_body, i);
-    if (secret == NULL) {
-      add_quoted_char(out, text->bytes[i++]);
-      continue;
-    }
+  size_t done = 0;
+  for (size_t i = 0; i < call->secret_count; i++) {
+    const pt_span *secret = &call->secrets[i];
+    if (secret->in_body != in_body || secret->offset < done)
+      continue; /* within the one before */
+    add_quoted(out, text->bytes + done, secret->offset - done);
     pt_buffer_add_text(out, in_body ? "\"***\"" : "***");
-    i += secret->length;
+    done = secret->offset + secret->length;
   }
-}
-
-/* Headers the caller added may carry secrets of other systems. */
-static bool names_a_secret(const char *line) {
-  size_t length = strcspn(line, ":");
-  return !pt_ascii_equal(line, length, "Idempotency-Key") && pt_secret_named(line, length);
+  add_quoted(out, text->bytes + done, text->length - done);
 }
 
 static void add_line(pt_buffer *out, const char *line) {
-  const char *colon = strchr(line, ':');
+  const char *secret = pt_redact_secret_header(line);
   pt_buffer_add_text(out, " -H '");
-  if (colon != NULL && names_a_secret(line)) {
-    pt_buffer_add(out, line, (size_t)(colon - line));
-    pt_buffer_add_text(out, ": ***");
-  } else {
-    for (const char *c = line; *c != '\0'; c++)
-      add_quoted_char(out, *c);
-  }
+  add_quoted(out, line, secret != NULL ? (size_t)(secret - line) : strlen(line));
+  if (secret != NULL)
+    pt_buffer_add_text(out, "***");
   pt_buffer_add_char(out, '\'');
 }
 
@@ -65,11 +65,14 @@ static void add_key(pt_buffer *out, const pt_credential *credential) {
   pt_buffer_add_char(out, '"');
 }
 
-void pt_curl_command(pt_buffer *out, const pt_call *call, const char *origin) {
+void pt_curl_command(pt_buffer *out, pt_call *call, const pt_config *config) {
+  size_t start = out->length;
+  if (call->secret_count > 1)
+    qsort(call->secrets, call->secret_count, sizeof *call->secrets, compare_spans);
   pt_buffer_add_text(out, "curl -X ");
   pt_buffer_add_text(out, pt_method_name(call->operation->method));
   pt_buffer_add_text(out, " '");
-  pt_buffer_add_text(out, origin);
+  pt_buffer_add_text(out, config->base_url.origin);
   add_masked(out, call, false);
   pt_buffer_add_char(out, '\'');
   add_key(out, call->credential);
@@ -81,4 +84,10 @@ void pt_curl_command(pt_buffer *out, const pt_call *call, const char *origin) {
     add_masked(out, call, true);
     pt_buffer_add_char(out, '\'');
   }
+  if (out->failed)
+    return;
+  pt_redactor redactor = {0}; /* what was marked may also be where nobody marked it */
+  pt_redact_gather(&redactor, call, config);
+  pt_redactor_hide(&redactor, out->bytes + start, out->length - start);
+  pt_redactor_free(&redactor);
 }

@@ -3,9 +3,11 @@
 #define PT_CURL_COMMAND_H
 
 #include "api/call.h"
+#include "api/config.h"
 
 /* Appends the command. The key is a shell variable ("$POLYTOMIC_PARTNER_KEY"), secret arguments are
- * `***`, all else is quoted for sh. */
-void pt_curl_command(pt_buffer *out, const pt_call *call, const char *origin);
+   `***` and hidden where they stand a second time, all else is quoted for sh. Puts the call's marks
+   in order. */
+void pt_curl_command(pt_buffer *out, pt_call *call, const pt_config *config);
 
 #endif

@@ -31,7 +31,8 @@ typedef struct {
 } call_list;
 
 struct pt_engine {
-  unsigned references;
+  unsigned references; /* with the last one it is closed; calls that are out keep its memory */
+  bool closed;
   pt_config config;
   pid_t process; /* that the transports belong to */
   /* One transport for each kind of key: a connection never carries two of them. */
@@ -468,21 +469,28 @@ void pt_engine_run(pt_engine *engine, pt_call *call, double seconds) {
 
 /* ---- life ---- */
 
+/* What is left of a closed engine, when the last of its calls has gone. */
+static void free_engine(pt_engine *engine) {
+  pt_config_free(&engine->config);
+  pt_free(engine);
+}
+
 pt_engine *pt_engine_new(pt_config *config) {
   pt_engine *engine = pt_zalloc(sizeof *engine);
-  const char *ca_file, *ca_path;
-  pt_libcurl_default_ca(&ca_file, &ca_path);
-  if (engine == NULL || (engine->pool = pt_call_pool_new()) == NULL ||
-      !pt_trust_find(config, ca_file, ca_path)) {
-    if (engine != NULL)
-      pt_call_pool_close(engine->pool);
+  if (engine == NULL || (engine->pool = pt_call_pool_new(engine, free_engine)) == NULL) {
     pt_free(engine);
     pt_config_free(config);
     return NULL;
   }
-  engine->references = 1;
   engine->config = *config;
   memset(config, 0, sizeof *config);
+  const char *ca_file, *ca_path;
+  pt_libcurl_default_ca(&ca_file, &ca_path);
+  if (!pt_trust_find(&engine->config, ca_file, ca_path)) {
+    pt_call_pool_close(engine->pool);
+    return NULL;
+  }
+  engine->references = 1;
   engine->process = getpid();
   engine->tokens = PT_RETRY_BUDGET;
   return engine;
@@ -506,18 +514,21 @@ void pt_engine_release(pt_engine *engine) {
   notice_fork(engine);
   close_all(engine);
   for (unsigned i = 0; i < PT_KEY_KINDS; i++)
-    pt_transport_free(engine->transports[i]);
+    pt_transport_free(take_transport(engine, i));
   close_poller(engine);
   pt_timer_heap_free(&engine->timers);
+  for (unsigned i = 0; i < PT_KEY_NONE; i++)
+    pt_secret_clear(&engine->config.keys[i]);
+  pt_secret_clear(&engine->config.transport.proxy);
+  engine->closed = true;
   pt_call_pool_close(engine->pool);
-  pt_config_free(&engine->config);
-  pt_free(engine);
 }
 
 const pt_config *pt_engine_config(const pt_engine *engine) { return &engine->config; }
 
 const char *pt_engine_set_key(pt_engine *engine, pt_key_kind kind, const char *bytes,
                               size_t length) {
+  notice_fork(engine);
   pt_secret fresh = {0}, *key = &engine->config.keys[kind];
   const char *problem = pt_secret_set(&fresh, bytes, length);
   bool same = fresh.length == key->length &&
@@ -535,19 +546,23 @@ const char *pt_engine_set_key(pt_engine *engine, pt_key_kind kind, const char *b
 
 unsigned pt_engine_key_generation(const pt_engine *engine) { return engine->key_generation; }
 
+const pt_config *pt_call_config(const pt_call *call) {
+  return call->engine != NULL ? &call->engine->config : NULL;
+}
+
 pt_call *pt_engine_new_call(pt_engine *engine) { return pt_call_pool_take(engine->pool); }
 
-/* Makes the call the engine's. False when memory is exhausted: the call has ended then. */
+/* Makes the call the engine's. False when memory is exhausted or the engine is closed: the call has
+ * ended then. */
 static bool admit(pt_engine *engine, pt_call *call) {
   notice_fork(engine);
-  call->engine = engine;
   call->serial = ++engine->next_serial;
   call->started = pt_clock_monotonic();
   pt_call_retain(call);
   engine->open_calls++;
-  if (pt_timer_heap_reserve(&engine->timers, engine->open_calls))
+  if (!engine->closed && pt_timer_heap_reserve(&engine->timers, engine->open_calls))
     return true;
-  pt_call_stop(call, PT_END_MEMORY, false);
+  pt_call_stop(call, engine->closed ? PT_END_CLOSED : PT_END_MEMORY, false);
   end_call(engine, call);
   return false;
 }
@@ -574,6 +589,7 @@ void pt_engine_submit_timer(pt_engine *engine, pt_call *call, double seconds) {
 }
 
 void pt_engine_cancel(pt_engine *engine, pt_call *call, pt_attempt_end end) {
+  notice_fork(engine);
   if (call->state == PT_CALL_DONE || call->state == PT_CALL_NEW)
     return;
   bool sent = false;
@@ -603,7 +619,8 @@ void pt_engine_close_owner(pt_engine *engine, const void *owner) {
 
 void pt_engine_share_descriptor(pt_engine *engine) {
   notice_fork(engine);
-  drive_by_sockets(engine);
+  if (!engine->closed)
+    drive_by_sockets(engine);
 }
 
 int pt_engine_descriptor(pt_engine *engine) {
@@ -616,6 +633,7 @@ int pt_engine_descriptor(pt_engine *engine) {
 }
 
 double pt_engine_timeout(pt_engine *engine) {
+  notice_fork(engine);
   if (engine->announced.first != NULL)
     return 0;
   if (engine->open_calls == 0)
@@ -625,13 +643,15 @@ double pt_engine_timeout(pt_engine *engine) {
 }
 
 pt_call *pt_engine_announced(pt_engine *engine) {
+  notice_fork(engine);
   pt_call *call = engine->announced.first;
   if (call != NULL)
     list_remove(&engine->announced, call);
   return call;
 }
 
-pt_engine_stats pt_engine_stats_of(const pt_engine *engine) {
+pt_engine_stats pt_engine_stats_of(pt_engine *engine) {
+  notice_fork(engine);
   pt_engine_stats stats = {.calls = engine->calls,
                            .attempts = engine->attempts,
                            .retries = engine->retries,

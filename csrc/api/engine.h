@@ -13,10 +13,13 @@
  * exhausted. One reference. */
 pt_engine *pt_engine_new(pt_config *config);
 void pt_engine_retain(pt_engine *engine);
-/* With the last reference every call still open ends as PT_END_CLOSED, and every connection is
- * closed. */
+/* With the last reference every call still open ends as PT_END_CLOSED, every connection is closed
+   and the keys are wiped. Its calls keep the rest of it: `call->engine` may be used as long as the
+   call; what is submitted to it ends as PT_END_CLOSED. */
 void pt_engine_release(pt_engine *engine);
 const pt_config *pt_engine_config(const pt_engine *engine);
+/* The same of a call's engine, without keys once that was closed; NULL where the call has none. */
+const pt_config *pt_call_config(const pt_call *call);
 /* Takes another key of a kind, for the calls from now on. Its connections are kept while the key
    stays the same; else new ones are opened, as soon as none is in use. NULL, or what is wrong with
    the key (see pt_secret_set). */
@@ -71,7 +74,7 @@ typedef struct {
   size_t active, queued;
   double retry_tokens;
 } pt_engine_stats;
-pt_engine_stats pt_engine_stats_of(const pt_engine *engine);
+pt_engine_stats pt_engine_stats_of(pt_engine *engine);
 /* A reply the engine took for a success was not the promised JSON. */
 void pt_engine_count_failure(pt_engine *engine);
 

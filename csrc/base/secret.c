@@ -1,14 +1,12 @@
 /* secret.c: see secret.h. */
 #include "base/secret.h"
 
-#include "base/json_reader.h"
+#include "base/ascii.h"
 #include "base/memory.h"
 
 #include <string.h>
-#include <strings.h>
 
 #define MAX_SECRET 4096 /* bytes */
-#define MIN_HIDDEN 6    /* bytes: shorter text is not hidden, since it stands anywhere */
 #define MASK_SHOWN 4    /* characters a mask shows */
 #define MIN_MASKED 12   /* length from which it shows them */
 
@@ -117,73 +115,65 @@ void pt_secret_add_authorization(pt_buffer *out, const pt_secret *secret, const 
   add_base64(out, &pair);
 }
 
-static size_t count_backslashes(const char *text, size_t length) {
-  size_t count = 0;
-  while (count < length && text[count] == '\\')
-    count++;
-  return count;
-}
+/* ---- names ---- */
 
-/* How many of the bytes the escape behind a backslash stands for, and in `taken` how long it is; 0
- * when it stands for something else. */
-static size_t match_escape(const char *text, size_t length, const char *bytes, size_t bytes_length,
-                           size_t *taken) {
-  char meant[4];
-  size_t count;
-  *taken = pt_json_read_escape(text, length, meant, &count);
-  return count <= bytes_length && memcmp(meant, bytes, count) == 0 ? count : 0;
-}
+/* A name that is gone through word by word. */
+typedef struct {
+  const char *at, *end;
+} rest_of_name;
 
-/* How much of the text, from its start, is these bytes as they are or as JSON may write them; 0
-   when it is something else. A text that was put into JSON several times has several backslashes
-   where there was one: they do not count, neither in the text nor in the bytes. */
-static size_t match(const char *text, size_t length, const char *bytes, size_t bytes_length) {
-  size_t at = 0;
-  for (size_t i = count_backslashes(bytes, bytes_length); i < bytes_length;
-       i += count_backslashes(bytes + i, bytes_length - i)) {
-    size_t backslashes = count_backslashes(text + at, length - at), taken = 0, matched = 0;
-    at += backslashes;
-    if (backslashes > 0)
-      matched = match_escape(text + at, length - at, bytes + i, bytes_length - i, &taken);
-    if (matched == 0) {
-      if (at == length || text[at] != bytes[i])
-        return 0;
-      matched = taken = 1;
-    }
-    at += taken;
-    i += matched;
-  }
-  return at;
-}
+static bool is_word_char(char c) { return pt_is_letter(c) || pt_is_digit(c); }
 
-void pt_secret_hide_bytes(char *text, size_t length, const char *bytes, size_t bytes_length) {
-  if (text == NULL || bytes_length < MIN_HIDDEN)
-    return;
-  size_t backslashes = count_backslashes(bytes, bytes_length);
-  if (backslashes == bytes_length)
-    return;
-  char first = bytes[backslashes];
-  for (size_t i = 0; i < length; i++) {
-    if (text[i] != first && text[i] != '\\')
+static bool is_capital(char c) { return c >= 'A' && c <= 'Z'; }
+
+/* The length of the next word, digits at its end left out; 0 at the end of the name. "XAuthToken2"
+ * has the words X, Auth and Token, "APIKey" has API and Key. */
+static size_t next_word(rest_of_name *in, const char **word) {
+  while (in->at < in->end && !is_word_char(*in->at))
+    in->at++;
+  *word = in->at;
+  while (in->at < in->end && is_word_char(*in->at)) {
+    const char *c = in->at++;
+    if (in->at == in->end || !is_capital(*in->at))
       continue;
-    size_t matched = match(text + i, length - i, bytes, bytes_length);
-    size_t seen = matched > 0 ? matched : count_backslashes(text + i, length - i);
-    memset(text + i, '*', matched);
-    i += seen > 0 ? seen - 1 : 0;
+    bool next_is_small = in->at + 1 < in->end && pt_is_letter(in->at[1]) && !is_capital(in->at[1]);
+    if (!is_capital(*c) || next_is_small)
+      break;
   }
+  const char *end = in->at;
+  while (end - *word > 1 && pt_is_digit(end[-1]))
+    end--;
+  return (size_t)(end - *word);
 }
 
-void pt_secret_hide(char *text, size_t length, const pt_secret *secret) {
-  if (secret->bytes != NULL)
-    pt_secret_hide_bytes(text, length, secret->bytes, secret->length);
+static bool is_one_of(const char *word, size_t length, const char *const *words) {
+  while (*words != NULL && !pt_ascii_equal(word, length, *words))
+    words++;
+  return *words != NULL;
 }
 
 bool pt_secret_named(const char *name, size_t length) {
-  static const char *const words[] = {"key",        "token", "secret",  "signature", "password",
-                                      "passphrase", "auth",  "session", "credential"};
-  for (size_t w = 0; w < sizeof words / sizeof words[0]; w++)
-    for (size_t i = 0; i + strlen(words[w]) <= length; i++)
-      if (strncasecmp(name + i, words[w], strlen(words[w])) == 0)
-        return true;
+  static const char *const secret[] = {
+      "secret",     "secrets",     "password", "passwords",     "passwd",  "pwd",
+      "passphrase", "signature",   "auth",     "authorization", "session", "cookie",
+      "credential", "credentials", "bearer",   "jwt",           "apikey",  "apikeys",
+      "accesskey",  "secretkey",   "authkey",  "privatekey",    "passkey", "sessionid",
+      "authtoken",  "accesstoken", "apitoken", "refreshtoken",  "idtoken", "clientsecret",
+      NULL};
+  static const char *const keys[] = {"key", "keys", "token", "tokens", NULL};
+  static const char *const harmless[] = {
+      "page",    "next",    "previous", "prev",   "cursor", "continuation", "sort",   "order",
+      "primary", "foreign", "group",    "object", "row",    "record",       "column", "field",
+      "cache",   "public",  "join",     "unique", "index",  "idempotency",  NULL};
+  rest_of_name in = {name, name + length};
+  const char *word, *before = name;
+  size_t size, size_before = 0;
+  while ((size = next_word(&in, &word)) > 0) {
+    if (is_one_of(word, size, secret) ||
+        (is_one_of(word, size, keys) && !is_one_of(before, size_before, harmless)))
+      return true;
+    before = word;
+    size_before = size;
+  }
   return false;
 }

@@ -26,13 +26,12 @@ void pt_secret_add_masked(pt_buffer *out, const pt_secret *secret);
    secret is in it; add nothing behind it that could make it grow again, and free it with
    pt_buffer_wipe. */
 void pt_secret_add_authorization(pt_buffer *out, const pt_secret *secret, const char *user);
-/* Overwrites with '*' every place where the secret stands in the text, and, for `hide_bytes`, where
-   those bytes do, as they are or as JSON may write them (RFC 8259 section 7: "\\/", "\\u0026"), a
-   JSON text within a JSON string included; shorter than 6 bytes is no secret. */
-void pt_secret_hide(char *text, size_t length, const pt_secret *secret);
-void pt_secret_hide_bytes(char *text, size_t length, const char *bytes, size_t bytes_length);
-/* True for the name of a header or member that holds a secret as a rule: it contains "key",
- * "token", "secret", "password" or the like, in any case. */
+/* True for the name of a header, a member or a parameter that holds a secret as a rule. One of its
+   words, in any case, says so: "token" or "key" (but for what sorts, pages and identifies:
+   "sort_key", "page_token", "primary_key", "idempotency_key"), "secret", "password", "auth",
+   "session", "signature" and the like. Words end where letters and digits end and where capitals
+   begin: "apiKey", "X-Auth-Token" and "client_secret" are such names; "author", "keyboard" and
+   "monkey" are not. */
 bool pt_secret_named(const char *name, size_t length);
 /* Overwrites memory in a way the compiler keeps. */
 void pt_wipe(void *bytes, size_t length);

@@ -73,6 +73,14 @@ static bool is_continuation(const pt_buffer *lines, size_t start) {
   return start < lines->length && (lines->bytes[start] == ' ' || lines->bytes[start] == '\t');
 }
 
+/* The same, and past the lines that continue it. */
+static size_t header_end(const pt_buffer *lines, size_t start) {
+  size_t end = line_end(lines, start);
+  while (is_continuation(lines, end))
+    end = line_end(lines, end);
+  return end;
+}
+
 /* Reads the line, folded lines included, in [start, end). False when it is not a header. */
 static bool read_line(const pt_buffer *lines, size_t start, size_t end, pt_header *header) {
   const char *line = lines->bytes + start;
@@ -95,9 +103,7 @@ static bool read_line(const pt_buffer *lines, size_t start, size_t end, pt_heade
 bool pt_headers_next(const pt_buffer *lines, size_t *next, pt_header *header) {
   while (*next < lines->length) {
     size_t start = *next;
-    size_t end = line_end(lines, start);
-    while (is_continuation(lines, end))
-      end = line_end(lines, end);
+    size_t end = header_end(lines, start);
     *next = end;
     if (read_line(lines, start, end, header))
       return true;
@@ -106,10 +112,14 @@ bool pt_headers_next(const pt_buffer *lines, size_t *next, pt_header *header) {
 }
 
 bool pt_headers_find(const pt_buffer *lines, const char *name, pt_header *header) {
-  size_t next = 0;
-  while (pt_headers_next(lines, &next, header))
-    if (pt_ascii_equal(header->name, header->name_length, name))
+  size_t length = strlen(name);
+  for (size_t start = 0, end; start < lines->length; start = end) {
+    const char *line = lines->bytes + start;
+    end = header_end(lines, start);
+    if (end - start > length && line[length] == ':' && pt_ascii_equal(line, length, name) &&
+        read_line(lines, start, end, header))
       return true;
+  }
   return false;
 }
 

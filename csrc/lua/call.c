@@ -20,13 +20,26 @@ enum { MAX_UNASKED_BODY = 1000 * 1000 };
 
 /* ---- making a call ---- */
 
-/* in: -, out: userdata that owns a new call; its user value is the client's until it gets one of
- * its own */
-static pt_call *push_call(lua_State *L, int client, const pt_operation *operation) {
+/* in: -, out: userdata that will own a call */
+static pt_lua_call *push_holder(lua_State *L) {
   pt_lua_call *holder = pt_newuserdata(L, sizeof *holder);
-  holder->call = NULL;
-  luaL_getmetatable(L, PT_CALL_METATABLE);
-  lua_setmetatable(L, -2);
+  *holder = (pt_lua_call){NULL, false};
+  pt_lua_give_metatable(L, &pt_call_key);
+  return holder;
+}
+
+void pt_lua_push_twin(lua_State *L, pt_call *call) {
+  pt_lua_call *holder = push_holder(L);
+  pt_call_retain(call);
+  holder->call = call;
+}
+
+/* in: -, out: userdata that owns a new call; its user value is the client's until it gets one of
+   its own. The call keeps its engine's memory: wherever Lua runs, a finalizer may close the client,
+   so from here on it is `call->engine` that is used, and the client's is looked at once more before
+   something is sent. */
+static pt_call *push_call(lua_State *L, int client, const pt_operation *operation) {
+  pt_lua_call *holder = push_holder(L);
   pt_getuservalue(L, client);
   pt_setuservalue(L, -2);
   const pt_lua_client *owner = lua_touserdata(L, client);
@@ -35,6 +48,14 @@ static pt_call *push_call(lua_State *L, int client, const pt_operation *operatio
     luaL_error(L, "not enough memory");
   holder->call->operation = operation;
   return holder->call;
+}
+
+const pt_config *pt_lua_hold_config(lua_State *L, int client) {
+  static const pt_operation nothing = {.name = "nothing"};
+  const pt_config *config = pt_call_config(push_call(L, client, &nothing));
+  if (config == NULL)
+    lua_pop(L, 1);
+  return config;
 }
 
 static bool needs_arguments(const pt_operation *operation) {
@@ -57,9 +78,10 @@ static int check_arguments(lua_State *L, int index, const pt_operation *operatio
 /* The credential of this call: the client's own, or one for an organization of its own. NULL when
  * no key fits. */
 static pt_credential *credential_for(lua_State *L, pt_lua_client *client,
-                                     const pt_client_options *options, pt_auth auth) {
+                                     const pt_client_options *options, const pt_call *call) {
+  pt_auth auth = call->operation->auth;
   bool own = strcmp(options->organization, client->options.organization) != 0;
-  unsigned generation = pt_engine_key_generation(client->engine);
+  unsigned generation = pt_engine_key_generation(call->engine);
   if (client->key_generation != generation) {
     pt_lua_forget_credentials(client);
     client->key_generation = generation;
@@ -69,7 +91,7 @@ static pt_credential *credential_for(lua_State *L, pt_lua_client *client,
     pt_secret keys[3] = {{0}};
     for (int kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++)
       if (!options->without_key[kind])
-        keys[kind] = pt_engine_config(client->engine)->keys[kind];
+        keys[kind] = pt_call_config(call)->keys[kind];
     credential = pt_credential_new(keys, options->organization, auth);
     if (credential == NULL)
       luaL_error(L, "not enough memory");
@@ -115,6 +137,10 @@ static readiness add_credential_and_headers(lua_State *L, pt_lua_client *client,
                                             const pt_client_options *options, pt_call *call,
                                             bool no_key) {
   pt_method method = call->operation->method;
+  if (client->engine == NULL) { /* closed while the request was written */
+    (void)pt_lua_push_closed(L, call);
+    return REFUSED;
+  }
   if (options->read_only && method != PT_METHOD_GET) {
     pt_refusal refusal = {
         .field = "",
@@ -122,13 +148,13 @@ static readiness add_credential_and_headers(lua_State *L, pt_lua_client *client,
     (void)pt_lua_push_invalid(L, call, &refusal);
     return REFUSED;
   }
-  call->credential = credential_for(L, client, options, call->operation->auth);
+  call->credential = credential_for(L, client, options, call);
   if (call->credential->kind == PT_KEY_NONE && call->operation->auth != PT_AUTH_CONNECT_TOKEN) {
     (void)pt_lua_push_unconfigured(L, call);
     return REFUSED;
   }
   bool wants_key = !no_key && (method == PT_METHOD_POST || method == PT_METHOD_PATCH);
-  const char *problem = add_lines(call, options, pt_engine_config(client->engine))
+  const char *problem = add_lines(call, options, pt_call_config(call))
                             ? pt_call_prepare(call, wants_key)
                             : "not enough memory";
   if (problem != NULL)
@@ -189,14 +215,14 @@ static readiness check_written(lua_State *L, const pt_call *call, bool written,
   return REFUSED;
 }
 
-/* in: options of a call at `index`, or nil; out: their table of that name, or nil. Returns its
- * index, 0 for none. */
+/* in: options of a call at `index`, or nil; out: their table of that name, or another value. Returns
+ * its index, 0 for none: a metamethod may give one thing now and another then. */
 static int push_addition(lua_State *L, int index, const char *name) {
   if (lua_isnoneornil(L, index))
     lua_pushnil(L);
   else
     lua_getfield(L, index, name);
-  return lua_isnil(L, -1) ? 0 : lua_gettop(L);
+  return lua_type(L, -1) == LUA_TTABLE ? lua_gettop(L) : 0;
 }
 
 /* in: client, arguments, options at `base`; out: call, then nothing, or nil, message, err. The call
@@ -219,13 +245,13 @@ static readiness fill_call(lua_State *L, int base, const pt_operation *operation
   pt_lua_read_call_options(L, base + 2, call, options, no_key);
   pt_lua_additions additions = {push_addition(L, base + 2, "query"),
                                 push_addition(L, base + 2, "body")};
-  if (client->engine == NULL) {
+  if (call->engine == NULL) { /* closed before */
     (void)pt_lua_push_closed(L, call);
     return REFUSED;
   }
-  const char *prefix = pt_engine_config(client->engine)->base_url.prefix;
+  const char *prefix = pt_call_config(call)->base_url.prefix;
   bool written = free_form
-                     ? pt_lua_write_request(L, call, prefix, arguments, &refusal)
+                     ? pt_lua_write_request(L, call, prefix, base + 4, &refusal)
                      : pt_lua_write_arguments(L, call, prefix, arguments, &additions, &refusal);
   lua_settop(L, base + 3);
   return check_written(L, call, written, &refusal);
@@ -251,6 +277,25 @@ int pt_lua_check_operation(lua_State *L, int base, const pt_operation *operation
 
 /* ---- waiting for it ---- */
 
+/* in: call at `index`; gives it a table of its own, so that its result can be kept */
+static void give_own_table(lua_State *L, int client, int index) {
+  lua_createtable(L, 3, 1);
+  lua_pushvalue(L, client);
+  lua_setfield(L, -2, "client");
+  pt_setuservalue(L, index);
+  ((pt_lua_call *)lua_touserdata(L, index))->own_table = true;
+}
+
+/* in: call at `index`, its three results at `results`; keeps them */
+static void keep_results(lua_State *L, int index, int results) {
+  pt_getuservalue(L, index);
+  for (int i = 0; i < 3; i++) {
+    lua_pushvalue(L, results + i);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_pop(L, 1);
+}
+
 /* Cancels a call that the host interrupts. in: the error; out: it takes the place of one that an
  * on_event raised. Returns its index. */
 static int interrupt_call(lua_State *L, pt_call *call, int thrown) {
@@ -265,8 +310,10 @@ static int interrupt_call(lua_State *L, pt_call *call, int thrown) {
 /* Gives the results of a call that is done, or raises what is at `thrown`, once everybody was told
  * of its end. */
 static int finish_call(lua_State *L, int client_index, int call_index, pt_call *call, int thrown) {
-  int results = pt_lua_push_result(L, call_index, call, lua_touserdata(L, client_index));
+  int results = pt_lua_push_result(L, call_index, call);
   call->settled = true;
+  if (((pt_lua_call *)lua_touserdata(L, call_index))->own_table)
+    keep_results(L, call_index, lua_gettop(L) - 2);
   while (pt_lua_dispatch_events(L, client_index, call) && thrown == 0)
     thrown = lua_gettop(L);
   if (thrown == 0)
@@ -277,13 +324,12 @@ static int finish_call(lua_State *L, int client_index, int call_index, pt_call *
 
 /* Runs a submitted call to its end. An error thrown by on_event is kept, and raised when the call
    has ended: what was sent is never left half done. An error of a hook that the host sets meanwhile
-   (SIGINT) ends the call. */
+   (SIGINT) ends the call, as closing the client does. */
 static int run_call(lua_State *L, int client_index, int call_index, pt_call *call,
                     pt_lua_hooks *known) {
-  const pt_lua_client *client = lua_touserdata(L, client_index);
   int thrown = 0;
   while (call->state != PT_CALL_DONE) {
-    pt_engine_run(client->engine, call, PT_INTERRUPT_SLICE);
+    pt_engine_run(call->engine, call, PT_INTERRUPT_SLICE);
     if (pt_lua_dispatch_events(L, client_index, call)) {
       bool interrupted = pt_lua_is_interrupt(L);
       if (interrupted)
@@ -291,8 +337,6 @@ static int run_call(lua_State *L, int client_index, int call_index, pt_call *cal
       else if (thrown == 0)
         thrown = lua_gettop(L);
     }
-    if (client->engine == NULL)
-      break; /* on_event closed the client, and so ended the call */
     if (call->state != PT_CALL_DONE && pt_lua_interrupted(L, known))
       thrown = interrupt_call(L, call, thrown);
   }
@@ -314,12 +358,16 @@ int pt_lua_run_operation(lua_State *L, int base, const pt_operation *operation) 
   pt_lua_hooks known = pt_lua_known_hooks(L);
   if (make_call(L, base, operation) == REFUSED)
     return 3;
-  pt_lua_client *client = lua_touserdata(L, base);
+  const pt_lua_client *client = lua_touserdata(L, base);
   int call_index = lua_gettop(L);
   pt_call *call = ((pt_lua_call *)lua_touserdata(L, call_index))->call;
-  if (client->has_wait)
-    pt_engine_share_descriptor(client->engine);
-  pt_engine_submit(client->engine, call);
+  if (client->has_wait) {
+    give_own_table(L, base, call_index);
+    if (client->engine == NULL)
+      return pt_lua_push_closed(L, call);
+    pt_engine_share_descriptor(call->engine);
+  }
+  pt_engine_submit(call->engine, call);
   if (client->has_wait && !call_wait(L, base, call_index)) {
     if (!pt_lua_is_interrupt(L)) /* the next step goes on with the call */
       return lua_error(L);
@@ -328,39 +376,32 @@ int pt_lua_run_operation(lua_State *L, int base, const pt_operation *operation) 
   return run_call(L, base, call_index, call, &known);
 }
 
-/* in: call at the top; gives it a table of its own, so that its result can be kept */
-static void give_own_environment(lua_State *L, int client) {
-  lua_createtable(L, 0, 3);
-  lua_pushvalue(L, client);
-  lua_setfield(L, -2, "client");
-  pt_setuservalue(L, -2);
-}
-
 /* in: call at `index`, nil, message, err at the top; out: call at the top. It is there to give the
  * refusal back. */
 static int keep_refusal(lua_State *L, int client, int index) {
   pt_lua_call *holder = lua_touserdata(L, index);
   int results = lua_gettop(L) - 2;
+  give_own_table(L, client, index);
+  keep_results(L, index, results);
   lua_pushvalue(L, index);
-  give_own_environment(L, client);
-  pt_getuservalue(L, -1);
-  for (int i = 0; i < 3; i++) {
-    lua_pushvalue(L, results + i);
-    lua_rawseti(L, -2, i + 1);
-  }
-  lua_pop(L, 1);
   holder->call->state = PT_CALL_DONE;
   holder->call->settled = true;
   return 1;
 }
 
 int pt_lua_start_operation(lua_State *L, int base, const pt_operation *operation) {
-  pt_lua_client *client = lua_touserdata(L, base);
+  const pt_lua_client *client = lua_touserdata(L, base);
+  int index = base + 3;
   if (make_call(L, base, operation) == REFUSED)
-    return keep_refusal(L, base, base + 3);
-  give_own_environment(L, base);
-  pt_engine_share_descriptor(client->engine);
-  pt_engine_submit(client->engine, ((pt_lua_call *)lua_touserdata(L, -1))->call);
+    return keep_refusal(L, base, index);
+  give_own_table(L, base, index);
+  pt_call *call = ((pt_lua_call *)lua_touserdata(L, index))->call;
+  if (client->engine == NULL) {
+    (void)pt_lua_push_closed(L, call);
+    return keep_refusal(L, base, index);
+  }
+  pt_engine_share_descriptor(call->engine);
+  pt_engine_submit(call->engine, call);
   return 1;
 }
 
@@ -370,16 +411,16 @@ static const pt_operation pause_operation = {.name = "pause"};
 int pt_lua_start_pause(lua_State *L, int client_index, double seconds) {
   pt_lua_client *client = lua_touserdata(L, client_index);
   pt_call *call = push_call(L, client_index, &pause_operation);
+  int index = lua_gettop(L);
+  give_own_table(L, client_index, index);
   if (client->engine == NULL) {
-    int index = lua_gettop(L);
     (void)pt_lua_push_closed(L, call);
     return keep_refusal(L, client_index, index);
   }
-  give_own_environment(L, client_index);
   call->owner = client;
   if (client->has_wait)
-    pt_engine_share_descriptor(client->engine);
-  pt_engine_submit_timer(client->engine, call, seconds);
+    pt_engine_share_descriptor(call->engine);
+  pt_engine_submit_timer(call->engine, call, seconds);
   return 1;
 }
 
@@ -397,12 +438,12 @@ void pt_lua_watch(lua_State *L, int client, int index) {
   pt_call *call = pt_lua_check_call(L, index, "watch");
   if (call->announced || call->state == PT_CALL_DONE)
     return;
+  call->announced = true; /* it may be done when it has been put into the table */
   push_watched(L, client);
   lua_pushnumber(L, (lua_Number)call->serial);
   lua_pushvalue(L, index);
   lua_rawset(L, -3);
   lua_pop(L, 1);
-  call->announced = true;
 }
 
 int pt_lua_next_done(lua_State *L, int client_index) {
@@ -423,12 +464,11 @@ int pt_lua_next_done(lua_State *L, int client_index) {
 
 /* ---- the call object ---- */
 
-/* in: call; out: its client, and the client's index on the stack */
-static pt_lua_client *push_client_of(lua_State *L, int index) {
+/* in: call; out: its client */
+static void push_client_of(lua_State *L, int index) {
   pt_getuservalue(L, index);
   lua_getfield(L, -1, "client");
   lua_remove(L, -2);
-  return lua_touserdata(L, -1);
 }
 
 /* in: call; out: boolean */
@@ -444,11 +484,11 @@ static int call_result(lua_State *L) {
   lua_settop(L, 1);
   if (call->state != PT_CALL_DONE)
     return 0;
-  pt_lua_client *client = push_client_of(L, 1);
+  push_client_of(L, 1);
   pt_getuservalue(L, 1);
   if (!call->settled) {
     int results = lua_gettop(L) + 1;
-    (void)pt_lua_push_result(L, 1, call, client);
+    (void)pt_lua_push_result(L, 1, call);
     call->settled = true;
     for (int i = 2; i >= 0; i--)
       lua_rawseti(L, 3, i + 1);
@@ -500,7 +540,7 @@ static int call_tostring(lua_State *L) {
 void pt_lua_open_call(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"done", call_done}, {"result", call_result}, {"cancel", call_cancel}, {NULL, NULL}};
-  luaL_newmetatable(L, PT_CALL_METATABLE);
+  pt_lua_new_metatable(L, PT_CALL_METATABLE, &pt_call_key);
   pt_newlib(L, methods);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, call_collect);

@@ -17,8 +17,7 @@
 static pt_lua_client *push_client(lua_State *L) {
   pt_lua_client *client = pt_newuserdata(L, sizeof *client);
   memset(client, 0, sizeof *client);
-  luaL_getmetatable(L, PT_CLIENT_METATABLE);
-  lua_setmetatable(L, -2);
+  pt_lua_give_metatable(L, &pt_client_key);
   lua_createtable(L, 0, 5);
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, "client");
@@ -58,7 +57,7 @@ int pt_lua_new_client(lua_State *L, int index) {
 
 /* in: client; out: a client that shares its connections, and what belongs to them: who waits for
  * which call, and which deprecations were reported */
-static pt_lua_client *push_sharing(lua_State *L, int index) {
+static pt_lua_client *push_sharing(lua_State *L, int index, const char *method) {
   static const char *const shared[] = {"watched", "deprecated"};
   const pt_lua_client *client = lua_touserdata(L, index);
   pt_lua_client *other = push_client(L);
@@ -69,6 +68,8 @@ static pt_lua_client *push_sharing(lua_State *L, int index) {
     lua_setfield(L, -2, shared[i]);
   }
   lua_pop(L, 2);
+  if (client->engine == NULL) /* now, or by a finalizer */
+    pt_lua_error(L, "%s: the client was closed", method);
   other->options = client->options;
   pt_engine_retain(client->engine);
   other->engine = client->engine;
@@ -76,10 +77,7 @@ static pt_lua_client *push_sharing(lua_State *L, int index) {
 }
 
 int pt_lua_push_companion(lua_State *L, int index) {
-  const pt_lua_client *client = lua_touserdata(L, index);
-  if (client->engine == NULL)
-    return pt_lua_error(L, "companion: the client was closed");
-  (void)push_sharing(L, index);
+  (void)push_sharing(L, index, "companion");
   return 1;
 }
 
@@ -90,8 +88,8 @@ int pt_lua_push_connections(lua_State *L, int index) {
 }
 
 /* in: client at `index`; out: one that shares its connections, and behaves the same */
-static pt_lua_client *push_derived(lua_State *L, int index) {
-  pt_lua_client *derived = push_sharing(L, index);
+static pt_lua_client *push_derived(lua_State *L, int index, const char *method) {
+  pt_lua_client *derived = push_sharing(L, index, method);
   int self = lua_gettop(L);
   pt_getuservalue(L, index);
   lua_getfield(L, -1, "wait");
@@ -103,10 +101,7 @@ static pt_lua_client *push_derived(lua_State *L, int index) {
 }
 
 int pt_lua_push_with_key(lua_State *L, int index, pt_key_kind kind) {
-  const pt_lua_client *client = lua_touserdata(L, index);
-  if (client->engine == NULL)
-    return pt_lua_error(L, "check: the client was closed");
-  pt_lua_client *derived = push_derived(L, index);
+  pt_lua_client *derived = push_derived(L, index, "check");
   for (int other = PT_KEY_API; other <= PT_KEY_DEPLOYMENT; other++)
     derived->options.without_key[other] = other != (int)kind;
   return 1;
@@ -114,14 +109,12 @@ int pt_lua_push_with_key(lua_State *L, int index, pt_key_kind kind) {
 
 /* as_org(org_id): in: client, organization; out: a client that shares the engine */
 static int client_as_org(lua_State *L) {
-  const pt_lua_client *client = pt_lua_check_client(L, 1, "as_org");
+  (void)pt_lua_check_client(L, 1, "as_org");
   size_t length = 0;
   const char *organization = lua_type(L, 2) == LUA_TSTRING ? lua_tolstring(L, 2, &length) : "";
   if (!pt_uuid_valid(organization, length))
     return pt_lua_error(L, "as_org: organization must be a UUID");
-  if (client->engine == NULL)
-    return pt_lua_error(L, "as_org: the client was closed");
-  pt_lua_client *derived = push_derived(L, 1);
+  pt_lua_client *derived = push_derived(L, 1, "as_org");
   memcpy(derived->options.organization, organization, PT_UUID_LENGTH + 1);
   return 1;
 }
@@ -160,11 +153,11 @@ static pt_key_kind shown_key(const pt_config *config) {
 
 static int client_tostring(lua_State *L) {
   const pt_lua_client *client = pt_lua_check_client(L, 1, "tostring");
-  if (client->engine == NULL) {
+  const pt_config *config = pt_lua_hold_config(L, 1);
+  if (config == NULL) {
     lua_pushliteral(L, PT_CLIENT_METATABLE " (closed)");
     return 1;
   }
-  const pt_config *config = pt_engine_config(client->engine);
   const char *host = strstr(config->base_url.origin, "://") + 3;
   pt_key_kind kind = shown_key(config);
   char masked[64] = "";
@@ -325,6 +318,7 @@ static int client_index(lua_State *L) {
 /* __index of a table of functions: in: table, name; upvalue: what becomes of an operation; out: the
  * operation's function, kept in the table, or nil */
 static int function_on_demand(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
   const pt_operation *found =
       lua_type(L, 2) == LUA_TSTRING ? pt_operation_find(lua_tostring(L, 2)) : NULL;
   if (found == NULL)
@@ -347,6 +341,8 @@ void pt_lua_add_operations(lua_State *L, lua_CFunction function) {
   lua_pushcfunction(L, function);
   lua_pushcclosure(L, function_on_demand, 1);
   lua_setfield(L, -2, "__index");
+  lua_pushliteral(L, "protected");
+  lua_setfield(L, -2, "__metatable");
   lua_setmetatable(L, -2);
 }
 
@@ -360,7 +356,7 @@ void pt_lua_open_client(lua_State *L) {
                                          {"__close", client_collect},
                                          {"__tostring", client_tostring},
                                          {NULL, NULL}};
-  luaL_newmetatable(L, PT_CLIENT_METATABLE);
+  pt_lua_new_metatable(L, PT_CLIENT_METATABLE, &pt_client_key);
   pt_setfuncs(L, metamethods);
   pt_newlib(L, methods);
   pt_lua_add_operations(L, client_operation);

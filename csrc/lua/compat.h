@@ -34,6 +34,10 @@ static inline int pt_absindex(lua_State *L, int index) {
 #endif
 
 /* Registry-like access by the address of a constant. */
+#if LUA_VERSION_NUM >= 502
+#define pt_rawsetp lua_rawsetp
+#define pt_rawgetp(L, index, key) ((void)lua_rawgetp(L, index, key))
+#else
 static inline void pt_rawsetp(lua_State *L, int index, const void *key) {
   union {
     const void *constant;
@@ -53,6 +57,7 @@ static inline void pt_rawgetp(lua_State *L, int index, const void *key) {
   lua_pushlightuserdata(L, address.pointer);
   lua_rawget(L, index);
 }
+#endif
 
 /* A table that belongs to a userdata: set once, later read. */
 #if LUA_VERSION_NUM < 502

@@ -15,26 +15,30 @@ static void push_event(lua_State *L, const char *type, const pt_call *call, int 
   pt_set_integer(L, "attempt", attempt);
 }
 
+/* Everything is copied first: a finalizer may step the client, and the call goes on. */
 static void push_attempt_event(lua_State *L, const pt_call *call, int index) {
-  const pt_attempt *attempt = &call->attempts[index];
-  push_event(L, "attempt", call, index + 1);
-  if (attempt->status != 0)
-    pt_set_integer(L, "status", attempt->status);
-  pt_set_string(L, "error", pt_failure_kind(call->operation, attempt->end, attempt->status));
-  pt_set_number(L, "elapsed", attempt->total);
-  if (index + 1 == call->attempt_count) { /* the headers are still those of this attempt */
+  const pt_attempt attempt = call->attempts[index];
+  bool last = index + 1 == call->attempt_count; /* the headers are still those of this attempt */
+  if (last)
     pt_lua_push_request_id(L, call);
+  push_event(L, "attempt", call, index + 1);
+  if (attempt.status != 0)
+    pt_set_integer(L, "status", attempt.status);
+  pt_set_string(L, "error", pt_failure_kind(call->operation, attempt.end, attempt.status));
+  pt_set_number(L, "elapsed", attempt.total);
+  if (last) {
+    lua_insert(L, -2);
     lua_setfield(L, -2, "request_id");
   }
 }
 
 static void push_retry_event(lua_State *L, const pt_call *call, int index) {
-  const pt_attempt *attempt = &call->attempts[index];
+  const pt_attempt attempt = call->attempts[index];
   push_event(L, "retry", call, index + 1);
-  if (attempt->status != 0)
-    pt_set_integer(L, "status", attempt->status);
-  pt_set_string(L, "error", pt_failure_kind(call->operation, attempt->end, attempt->status));
-  pt_set_number(L, "wait", attempt->retry_wait);
+  if (attempt.status != 0)
+    pt_set_integer(L, "status", attempt.status);
+  pt_set_string(L, "error", pt_failure_kind(call->operation, attempt.end, attempt.status));
+  pt_set_number(L, "wait", attempt.retry_wait);
 }
 
 static void push_done_event(lua_State *L, const pt_call *call) {
@@ -52,7 +56,7 @@ static void set_header(lua_State *L, const pt_call *call, const char *name) {
   pt_header header;
   if (!pt_headers_find(&call->reply.headers, name, &header))
     return;
-  lua_pushlstring(L, header.value, header.value_length);
+  pt_lua_push_header_value(L, &header);
   lua_setfield(L, -2, name);
 }
 
@@ -102,7 +106,7 @@ bool pt_lua_dispatch_events(lua_State *L, int client, pt_call *call) {
   if (!call->wants_events || (call->events_sent == call->attempt_count && !is_end_pending(call)))
     return false;
   luaL_checkstack(L, 12, "event");
-  pt_redact_headers(call, pt_lua_config(lua_touserdata(L, client)));
+  pt_redact_headers(call, pt_call_config(call));
   pt_getuservalue(L, client);
   int environment = lua_gettop(L);
   lua_pushnil(L);

@@ -7,19 +7,30 @@
 
 enum { MAX_MESSAGE = 512 };
 
-/* The userdata at `index` when its metatable is the one of that name, else NULL. */
-static void *to_userdata(lua_State *L, int index, const char *metatable) {
-  void *userdata = lua_touserdata(L, index);
-  if (userdata == NULL || !lua_getmetatable(L, index))
-    return NULL;
-  luaL_getmetatable(L, metatable);
+const char pt_client_key = 0, pt_call_key = 0;
+
+void pt_lua_new_metatable(lua_State *L, const char *name, const char *key) {
+  luaL_newmetatable(L, name);
+  lua_pushvalue(L, -1);
+  pt_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
+void pt_lua_give_metatable(lua_State *L, const char *key) {
+  pt_rawgetp(L, LUA_REGISTRYINDEX, key);
+  lua_setmetatable(L, -2);
+}
+
+bool pt_lua_has_metatable(lua_State *L, int index, const char *key) {
+  if (!lua_getmetatable(L, index))
+    return false;
+  pt_rawgetp(L, LUA_REGISTRYINDEX, key);
   bool same = lua_rawequal(L, -1, -2) != 0;
   lua_pop(L, 2);
-  return same ? userdata : NULL;
+  return same;
 }
 
 pt_lua_client *pt_lua_to_client(lua_State *L, int index) {
-  return to_userdata(L, index, PT_CLIENT_METATABLE);
+  return pt_lua_has_metatable(L, index, &pt_client_key) ? lua_touserdata(L, index) : NULL;
 }
 
 pt_lua_client *pt_lua_check_client(lua_State *L, int index, const char *method) {
@@ -36,12 +47,9 @@ void pt_lua_forget_credentials(pt_lua_client *client) {
   }
 }
 
-const pt_config *pt_lua_config(const pt_lua_client *client) {
-  return client != NULL && client->engine != NULL ? pt_engine_config(client->engine) : NULL;
-}
-
 pt_call *pt_lua_check_call(lua_State *L, int index, const char *method) {
-  const pt_lua_call *holder = to_userdata(L, index, PT_CALL_METATABLE);
+  const pt_lua_call *holder =
+      pt_lua_has_metatable(L, index, &pt_call_key) ? lua_touserdata(L, index) : NULL;
   if (holder != NULL && holder->call != NULL)
     return holder->call;
   (void)pt_lua_error(L, "%s: use a colon: call:%s()", method, method);

@@ -34,11 +34,21 @@ typedef struct {
   bool has_key_functions;
 } pt_lua_client;
 
-/* Full userdata. Its user value is a table: the client's own, or, for a started call, one of its
- * own with `client`, its results at 1 to 3, and `thrown`. */
+/* Full userdata. Its user value is a table: the client's own, or, for a call that Lua can hold, one
+ * of its own with `client`, its results at 1 to 3, and `thrown`. */
 typedef struct {
   pt_call *call;
+  bool own_table;
 } pt_lua_call;
+
+/* Where the registry keeps the metatables of both: their addresses are keys. */
+extern const char pt_client_key, pt_call_key;
+/* Makes a metatable of that name, and keeps it by that key. out: metatable */
+void pt_lua_new_metatable(lua_State *L, const char *name, const char *key);
+/* in: value; out: the same with that metatable */
+void pt_lua_give_metatable(lua_State *L, const char *key);
+/* Whether the value at `index` has that metatable. */
+bool pt_lua_has_metatable(lua_State *L, int index, const char *key);
 
 /* The client at `index`, or NULL when it is something else. */
 pt_lua_client *pt_lua_to_client(lua_State *L, int index);
@@ -46,8 +56,6 @@ pt_lua_client *pt_lua_to_client(lua_State *L, int index);
 pt_lua_client *pt_lua_check_client(lua_State *L, int index, const char *method);
 /* Releases the credentials made so far. */
 void pt_lua_forget_credentials(pt_lua_client *client);
-/* The settings of its connections; NULL for NULL and for a client that was closed. */
-const pt_config *pt_lua_config(const pt_lua_client *client);
 
 /* The call at `index`, or raises; `method` is the method's name. */
 pt_call *pt_lua_check_call(lua_State *L, int index, const char *method);

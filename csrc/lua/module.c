@@ -13,6 +13,7 @@
 #include "lua/set.h"
 #include "lua/system.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -190,10 +191,12 @@ static int module_nearest(lua_State *L) {
     lua_pushstring(L, pt_operation_nearest(name));
     return 1;
   }
+  luaL_checktype(L, 2, LUA_TTABLE);
   pt_nearest search = pt_nearest_begin(name, length);
   for (int i = 1; i <= (int)pt_rawlen(L, 2); i++, lua_pop(L, 1)) {
     lua_rawgeti(L, 2, i);
-    pt_nearest_consider(&search, luaL_checkstring(L, -1)); /* the list keeps it */
+    luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 2, "names are strings"); /* the list's own */
+    pt_nearest_consider(&search, lua_tostring(L, -1));
   }
   lua_pushstring(L, search.best);
   return 1;
@@ -235,7 +238,9 @@ static int module_raise(lua_State *L) {
 /* pause(client, seconds): out: a call that sends nothing and is done then */
 static int module_pause(lua_State *L) {
   (void)pt_lua_check_client(L, 1, "pause");
-  return pt_lua_start_pause(L, 1, luaL_checknumber(L, 2));
+  double seconds = luaL_checknumber(L, 2);
+  luaL_argcheck(L, isfinite(seconds), 2, "a finite number of seconds");
+  return pt_lua_start_pause(L, 1, seconds);
 }
 
 /* now(): out: monotonic seconds */
@@ -263,13 +268,12 @@ static int module_same_origin(lua_State *L) {
 
 /* base_url(client): out: the address its calls go to, without a trailing slash; "" once closed */
 static int module_base_url(lua_State *L) {
-  const pt_lua_client *client = pt_lua_check_client(L, 1, "base_url");
-  if (client->engine == NULL) {
+  (void)pt_lua_check_client(L, 1, "base_url");
+  const pt_config *config = pt_lua_hold_config(L, 1);
+  if (config == NULL)
     lua_pushliteral(L, "");
-    return 1;
-  }
-  const pt_base_url *url = &pt_engine_config(client->engine)->base_url;
-  lua_pushfstring(L, "%s%s", url->origin, url->prefix);
+  else
+    lua_pushfstring(L, "%s%s", config->base_url.origin, config->base_url.prefix);
   return 1;
 }
 
@@ -334,7 +338,8 @@ static const char *const key_option[] = {"api_key", "partner_key", "deployment_k
 /* keys(client): out: its URL, then an array of { kind =, source = } for each key it has: the name
  * of the option, and that of the variable it comes from, "option" or "function" */
 static int module_keys(lua_State *L) {
-  const pt_config *config = pt_lua_config(pt_lua_check_client(L, 1, "keys"));
+  (void)pt_lua_check_client(L, 1, "keys");
+  const pt_config *config = pt_lua_hold_config(L, 1);
   if (config == NULL)
     return pt_lua_error(L, "check: the client was closed");
   lua_pushfstring(L, "%s%s", config->base_url.origin, config->base_url.prefix);

@@ -27,10 +27,16 @@ static void check_members(lua_State *L, int index) {
   }
 }
 
+/* in: request at `index`; out: its own member of that name, or nil: no metamethod takes part */
+static void push_member(lua_State *L, int index, const char *name) {
+  lua_pushstring(L, name);
+  lua_rawget(L, index);
+}
+
 /* in: request at `index`. Raises when it has no valid method. */
 static pt_method check_method(lua_State *L, int index) {
   unsigned method = PT_METHOD_GET;
-  lua_getfield(L, index, "method");
+  push_member(L, index, "method");
   const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
   while (method <= PT_METHOD_DELETE && strcmp(pt_method_name((pt_method)method), name) != 0)
     method++;
@@ -47,11 +53,13 @@ void pt_lua_read_request(lua_State *L, int index, pt_call *call) {
   pt_operation *own = call->own_operation;
   own->method = check_method(L, index);
   size_t length = 0;
-  lua_getfield(L, index, "path");
-  const char *path = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : "";
+  push_member(L, index, "path");
+  push_member(L, index, "query");
+  push_member(L, index, "body");
+  int at = lua_gettop(L) - 2;
+  const char *path = lua_type(L, at) == LUA_TSTRING ? lua_tolstring(L, at, &length) : "";
   const pt_operation *match = pt_operation_match(own->method, path, length);
   own->auth = match != NULL ? match->auth : PT_AUTH_UNSPECIFIED;
-  lua_pop(L, 1);
 }
 
 /* ---- path, query and body ---- */
@@ -95,9 +103,9 @@ static bool write_query(pt_writer *w, int index) {
   return true;
 }
 
-/* in: path, query and body at the top */
-static bool write_parts(pt_writer *w, const char *prefix) {
-  int path = lua_gettop(w->L) - 2, query = path + 1, body = path + 2;
+/* in: path, query and body at `path` and after */
+static bool write_parts(pt_writer *w, const char *prefix, int path) {
+  int query = path + 1, body = path + 2;
   if (!write_path(w, prefix, path))
     return false;
   if (!lua_isnil(w->L, query) && !write_query(w, query))
@@ -111,16 +119,13 @@ static bool write_parts(pt_writer *w, const char *prefix) {
   return pt_lua_write_value(w, &pt_any_type, body);
 }
 
-bool pt_lua_write_request(lua_State *L, pt_call *call, const char *prefix, int index,
+bool pt_lua_write_request(lua_State *L, pt_call *call, const char *prefix, int parts,
                           pt_refusal *refusal) {
   int top = lua_gettop(L);
   pt_writer w = {.L = L, .call = call, .refusal = refusal, .out = &call->target, .free_form = true};
   refusal->field[0] = refusal->problem[0] = '\0';
   luaL_checkstack(L, 15, "request");
-  lua_getfield(L, index, "path");
-  lua_getfield(L, index, "query");
-  lua_getfield(L, index, "body");
-  bool written = write_parts(&w, prefix) && pt_lua_written_whole(&w);
+  bool written = write_parts(&w, prefix, parts) && pt_lua_written_whole(&w);
   lua_settop(L, top);
   return written;
 }

@@ -3,22 +3,44 @@
 
 #include "api/curl_command.h"
 #include "api/failure.h"
+#include "base/ascii.h"
 #include "http/headers.h"
 #include "http/url.h"
+#include "lua/call.h"
 #include "lua/set.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-#define RESPONSE_METATABLE "polytomic.response"
-#define ERROR_METATABLE "polytomic.error"
-#define BUFFER_METATABLE "polytomic.buffer"
+/* Where the registry keeps the metatables. */
+static const char response_key = 0, error_key = 0, buffer_key = 0;
 
-/* Where a response keeps its call: a key no string can be. */
-static const char call_key = 0;
+/* In the registry: the calls of responses and errors, by response or error. They are in no table
+ * that Lua can reach, and the table keeps no response alive. */
+static const char calls_key = 0;
+
+enum { MAX_SHOWN_VALUE = 256 }; /* bytes of a request id */
 
 /* ---- parts, made when asked for ---- */
+
+/* A recipient replaces a folded line's end, and controls, by spaces: RFC 9112 section 5.2, RFC 9110
+ * section 5.5. */
+static char fit_for_header(char c) { return (unsigned char)c < ' ' || c == 127 ? ' ' : c; }
+
+void pt_lua_push_header_value(lua_State *L, const pt_header *header) {
+  size_t i = 0;
+  while (i < header->value_length && header->value[i] == fit_for_header(header->value[i]))
+    i++;
+  if (i == header->value_length) {
+    lua_pushlstring(L, header->value, header->value_length);
+    return;
+  }
+  luaL_Buffer value;
+  luaL_buffinit(L, &value);
+  for (i = 0; i < header->value_length; i++)
+    luaL_addchar(&value, fit_for_header(header->value[i]));
+  luaL_pushresult(&value);
+}
 
 /* in: headers, out: the same with one more; a repeated name is joined with ", " (RFC 9110
  * section 5.3) */
@@ -26,16 +48,16 @@ static void add_header(lua_State *L, const pt_header *header) {
   luaL_Buffer name;
   luaL_buffinit(L, &name);
   for (size_t i = 0; i < header->name_length; i++)
-    luaL_addchar(&name, (char)tolower((unsigned char)header->name[i]));
+    luaL_addchar(&name, pt_lower(header->name[i]));
   luaL_pushresult(&name);
   lua_pushvalue(L, -1);
   lua_rawget(L, -3);
   if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
-    lua_pushlstring(L, header->value, header->value_length);
+    pt_lua_push_header_value(L, header);
   } else {
     lua_pushliteral(L, ", ");
-    lua_pushlstring(L, header->value, header->value_length);
+    pt_lua_push_header_value(L, header);
     lua_concat(L, 3);
   }
   lua_rawset(L, -3);
@@ -70,10 +92,15 @@ static void push_timeline(lua_State *L, const pt_call *call) {
 
 void pt_lua_push_request_id(lua_State *L, const pt_call *call) {
   pt_header header;
-  if (pt_headers_find(&call->reply.headers, "x-request-id", &header))
-    lua_pushlstring(L, header.value, header.value_length);
-  else
+  char id[MAX_SHOWN_VALUE]; /* a copy: the call may go on as soon as Lua runs */
+  if (!pt_headers_find(&call->reply.headers, "x-request-id", &header)) {
     lua_pushnil(L);
+    return;
+  }
+  size_t length = header.value_length < sizeof id ? header.value_length : sizeof id;
+  for (size_t i = 0; i < length; i++)
+    id[i] = fit_for_header(header.value[i]);
+  lua_pushlstring(L, id, length);
 }
 
 static void push_idempotency_key(lua_State *L, const pt_call *call) {
@@ -114,14 +141,21 @@ static const struct {
 };
 enum { LAZY_PARTS = sizeof lazy_part / sizeof lazy_part[0] };
 
+/* The call of a response or an error; NULL where it has none, and for any other value. It lives as
+ * long as the value is on the stack. */
+static pt_call *call_of(lua_State *L, int index) {
+  lua_pushvalue(L, index);
+  pt_rawgetp(L, LUA_REGISTRYINDEX, &calls_key);
+  lua_insert(L, -2);
+  lua_rawget(L, -2);
+  const pt_lua_call *holder = lua_touserdata(L, -1); /* only this file puts values there */
+  lua_pop(L, 2);
+  return holder != NULL ? holder->call : NULL;
+}
+
 const pt_call *pt_lua_response_call(lua_State *L, int index) {
   index = pt_absindex(L, index);
-  if (lua_type(L, index) != LUA_TTABLE)
-    return NULL;
-  pt_rawgetp(L, index, &call_key);
-  const pt_lua_call *holder = lua_touserdata(L, -1);
-  lua_pop(L, 1);
-  return holder != NULL ? holder->call : NULL;
+  return pt_lua_has_metatable(L, index, &response_key) ? call_of(L, index) : NULL;
 }
 
 void pt_lua_make_parts(lua_State *L, int index, const pt_call *call) {
@@ -134,16 +168,6 @@ void pt_lua_make_parts(lua_State *L, int index, const pt_call *call) {
 
 /* ---- curl() ---- */
 
-/* An error of a call that was refused before it was made has no call. */
-static bool is_error(lua_State *L, int index) {
-  if (lua_type(L, index) != LUA_TTABLE || lua_getmetatable(L, index) == 0)
-    return false;
-  luaL_getmetatable(L, ERROR_METATABLE);
-  bool same = lua_rawequal(L, -1, -2) != 0;
-  lua_pop(L, 2);
-  return same;
-}
-
 static int buffer_collect(lua_State *L) {
   pt_buffer_wipe(lua_touserdata(L, 1));
   return 0;
@@ -153,18 +177,19 @@ static int buffer_collect(lua_State *L) {
 static pt_buffer *push_buffer(lua_State *L) {
   pt_buffer *buffer = pt_newuserdata(L, sizeof *buffer);
   memset(buffer, 0, sizeof *buffer);
-  luaL_getmetatable(L, BUFFER_METATABLE);
-  lua_setmetatable(L, -2);
+  pt_lua_give_metatable(L, &buffer_key);
   return buffer;
 }
 
-void pt_lua_push_command(lua_State *L, const pt_call *call, const pt_config *config) {
-  if (config == NULL || call->engine == NULL) {
+/* in: -, out: the call as a curl command; nil when memory ran out or nothing was to be sent */
+static void push_command(lua_State *L, pt_call *call) {
+  const pt_config *config = pt_call_config(call);
+  if (config == NULL || call->serial == 0) {
     lua_pushnil(L);
     return;
   }
   pt_buffer *out = push_buffer(L);
-  pt_curl_command(out, call, config->base_url.origin);
+  pt_curl_command(out, call, config);
   if (out->failed || out->length == 0)
     lua_pushnil(L);
   else
@@ -173,8 +198,7 @@ void pt_lua_push_command(lua_State *L, const pt_call *call, const pt_config *con
   lua_remove(L, -2);
 }
 
-bool pt_lua_push_redirect(lua_State *L, const pt_call *call, const pt_config *config, char *problem,
-                          size_t size) {
+bool pt_lua_push_redirect(lua_State *L, const pt_call *call, char *problem, size_t size) {
   pt_header header;
   if (!pt_headers_find(&call->reply.headers, "location", &header)) {
     (void)snprintf(problem, size, "the redirect has no Location");
@@ -182,11 +206,8 @@ bool pt_lua_push_redirect(lua_State *L, const pt_call *call, const pt_config *co
   }
   lua_createtable(L, 0, 1);
   pt_buffer *out = push_buffer(L);
-  const char *origin = config != NULL ? config->base_url.origin : "//"; /* no URL begins so */
-  const char *wrong =
-      pt_url_resolve(out, origin, call->target.bytes, header.value, header.value_length);
-  if (wrong == NULL && config == NULL && out->bytes != NULL && out->bytes[0] == '/')
-    wrong = "is relative, and the client was closed";
+  const char *wrong = pt_url_resolve(out, pt_call_config(call)->base_url.origin, call->target.bytes,
+                                     header.value, header.value_length);
   if (out->failed)
     luaL_error(L, "%s: not enough memory for its reply", call->operation->name);
   if (wrong != NULL) {
@@ -201,21 +222,15 @@ bool pt_lua_push_redirect(lua_State *L, const pt_call *call, const pt_config *co
   return true;
 }
 
-/* curl(): in: response; out: command, or nil when no request was made up. An error has its command
- * already. */
+/* curl(): in: response or error; out: command, or nil when no request was made up */
 static int response_curl(lua_State *L) {
-  if (is_error(L, 1)) {
-    lua_pushliteral(L, "command");
-    lua_rawget(L, 1);
-    return 1;
-  }
-  const pt_call *call = pt_lua_response_call(L, 1);
-  if (call == NULL)
+  if (!pt_lua_has_metatable(L, 1, &response_key) && !pt_lua_has_metatable(L, 1, &error_key))
     return pt_lua_error(L, "curl: use a colon: response:curl()");
-  pt_rawgetp(L, 1, &call_key);
-  pt_getuservalue(L, -1);
-  lua_getfield(L, -1, "client");
-  pt_lua_push_command(L, call, pt_lua_config(lua_touserdata(L, -1)));
+  pt_call *call = call_of(L, 1);
+  if (call != NULL)
+    push_command(L, call);
+  else
+    lua_pushnil(L);
   return 1;
 }
 
@@ -243,14 +258,12 @@ static int response_index(lua_State *L) {
   return 0;
 }
 
-/* One step of pairs: in: response, key; out: key, value; hides the call. */
+/* One step of pairs: in: response, key; out: key, value */
 static int response_next(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
-  while (lua_next(L, 1) != 0) {
-    if (lua_type(L, -2) == LUA_TSTRING)
-      return 2;
-    lua_pop(L, 1);
-  }
+  if (lua_next(L, 1) != 0)
+    return 2;
   lua_pushnil(L);
   return 1;
 }
@@ -268,28 +281,48 @@ static int response_pairs(lua_State *L) {
 
 /* __tostring of an error */
 static int error_tostring(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
   lua_pushliteral(L, "text");
   lua_rawget(L, 1);
   return 1;
 }
 
 /* in: -; out: an empty table with that metatable */
-static void push_with_metatable(lua_State *L, const char *metatable) {
-  lua_createtable(L, 0, 2);
-  luaL_getmetatable(L, metatable);
-  lua_setmetatable(L, -2);
+static void push_with_metatable(lua_State *L, const char *key) {
+  lua_createtable(L, 0, 1);
+  pt_lua_give_metatable(L, key);
 }
 
-void pt_lua_push_response(lua_State *L, int call) {
-  push_with_metatable(L, RESPONSE_METATABLE);
-  lua_pushvalue(L, call);
-  pt_rawsetp(L, -2, &call_key);
+/* in: response or error, call; out: response or error, which has that call from now on */
+static void keep_call(lua_State *L) {
+  pt_rawgetp(L, LUA_REGISTRYINDEX, &calls_key);
+  lua_pushvalue(L, -3);
+  lua_pushvalue(L, -3);
+  lua_rawset(L, -3);
+  lua_pop(L, 2);
 }
 
-void pt_lua_push_error(lua_State *L) { push_with_metatable(L, ERROR_METATABLE); }
+void pt_lua_push_response(lua_State *L, int index) {
+  const pt_lua_call *holder = lua_touserdata(L, index);
+  push_with_metatable(L, &response_key);
+  if (holder->own_table) /* it refers to the response, which Lua 5.1 would never collect */
+    pt_lua_push_twin(L, holder->call);
+  else
+    lua_pushvalue(L, index);
+  keep_call(L);
+}
 
-static void make_metatable(lua_State *L, const char *name, lua_CFunction tostring) {
-  luaL_newmetatable(L, name);
+void pt_lua_push_error(lua_State *L, pt_call *call) {
+  push_with_metatable(L, &error_key);
+  if (call == NULL)
+    return;
+  pt_lua_push_twin(L, call);
+  keep_call(L);
+}
+
+static void make_metatable(lua_State *L, const char *name, const char *key,
+                           lua_CFunction tostring) {
+  pt_lua_new_metatable(L, name, key);
   lua_pushcfunction(L, response_index);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, response_pairs);
@@ -305,9 +338,14 @@ static void make_metatable(lua_State *L, const char *name, lua_CFunction tostrin
 }
 
 void pt_lua_open_response(lua_State *L) {
-  make_metatable(L, RESPONSE_METATABLE, NULL);
-  make_metatable(L, ERROR_METATABLE, error_tostring);
-  luaL_newmetatable(L, BUFFER_METATABLE);
+  make_metatable(L, "polytomic.response", &response_key, NULL);
+  make_metatable(L, "polytomic.error", &error_key, error_tostring);
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  pt_set_string(L, "__mode", "k");
+  lua_setmetatable(L, -2);
+  pt_rawsetp(L, LUA_REGISTRYINDEX, &calls_key);
+  pt_lua_new_metatable(L, "polytomic.buffer", &buffer_key);
   lua_pushcfunction(L, buffer_collect);
   lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);

@@ -171,15 +171,12 @@ static bool read_error_body(lua_State *L, int err, pt_call *call, char *detail, 
   return from_api;
 }
 
-static int push_failure(lua_State *L, pt_call *call, const pt_lua_client *client,
-                        const char *problem) {
+static int push_failure(lua_State *L, pt_call *call, const char *problem) {
   char detail[MAX_MESSAGE] = "", hint[MAX_HINT];
-  const pt_config *config = pt_lua_config(client);
+  const pt_config *config = pt_call_config(call);
   pt_redact_reply(call, config);
-  pt_lua_push_error(L);
+  pt_lua_push_error(L, call);
   int err = lua_gettop(L);
-  pt_lua_push_command(L, call, config);
-  lua_setfield(L, err, "command");
   pt_failure_write_detail(detail, sizeof detail, call);
   bool from_api = read_error_body(L, err, call, detail, sizeof detail);
   pt_call_drop_body(call);
@@ -198,7 +195,7 @@ static int push_failure(lua_State *L, pt_call *call, const pt_lua_client *client
 }
 
 int pt_lua_push_invalid(lua_State *L, const pt_call *call, const pt_refusal *refusal) {
-  pt_lua_push_error(L);
+  pt_lua_push_error(L, NULL);
   if (refusal->field[0] != '\0')
     pt_set_string(L, "field", refusal->field);
   pt_set_string(L, "message", refusal->problem);
@@ -208,7 +205,7 @@ int pt_lua_push_invalid(lua_State *L, const pt_call *call, const pt_refusal *ref
 int pt_lua_push_unconfigured(lua_State *L, const pt_call *call) {
   char detail[MAX_HINT];
   pt_failure_write_missing_key(detail, sizeof detail, call->operation->auth);
-  pt_lua_push_error(L);
+  pt_lua_push_error(L, NULL);
   pt_set_string(L, "hint", detail);
   return conclude_error(L, call, "unconfigured", PT_OUTCOME_UNSENT, detail, false);
 }
@@ -218,14 +215,14 @@ int pt_lua_push_no_key(lua_State *L, const pt_call *call, pt_key_kind kind, cons
   char detail[MAX_HINT];
   (void)snprintf(detail, sizeof detail, "the function that gives the %s %s", pt_key_label(kind),
                  problem);
-  pt_lua_push_error(L);
+  pt_lua_push_error(L, NULL);
   lua_pushvalue(L, cause);
   lua_setfield(L, -2, "cause");
   return conclude_error(L, call, "unconfigured", PT_OUTCOME_UNSENT, detail, false);
 }
 
 int pt_lua_push_closed(lua_State *L, const pt_call *call) {
-  pt_lua_push_error(L);
+  pt_lua_push_error(L, NULL);
   return conclude_error(L, call, "closed", PT_OUTCOME_UNSENT, "the client was closed", false);
 }
 
@@ -246,7 +243,7 @@ int pt_lua_push_made_error(lua_State *L, int base) {
   const char *kind = luaL_checkstring(L, base + 1);
   pt_outcome outcome = pt_outcome_of(luaL_checkstring(L, base + 2));
   const char *detail = luaL_checkstring(L, base + 3);
-  pt_lua_push_error(L);
+  pt_lua_push_error(L, NULL);
   pt_set_string(L, "message", detail);
   copy_members(L, base + 4);
   if (call != NULL)
@@ -292,26 +289,25 @@ static int push_success(lua_State *L, int index, bool has_body) {
   return 3;
 }
 
-static int push_bad_response(lua_State *L, pt_call *call, const pt_lua_client *client,
-                             const char *problem) {
+static int push_bad_response(lua_State *L, pt_call *call, const char *problem) {
   call->end = call->attempts[call->attempt_count - 1].end = PT_END_BAD_RESPONSE;
   call->success = false;
   call->outcome = PT_OUTCOME_UNKNOWN;
-  if (client->engine != NULL && !call->settled)
-    pt_engine_count_failure(client->engine);
+  if (call->engine != NULL && !call->settled)
+    pt_engine_count_failure(call->engine);
   call->settled = true;
-  return push_failure(L, call, client, problem);
+  return push_failure(L, call, problem);
 }
 
-int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_client *client) {
+int pt_lua_push_result(lua_State *L, int index, pt_call *call) {
   char problem[MAX_MESSAGE];
   const pt_operation *operation = call->operation;
   luaL_checkstack(L, 20, "result");
   if (!call->success)
-    return push_failure(L, call, client, NULL);
+    return push_failure(L, call, NULL);
   if (operation->redirect_status != 0 && call->status == (int)operation->redirect_status) {
-    if (!pt_lua_push_redirect(L, call, pt_lua_config(client), problem, sizeof problem))
-      return push_bad_response(L, call, client, problem);
+    if (!pt_lua_push_redirect(L, call, problem, sizeof problem))
+      return push_bad_response(L, call, problem);
     pt_call_drop_body(call);
     pt_redact_location(call); /* the data has it; headers are shown and logged */
     return push_success(L, index, false);
@@ -322,7 +318,7 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
     return push_success(L, index, false);
   }
   if (call->reply.body.length == 0)
-    return push_bad_response(L, call, client, "the reply is empty");
+    return push_bad_response(L, call, "the reply is empty");
   pt_envelope envelope;
   pt_decoded decoded = read_body(L, call, &envelope);
   if (decoded == PT_DECODE_MEMORY)
@@ -336,13 +332,13 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_clie
       pt_call_drop_body(call);
       return push_success(L, index, true);
     }
-    pt_redact_reply(call, pt_lua_config(client));
+    pt_redact_reply(call, pt_call_config(call));
     pt_envelope_describe_text(problem, sizeof problem, operation, &call->reply.body, envelope.top);
-    return push_bad_response(L, call, client, problem);
+    return push_bad_response(L, call, problem);
   }
   if (pt_envelope_check(operation, envelope, problem, sizeof problem) != NULL) {
     lua_pop(L, 1);
-    return push_bad_response(L, call, client, problem);
+    return push_bad_response(L, call, problem);
   }
   pt_call_drop_body(call);
   push_data(L, operation, envelope);

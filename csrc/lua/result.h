@@ -8,7 +8,7 @@
 
 /* Pushes data, nil, response or nil, message, err for a call that is done; `index` is its userdata.
  * Decodes the reply at the first time. */
-int pt_lua_push_result(lua_State *L, int index, pt_call *call, const pt_lua_client *client);
+int pt_lua_push_result(lua_State *L, int index, pt_call *call);
 
 /* Pushes nil, message, err for a call that was refused before it was made. */
 int pt_lua_push_invalid(lua_State *L, const pt_call *call, const pt_refusal *refusal);

@@ -133,7 +133,7 @@ end
 -- client:ensure_org{ name=, …, drop_oidc= }: org, "created" | "updated" | "unchanged", response or
 -- nil, message, err.
 local function ensure_org(client, arguments, options)
-  find.check_usage("ensure_org", client, arguments)
+  arguments = find.read_arguments("ensure_org", client, arguments)
   local _, message, err = core.check(client, "create_org", patch.without_drop(arguments), options)
   if not message then _, message, err = patch.check_drop("ensure_org", arguments) end
   if message then return nil, message, err end
@@ -143,7 +143,7 @@ end
 -- client:ensure_user{ org_id=, email=, role_ids= }: user, "created" | "updated" | "unchanged",
 -- response or nil, message, err.
 local function ensure_user(client, arguments, options)
-  find.check_usage("ensure_user", client, arguments)
+  arguments = find.read_arguments("ensure_user", client, arguments)
   local _, message, err = core.check(client, "create_user", arguments, options)
   if message then return nil, message, err end
   return ensure(user, client, arguments, options)

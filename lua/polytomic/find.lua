@@ -31,14 +31,18 @@ function M.user(client, org_id, email, options)
   end)
 end
 
--- Raises where a method was not called with a colon and a table.
-function M.check_usage(method, client, arguments)
+-- The arguments as they are now, whatever becomes of their table. Raises where a method was not
+-- called with a colon and a table.
+function M.read_arguments(method, client, arguments)
   if not core.is_client(client) then
     core.raise(("%s: use a colon: client:%s{…}"):format(method, method))
   end
   if type(arguments) ~= "table" then
     core.raise(("%s: arguments must be a table, got %s"):format(method, type(arguments)))
   end
+  local copy = {}
+  for name, value in next, arguments do copy[name] = value end
+  return copy
 end
 
 local function invalid(method, field, problem)
@@ -73,7 +77,7 @@ end
 -- client:find_org{ name= }: the organization, nil, response; nil alone when there is none; nil,
 -- message, err.
 local function find_org(client, arguments, options)
-  M.check_usage("find_org", client, arguments)
+  arguments = M.read_arguments("find_org", client, arguments)
   core.check(client, "list_orgs", {}, options)
   local _, message, err = check("find_org", arguments, { "name" })
   if message then return nil, message, err end
@@ -90,7 +94,7 @@ end
 
 -- client:find_user{ org_id=, email= }: likewise.
 local function find_user(client, arguments, options)
-  M.check_usage("find_user", client, arguments)
+  arguments = M.read_arguments("find_user", client, arguments)
   local _, message, err = check("find_user", arguments, { "org_id", "email" })
   if message then return nil, message, err end
   _, message, err = core.check(client, "list_users", { org_id = arguments.org_id }, options)

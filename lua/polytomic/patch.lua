@@ -103,7 +103,7 @@ end
 
 -- client:patch_org{ id=, …, drop_oidc= }: data, nil, response or nil, message, err.
 local function patch_org(client, arguments, options)
-  find.check_usage("patch_org", client, arguments)
+  arguments = find.read_arguments("patch_org", client, arguments)
   local probe = M.without_drop(arguments)
   probe.name = probe.name or "-" -- only to replace it needs one
   local _, message, err = core.check(client, "update_org", probe, options)
@@ -136,7 +136,7 @@ end
 
 -- client:patch_user{ org_id=, id=, email=, role_ids= }: data, nil, response or nil, message, err.
 local function patch_user(client, arguments, options)
-  find.check_usage("patch_user", client, arguments)
+  arguments = find.read_arguments("patch_user", client, arguments)
   local probe = copied(arguments)
   if probe.email == nil then probe.email = "a@b" end -- only to replace it needs one
   local _, message, err = core.check(client, "update_user", probe, options)

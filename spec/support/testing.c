@@ -8,6 +8,7 @@
 #include "base/json_writer.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/redactor.h"
 #include "base/secret.h"
 #include "http/exchange_end.h"
 #include "http/headers.h"
@@ -379,6 +380,33 @@ static int secret_mask(lua_State *L) {
   int results = push_buffer(L, &out);
   lua_pushboolean(L, present);
   return results + 1;
+}
+
+/* in: name; out: whether it is that of a secret */
+static int secret_named(lua_State *L) {
+  size_t length;
+  const char *name = luaL_checklstring(L, 1, &length);
+  lua_pushboolean(L, pt_secret_named(name, length));
+  return 1;
+}
+
+/* in: text, list of secrets; out: the text without them */
+static int redact(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  pt_redactor redactor = {0};
+  pt_buffer out = {0};
+  pt_buffer_add(&out, text, length);
+  for (int i = 1; i <= (int)pt_rawlen(L, 2); i++) {
+    lua_rawgeti(L, 2, i);
+    text = lua_tolstring(L, -1, &length);
+    if (text != NULL)
+      pt_redactor_add(&redactor, text, length);
+    lua_pop(L, 1);
+  }
+  pt_redactor_hide(&redactor, out.bytes, out.length);
+  pt_redactor_free(&redactor);
+  return push_buffer(L, &out);
 }
 
 /* in: key, user or nil; out: header line */
@@ -781,6 +809,8 @@ static const luaL_Reg functions[] = {
     {"run_states", run_states},
     {"same_origin", same_origin},
     {"secret_mask", secret_mask},
+    {"secret_named", secret_named},
+    {"redact", redact},
     {"set_quiet_hook_after", set_quiet_hook_after},
     {"url_pairs", url_pairs},
     {"url_resolve", url_resolve},
