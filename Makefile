@@ -58,7 +58,7 @@ LUA_FILES := $(shell find lua/polytomic -name '*.lua' | LC_ALL=C sort)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all testing demo test test-all check layers install uninstall clean dist catalogue bench \
-  torture fuzz sanitize valgrind coverage format help needs
+  torture torture-programs torture-provisioning fuzz sanitize valgrind coverage format help needs
 
 # ---- building ----
 
@@ -165,7 +165,15 @@ bench: ## measures ratios: instructions of a call, long lists, calls at once, a 
 	@for name in $(BENCH); do echo "== $$name"; \
 	  .ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) bench/$$name.lua || exit 1; done
 
-torture: ## provisioning under 200 kills -9 and a fifth of all requests spoiled, on both databases
+torture: torture-programs torture-provisioning ## both
+
+# PROGRAMS (3000) in at most SECONDS (600), from SEED.
+torture-programs: ## runs random programs that close, collect and raise wherever Lua runs
+	@.ci/ensure-packages test $(LUA_VERSION)
+	@$(BUILD_FOR_SPECS)
+	@.ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) spec/torture/run.lua
+
+torture-provisioning: ## provisioning under 200 kills -9 and a fifth of all requests spoiled
 	@.ci/ensure-packages test-all $(LUA_VERSION)
 	@$(MAKE) --no-print-directory -s all
 	@.ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) bench/torture.lua
