@@ -62,6 +62,7 @@ build = {
         "csrc/base/memory.c",
         "csrc/base/nearest.c",
         "csrc/base/random.c",
+        "csrc/base/redactor.c",
         "csrc/base/secret.c",
         "csrc/base/stop_signal.c",
         "csrc/base/terminal.c",

@@ -9,7 +9,8 @@ local function percent(text, format)
   return (text:gsub("[^%w]", function(c) return format:format(c:byte()) end))
 end
 local function html(text)
-  local names = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
+  local names =
+    { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
   return (text:gsub("[&<>\"']", names))
 end
 local function json(text)

@@ -215,8 +215,8 @@ static readiness check_written(lua_State *L, const pt_call *call, bool written,
   return REFUSED;
 }
 
-/* in: options of a call at `index`, or nil; out: their table of that name, or another value. Returns
- * its index, 0 for none: a metamethod may give one thing now and another then. */
+/* in: options of a call at `index`, or nil; out: their table of that name, or another value.
+ * Returns its index, 0 for none: a metamethod may give one thing now and another then. */
 static int push_addition(lua_State *L, int index, const char *name) {
   if (lua_isnoneornil(L, index))
     lua_pushnil(L);

@@ -464,6 +464,17 @@ static void push_key_functions(lua_State *L, int index, const pt_config *config)
   }
 }
 
+/* in: options at `index`; out: a table with what they are now: a metamethod may give one thing now
+ * and another then */
+static void copy_options(lua_State *L, int index) {
+  lua_createtable(L, 0, CLIENT_OPTIONS);
+  for (size_t i = 0; i < CLIENT_OPTIONS; i++) {
+    lua_getfield(L, index, client_option[i].name);
+    lua_setfield(L, -2, client_option[i].name);
+  }
+  lua_replace(L, index);
+}
+
 void pt_lua_read_client_options(lua_State *L, int index, pt_config *config,
                                 pt_client_options *options) {
   target to = {.config = config, .options = options, .environment = true};
@@ -479,6 +490,7 @@ void pt_lua_read_client_options(lua_State *L, int index, pt_config *config,
     pt_lua_error(L, "options must be a table, got %s", luaL_typename(L, index));
   }
   check_names(L, index, &client_option[0].name, sizeof client_option[0], CLIENT_OPTIONS);
+  copy_options(L, index);
   for (size_t i = 0; i < CLIENT_OPTIONS; i++) {
     lua_getfield(L, index, client_option[i].name);
     if (!lua_isnil(L, -1))

@@ -10,10 +10,12 @@
 local url, key, seed = arg[1], arg[2], tonumber(arg[3])
 local programs, seconds = tonumber(arg[4]), tonumber(arg[5])
 
+-- LuaJIT's compiler crashes in such programs also where none of the library takes part.
+if jit then jit.off() end -- luacheck: ignore 113
+
 local core = require "polytomic.core"
 local polytomic = require "polytomic"
 
-local unpack = table.unpack or unpack -- luacheck: ignore 143
 local state = seed % 2147483646 + 1
 
 -- 1 to n, the same on every Lua (Park and Miller).
@@ -92,7 +94,7 @@ end
 
 local function arguments()
   local all = random(9) == 1 and { [value(1) or 1] = value(2) } or {}
-  for _, name in ipairs { "name", "id", "org_id", "email", "client_secret", "role_ids", "issuer" } do
+  for _, name in ipairs { "name", "id", "org_id", "email", "client_secret", "role_ids" } do
     if random(3) > 1 then
       all[name] = random(3) == 1 and value(2)
         or one_of { "Acme", UUID, "jane@acme.com", { UUID }, "Acme " .. random(1e6) }
@@ -106,7 +108,9 @@ local function call_options()
   local all = {}
   if random(3) == 1 then all.timeout = one_of { 0.001, 0.05, 0.3, "x" } end
   if random(3) == 1 then all.retries = one_of { 0, 1, 2, -1 } end
-  if random(3) == 1 then all.headers = hostile { ["X-Auth-Token"] = "header-canary", ["X-B"] = "" } end
+  if random(3) == 1 then
+    all.headers = hostile { ["X-Auth-Token"] = "header-canary", ["X-B"] = "" }
+  end
   if random(4) == 1 then all.organization = UUID end
   if random(4) == 1 then all.query = value(2) end
   if random(4) == 1 then all.body = value(2) end
@@ -135,7 +139,7 @@ local MORE = { batch = true, ensure_org = true, check = true }
 local function check(name, data, message, err)
   if data == nil and message == nil and err == nil then return end
   if data ~= nil then
-    assert(MORE[name] or message == nil and type(err) == "table", name .. ": a success with a message")
+    assert(MORE[name] or message == nil and type(err) == "table", name .. ": a success, yet more")
     return
   end
   assert(type(message) == "string" and type(err) == "table", name .. ": a failure without message")
@@ -156,7 +160,7 @@ local function run(name, method, ...)
     for i = 2, 4 do
       if type(results[i]) == "table" then world.values[random(9)] = results[i] end
     end
-    return unpack(results, 2, 4)
+    return results[2], results[3], results[4]
   end
   local why = tostring(results[2])
   if why:find("attempt to", 1, true) and not why:find("yield", 1, true) then
@@ -171,20 +175,30 @@ local NAMES = { "list_orgs", "create_org", "get_org", "update_org", "delete_org"
 
 local function on_event() interfere(true) end
 
+local function can_yield()
+  return coroutine.isyieldable and coroutine.isyieldable() -- luacheck: ignore 143
+end
+
 local function wait(client, call)
   interfere(true)
   for _ = 1, random(40) do
     if call:done() then return end
     client:step(0.005)
-    if random(9) == 1 and coroutine.isyieldable and coroutine.isyieldable() then coroutine.yield() end
+    if random(9) == 1 and can_yield() then coroutine.yield() end
     interfere(true)
   end
 end
 
 local function new_client()
-  local options = { env = false, base_url = random(9) == 1 and "http://127.0.0.1:1" or url,
-    proxy = "", timeout = 0.2, retries = random(6) == 1 and 1 or 0, on_event = random(3) == 1 and on_event or nil,
-    wait = random(3) == 1 and wait or nil }
+  local options = {
+    env = false,
+    base_url = random(9) == 1 and "http://127.0.0.1:1" or url,
+    proxy = "",
+    timeout = 0.2,
+    retries = random(6) == 1 and 1 or 0,
+    on_event = random(3) == 1 and on_event or nil,
+    wait = random(3) == 1 and wait or nil,
+  }
   options.partner_key = random(4) == 1 and function()
     interfere(true)
     return random(9) > 1 and key or value(1)
