@@ -157,9 +157,9 @@ layers: ## no include runs up a storey, curl.h is included in http alone, lua.h 
 	@! grep -nE '#include [<"](lua|lauxlib|lualib)[^/]' csrc/http/*.[ch]
 	@! grep -nE '#include [<"]curl' csrc/lua/*.[ch]
 
-BENCH = instructions list_users concurrency storm
+BENCH = instructions list_users concurrency storm report
 
-bench: ## measures ratios: instructions of a call, long lists, calls at once, a storm; BENCH chooses
+bench: ## measures calls, lists, storms; writes docs/performance.md; BENCH chooses
 	@.ci/ensure-packages check
 	@$(MAKE) --no-print-directory -s all
 	@for name in $(BENCH); do echo "== $$name"; \
