@@ -203,20 +203,27 @@ function M.painter(descriptor)
   return painted
 end
 
+local clear_shown -- takes away the status line that is shown now
+
 -- A function that shows one line in place of the one it showed before, and one that ends it.
 function M.status_line(descriptor, stream)
   local shown = false
+  local function clear()
+    if shown then stream:write "\r\27[K" end
+    shown, clear_shown = false, nil
+  end
   local function show(text)
     text = M.fit(text, (M.columns(descriptor) or DEFAULT_COLUMNS) - 1)
     stream:write("\r", text, "\27[K")
     stream:flush()
-    shown = true
-  end
-  local function clear()
-    if shown then stream:write "\r\27[K" end
-    shown = false
+    shown, clear_shown = true, clear
   end
   return show, clear
+end
+
+-- Ends the status line that is shown, if there is one: before anything else is said.
+function M.clear_status_line()
+  if clear_shown then clear_shown() end
 end
 
 M.is_capable = is_capable

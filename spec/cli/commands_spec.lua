@@ -415,14 +415,14 @@ describe("the command", function()
   describe("after Ctrl-C", function()
     -- Starts the command against a server that lets it wait, and interrupts it once the request is
     -- there.
-    local function interrupted(words, operation, fault)
+    local function interrupted(words, operation, fault, count)
       sandbox:faults { fault }
       local child = process.start(command.words(words), {
         env = command.environment(),
         first_line = false,
       })
       local deadline = os.time() + 10
-      while #sandbox:requests(operation) < 1 and os.time() < deadline do end
+      while #sandbox:requests(operation) < (count or 1) and os.time() < deadline do end
       local began = require("polytomic.core").now()
       child:signal "INT"
       local status = child:wait()
@@ -458,6 +458,29 @@ describe("the command", function()
         { operation = "create_org", fault = "stall_headers", seconds = 60 })
       assert.equal(130, status)
       contains(err, "run the same command again: it looks first")
+    end)
+
+    it("ends with 130 in the middle of --all, what was printed being whole", function()
+      sandbox:reset()
+      local _, reply = sandbox:request("POST", "/api/organizations", { name = "Acme" })
+      sandbox:seed { operation = "list_syncs", organization = reply.data.id, count = 25 }
+      local words = { "list_syncs", "--organization", reply.data.id, "--all", "limit=10" }
+      local status, out, err = interrupted(words, "list_syncs",
+        { operation = "list_syncs", fault = "stall_headers", seconds = 60, after = 1 }, 2)
+      assert.equal(130, status)
+      assert.equal(10, #cjson.decode(out))
+      local token = assert(err:match "go on with %-%-all page_token=(%S+)\n")
+      words[#words + 1] = "page_token=" .. token
+      assert.equal(15, #result(words))
+    end)
+
+    it("ends with 130 while it waits for work, the line of the terminal ended first", function()
+      sandbox:faults { { operation = "get_query", fault = "stall_headers", seconds = 60 } }
+      local _, out = on_terminal(
+        { "wait_for", "get_query", "id=" .. org },
+        { input = "\3", prompt = "waiting for get_query: 1 s" }
+      )
+      assert.truthy(out:find "\27%[K.-polytomic:.- interrupted", out)
     end)
 
     it("ends with 130 at a question, with nothing sent", function()

@@ -16,7 +16,25 @@ local function progress(name)
   end, clear
 end
 
--- Prints all items; returns the exit status. What came before a failure has been printed.
+-- Prints the items of every page. Returns nothing at the end, or the message and error of a page
+-- that failed.
+local function print_pages(context, walk, writer, show)
+  local count, pages = 0, 0
+  while true do
+    local items, message, response = walk.next()
+    if message then return message, response end
+    if not items then return end
+    count, pages = count + #items, pages + 1
+    context.last = response
+    if not writer:items(items) then return end
+    local token, argument = walk.cursor()
+    context.resume = token and argument .. "=" .. token
+    show(count, pages)
+  end
+end
+
+-- Prints all items; returns the exit status. What came before a failure, or Ctrl-C, has been
+-- printed and is whole.
 function M.run(context, client, operation, values, call_options)
   context:library()
   local walk = client:pages(operation.name, values, call_options)
@@ -24,23 +42,16 @@ function M.run(context, client, operation, values, call_options)
   local name = operation.pages.items_field == "data" and operation.name or nil
   local writer = require("polytomic.cli.output").list(context.options, name)
   local show, clear = progress(operation.name)
-  local count, pages, last = 0, 0, nil
-  while true do
-    local items, message, response = walk.next()
-    if message then
-      clear()
-      local status = writer:finish()
-      if status ~= report.OK then return status end
-      return context:failed(operation, message, response)
-    end
-    if not items then break end
-    count, pages, last = count + #items, pages + 1, response
-    if not writer:items(items) then break end
-    show(count, pages)
-  end
+  local ok, message, err = pcall(print_pages, context, walk, writer, show)
   clear()
-  if context.options.verbose and last then require("polytomic.cli.timeline").show(last) end
-  return writer:finish()
+  local status = writer:finish()
+  if not ok then error(message, 0) end
+  if status ~= report.OK then return status end
+  if message then return context:failed(operation, message, err) end
+  if context.options.verbose and context.last then
+    require("polytomic.cli.timeline").show(context.last)
+  end
+  return status
 end
 
 return M

@@ -85,6 +85,7 @@ end
 -- Writes a message and, where there is one, a hint to standard error; returns `status`.
 function M.problem(status, message, advice)
   local paint = terminal.painter(2)
+  terminal.clear_status_line()
   io.stderr:write(paint("polytomic:", "red"), " ", terminal.line(message), "\n")
   if advice then io.stderr:write(paint("hint:", "cyan"), " ", terminal.line(advice), "\n") end
   return status

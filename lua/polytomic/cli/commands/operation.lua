@@ -107,6 +107,9 @@ function M.command(operation)
     arguments = { { "name=value…", "the operation's arguments", optional = true, many = true } },
     groups = require("polytomic.cli.options").every_group,
     run = run,
+    interrupted = function(context)
+      return context.resume and "go on with --all " .. context.resume
+    end,
   }
 end
 
