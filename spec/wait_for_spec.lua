@@ -263,6 +263,16 @@ for _, mode in ipairs(modes) do
       assert.same({ "stale", "refreshing", "fresh" }, seen)
     end)
 
+    it("gives up when the time is over where the reply has no status", function()
+      local client = answered { { 200, '{"data":{"ready":false}}' } }
+      local data, message, err = wait_for(client, "get_org", { id = ID }, { timeout = 0.05,
+        interval = 0.01, until_status = function(org) return org.ready end })
+      assert.is_nil(data)
+      assert.equal("get_org: timeout: until_status still says that the work goes on after 0.05 s",
+        message)
+      assert.equal("timeout", err.kind)
+    end)
+
     it("gives up when the time is over, naming the last status", function()
       local client, server = answered { status "running" }
       local started = core.now()

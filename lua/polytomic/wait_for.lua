@@ -59,8 +59,10 @@ end
 -- ---- waiting ----
 
 local function out_of_time(name, data, response, seconds, watch)
-  local status = tostring(work().status_of(data, watch))
-  local problem = ("the status is still '%s' after %g s"):format(status, seconds)
+  local status = work().status_of(data, watch)
+  local still = status and ("the status is still '%s'"):format(status)
+    or "until_status still says that the work goes on"
+  local problem = ("%s after %g s"):format(still, seconds)
   return core.make_error(name, "timeout", "unknown", problem, { body = response.body })
 end
 
