@@ -253,6 +253,12 @@ describe("However the table decides, a call", function()
       assert.equal(values.status == 429, decision.retry, title)
       assert.equal(values.status == 429, decision.uncounted, title)
     end)
+    for uncounted, wait in pairs { [15] = 0, [16] = 0.5 } do -- no loop of "Retry-After: 0"
+      everywhere({ attempt = 40, uncounted = uncounted, patient = true, retry_after = 0 },
+        function(decision, _, title, values)
+        if values.status == 429 then assert.equal(wait, decision.wait, title) end
+      end)
+    end
     everywhere({ attempt = 10, uncounted = 9, retries = 1 }, function(decision, cell, title)
       assert.equal(cell:sub(1, 1) == "R", decision.retry, title)
       assert.is_false(decision.uncounted, title)

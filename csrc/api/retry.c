@@ -125,6 +125,8 @@ pt_retry_decision pt_retry_decide(const pt_retry_input *input) {
     return decision;
   bool honours = input->end == PT_END_ANSWERED && input->retry_after >= 0;
   decision.wait = honours ? input->retry_after : backoff(input);
+  if (decision.uncounted && input->uncounted >= PT_RETRY_AT_ONCE) /* "Retry-After: 0" for ever */
+    decision.wait = fmax(decision.wait, PT_RETRY_BASE);
   bool used_up = input->attempt - input->uncounted > input->retries && !decision.uncounted;
   if (used_up || input->tokens < decision.cost)
     return decision;

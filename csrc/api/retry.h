@@ -51,6 +51,7 @@ typedef struct {
 #define PT_RETRY_COST_TIMEOUT 10.0
 #define PT_RETRY_REFUND 1.0
 #define PT_RETRY_BASE 0.5
+#define PT_RETRY_AT_ONCE 16 /* uncounted ones, however short the wait; then at least the base */
 #define PT_RETRY_MAX_WAIT 8.0
 
 /* The rules of README, "Retries". */
