@@ -46,7 +46,7 @@ local M = {}
 ---@class polytomic.provision.PlanOptions
 ---@field concurrency? integer organizations looked at at once; default 8
 ---@field on_change? fun(change: polytomic.provision.Change) gets each change in place of the list
----@field ledger? string URL of a ledger, which is only read
+---@field ledger? string|boolean URL of a ledger, which is only read; true for that of apply
 ---@field interrupted? fun(): boolean ends the reading
 
 ---What would change, without changing anything.

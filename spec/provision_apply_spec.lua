@@ -250,6 +250,55 @@ describe("provision.apply", function()
     assert.same({ 12, 0, true }, { summary.done, summary.failed, slowed })
   end)
 
+  it("keeps a minted key in its file alone", function()
+    local client, url, path = clients.sandbox(), ledger()
+    local keys, report = process.temporary_file(), process.temporary_file() .. ".jsonl"
+    local told = {}
+    assert(provision.apply(client, { { name = "Acme", users = { { email = "a@b.c",
+      api_key = true } } } }, { ledger = url, keys = keys, report = report,
+      on_step = function(event)
+        for _, value in pairs(event) do told[#told + 1] = tostring(value) end
+      end }))
+    local value = keys_of(keys)[1].value
+    local text = process.contents(path) .. (process.contents(path .. "-wal") or "")
+      .. process.contents(report) .. table.concat(told)
+    assert.is_nil(text:find(value, 1, true))
+    local _, mode = process.run { "stat", "-c", "%a", keys }
+    assert.equal("600\n", mode)
+  end)
+
+  it("takes a new key for what was begun more than a day ago", function()
+    local jobs = require "polytomic.provision.jobs"
+    local rounds = jobs.ROUNDS
+    jobs.ROUNDS = 0
+    local client, url = clients.sandbox { retries = 0 }, ledger()
+    sandbox:faults { { operation = "create_org", fault = "reset_before", times = 1 } }
+    assert.equal(1, assert(provision.apply(client, { customer "Acme" }, { ledger = url })).unknown)
+    jobs.ROUNDS = rounds
+    ask(url, "UPDATE polytomic_steps SET key_at = key_at - 90000")
+    assert.equal(1, assert(provision.apply(client, { customer "Acme" }, { ledger = url })).done)
+    local requests = sandbox:requests "create_org"
+    assert.not_equal(requests[1].headers["idempotency-key"],
+      requests[2].headers["idempotency-key"])
+  end)
+
+  it("goes on after lists and updates that fail for a while", function()
+    local client, url = clients.sandbox { retries = 0 }, ledger()
+    local org = assert(client:create_org { name = "Acme", sso_domain = "old.com" })
+    assert(client:create_user { org_id = org.id, email = "a@b.c" })
+    sandbox:faults {
+      { operation = "update_org", fault = "status", status = 503, times = 2 },
+      { operation = "update_user", fault = "reset_after_commit", times = 1 },
+      { operation = "create_user", fault = "status", status = 500, store = true, times = 1 },
+      { operation = "list_users", fault = "status", status = 503, times = 2, after = 1 },
+    }
+    local summary = assert(provision.apply(client, { { name = "Acme", sso_domain = "new.com",
+      users = { { email = "a@b.c", roles = { "Admin" } }, { email = "b@b.c" } } } },
+      { ledger = url }))
+    assert.same({ 1, 0, 0 }, { summary.done, summary.failed, summary.unknown })
+    assert.same({ "Acme: a@b.c b@b.c" }, held())
+  end)
+
   it("leaves unknown what stays so, looks first the next time, and makes nothing twice", function()
     local jobs = require "polytomic.provision.jobs"
     local rounds = jobs.ROUNDS

@@ -99,6 +99,17 @@ describe("docs/provisioning.md", function()
   end)
 end)
 
+describe("examples/provision.lua", function()
+  it("does nothing the second time", function()
+    sandbox:reset()
+    local status, out, err =
+      process.run({ process.interpreter(), "examples/provision.lua" }, { env = environment() })
+    assert.equal(0, status, err)
+    assert.matches("run 1: 2 customers all there, 5 created\n"
+      .. "run 2: 2 customers all there, 0 created\n$", out)
+  end)
+end)
+
 describe("library/provision.lua", function()
   it("lists every function and every option", function()
     local library = process.contents "library/provision.lua"

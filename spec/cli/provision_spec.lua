@@ -58,6 +58,20 @@ describe("polytomic plan", function()
     assert.is_nil(process.contents(path .. ".ledger"))
   end)
 
+  it("knows from the ledger which keys were minted, and refuses one of another server", function()
+    local path, keys = write("csv", FILE), process.temporary_file()
+    local env = { POLYTOMIC_LEDGER = "sqlite:" .. process.temporary_file() .. ".ledger" }
+    assert.equal(0, (polytomic({ "apply", path, "--yes", "--keys", keys }, { env = env })))
+    local status, out = polytomic({ "plan", path }, { env = env })
+    assert.same({ 0, "= 2 customers unchanged\nNothing to do.\n" }, { status, out })
+    out = select(2, polytomic { "plan", path })
+    assert.matches("mint 1 API key", out)
+    env.POLYTOMIC_DEPLOYMENT_URL = "http://127.0.0.1:1"
+    status, out = (function(a, _, c) return a, c end)(polytomic({ "plan", path }, { env = env }))
+    assert.equal(3, status)
+    assert.matches("belongs to http://127.-, not to http://127%.0%.0%.1:1\n", out)
+  end)
+
   it("is JSON with --output json, and exits 0 with nothing to do", function()
     local status, out = polytomic { "plan", write("jsonl", '{"name":"Sandbox Owner"}\n'),
       "--output", "json" }

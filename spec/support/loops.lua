@@ -10,6 +10,7 @@ local core = require "polytomic.core"
 local measured = require "spec.support.measured"
 local polytomic = require "polytomic"
 local process = require "spec.support.process"
+local provision = require "polytomic.provision"
 local sandbox = require "spec.support.sandbox"
 local slow_server = require "spec.support.slow_server"
 
@@ -175,6 +176,25 @@ function M.specify(host, busted)
       assert.equal(40, server:stats().peak)
       client:close()
       server:stop()
+    end)
+
+    it("brings customers about beside other calls", function()
+      local client = client_of(host, sandbox)
+      local list = {}
+      for i = 1, 10 do list[i] = { name = "Acme " .. i, users = { { email = "a@acme.com" } } } end
+      -- Where there is no database for this Lua they are only planned
+      local ledger = pcall(require, "dbd.sqlite3")
+        and "sqlite:" .. process.temporary_file() .. ".ledger"
+      local counts, summary, name
+      host.run { function()
+        counts = select(2, assert(provision.plan(client, list)))
+        if ledger then
+          summary = assert(provision.apply(client, list, { ledger = ledger, concurrency = 4 }))
+        end
+      end, function() name = assert(client:create_org { name = "Initech" }).name end }
+      assert.same({ 20, "Initech" }, { counts.changes, name })
+      if ledger then assert.same({ 10, 20 }, { summary.done, summary.created }) end
+      client:close()
     end)
 
     it("walks pages", function()

@@ -213,7 +213,10 @@ function M.run(options)
   for _, word in ipairs(words) do last[#last + 1] = word end
   if options.workers then last[#last + 1] = "--drain" end
   local status, out, err = process.run(last, { env = run.env, timeout = 200 })
-  return { kills = kills, status = status, output = out .. err, log = process.contents(run.log),
+  local _, ledger = process.run({ process.interpreter(), "lua/bin/polytomic", "status", "--ledger",
+    options.ledger }, { env = run.env })
+  return { kills = kills, status = status, output = out .. err .. ledger,
+    log = process.contents(run.log),
     wrong = M.reckon(options.customers, keys) }
 end
 

@@ -27,7 +27,9 @@ function M.account(client)
     if not ok then error(a, 0) end
     data, message, err = a, b, c
   end })
-  pool:start({}, tasks.call, client, "get_identity", {})
+  pool:start({}, tasks.patiently, client, function()
+    return tasks.call(client, "get_identity", {})
+  end)
   while pool.alive > 0 do
     pool:await()
     pool:turn()

@@ -210,7 +210,7 @@ function M.plan(context)
     local path = context.words[1]
     local changes, counts, err = provision.plan(client, path, {
       concurrency = options.concurrency, on_change = view.change, interrupted = stop,
-      ledger = options.ledger or path ~= "-" and "sqlite:" .. path .. ".ledger" or nil,
+      ledger = options.ledger or true,
     })
     if not changes then return failed(context, counts, err) end
     view.counts(counts)

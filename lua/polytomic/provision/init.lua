@@ -79,12 +79,13 @@ local function open_ledger(name, client, given, options, account)
     end
   end
   if not where then
+    if options.optional then return nil end
     return invalid(name, "a ledger is needed: sqlite:FILE or postgresql://user@host/db",
       { field = "ledger" })
   end
   local ledger, message, missing = ledgers.open(where, {
     from_environment = from_environment, base_url = client and core.base_url(client),
-    account = account,
+    account = account, create = options.create ~= false,
   })
   if not ledger then
     if missing and options.optional then return nil end
@@ -96,12 +97,12 @@ end
 
 -- ---- plan ----
 
-local PLAN = { concurrency = "number", on_change = "function", ledger = "string",
+local PLAN = { concurrency = "number", on_change = "function", ledger = "string or boolean",
   interrupted = "function" }
 
 -- provision.plan(client, customers, { concurrency =, on_change =, ledger = }): changes, counts; or
 -- nil, message, err. Customers are a path, a list, or a function that gives the next one. A ledger,
--- where one is named and there, is only read.
+-- where one is named (true: that of apply) and there, is only read.
 function M.plan(client, given, options)
   options = options or {}
   check_usage("plan", client, options, PLAN)
@@ -109,10 +110,10 @@ function M.plan(client, given, options)
   if not store then return nil, message, err end
   local ledger
   if options.ledger then
-    ledger, message, err = open_ledger("plan", nil, given,
-      { ledger = options.ledger, optional = true })
+    ledger, message, err = open_ledger("plan", client, given, {
+      ledger = options.ledger ~= true and options.ledger or nil, optional = true, create = false,
+    })
     if message then return nil, message, err end
-    if ledger then ledger.pause = function(seconds) run.pause(client, seconds) end end
   end
   local changes, counts
   changes, counts, err = require("polytomic.provision.plan").of(client, store, {
@@ -260,7 +261,8 @@ function M.status(options)
     core.raise("status: options must be a table, got " .. type(options))
   end
   check_options("status", options, { ledger = "string", retry_failed = "boolean" })
-  local ledger, message, err = open_ledger("status", nil, nil, options)
+  local ledger, message, err =
+    open_ledger("status", nil, nil, { ledger = options.ledger, create = false })
   if not ledger then return nil, message, err end
   local status, found = queue.status(ledger, options.retry_failed)
   if not status then return ledger_failed("status", ledger, found) end

@@ -195,7 +195,7 @@ local function judge(self, step, message, err)
   if err.kind == "cancelled" or err.kind == "closed" then fail("later", err.kind, message, step) end
   if err.kind == "rate_limited" then return pause(self, step, err.retry_after) end
   if err.outcome == "unsent" then
-    if err.kind == "invalid" or err.kind == "unconfigured" then
+    if tasks.FINAL[err.kind] then
       return self:failed(step, "failed", err.kind, message)
     end
     return next_round(self, step, message, err)
@@ -205,6 +205,7 @@ local function judge(self, step, message, err)
     if err.status == 500 then new_key(step) end -- it is stored with the key
     return next_round(self, step, message, err)
   end
+  if not tasks.FINAL[err.kind] then return next_round(self, step, message, err) end
   if err.kind == "conflict" and wait_for_lock(self, step, message, err) then return end
   if (step.repeated or step.unanswered) and not step.recorded then -- perhaps an answer of before
     return new_key(step)
@@ -248,7 +249,7 @@ function job:replace(step, action)
       step.missed = true
       return nil
     end
-    if err.kind == "conflict" or err.outcome == "rejected" and err.kind ~= "rate_limited" then
+    if err.outcome == "rejected" and tasks.FINAL[err.kind] then
       self:failed(step, "failed", err.kind, message)
     end
     judge(self, step, message, err)
@@ -266,7 +267,7 @@ function job:read(body)
     if err.kind == "cancelled" or err.kind == "closed" then fail("later", err.kind, message) end
     if err.kind == "rate_limited" then
       pause(self, step, err.retry_after)
-    elseif err.outcome == "rejected" or step.rounds >= M.ROUNDS then
+    elseif tasks.FINAL[err.kind] or step.rounds >= M.ROUNDS then
       fail_with("failed", message, err)
     else
       step.rounds = step.rounds + 1

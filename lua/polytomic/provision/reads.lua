@@ -98,7 +98,9 @@ end
 
 -- The body of a task: looks at one customer whose organization exists.
 function walker:look(result, org)
-  local found, message, err = M.customer(self.client, org, result.customer)
+  local found, message, err = tasks.patiently(self.client, function()
+    return M.customer(self.client, org, result.customer)
+  end)
   if not found then error({ message = message, err = err }, 0) end
   result.found, result.known = found, true
 end
@@ -151,7 +153,9 @@ function M.run(client, store, options, take)
     end,
   })
   self.pool:start({}, function()
-    local orgs, message, err = match(client, store, options.known_ids or {})
+    local orgs, message, err = tasks.patiently(client, function()
+      return match(client, store, options.known_ids or {})
+    end)
     if not orgs then error({ message = message, err = err }, 0) end
     self.orgs = orgs
   end)

@@ -40,6 +40,25 @@ function M.pause(client, seconds)
   return call:result()
 end
 
+-- What the server will say again however often it is asked.
+M.FINAL = { unauthorized = true, forbidden = true, not_found = true, conflict = true,
+  unprocessable = true, api = true, redirect = true, invalid = true, unconfigured = true,
+  tls = true, too_large = true, cancelled = true, closed = true, ledger = true }
+
+local ROUNDS, PAUSE, LONGEST_PAUSE = 4, 0.5, 60 -- seconds
+
+-- Repeats body() after what may pass: what it returns at last.
+function M.patiently(client, body)
+  local round = 0
+  while true do
+    local data, message, err = body()
+    if data ~= nil or M.FINAL[err.kind] then return data, message, err end
+    round = round + 1
+    if round > ROUNDS then return nil, message, err end
+    M.pause(client, math.min(err.retry_after or PAUSE * 2 ^ round, LONGEST_PAUSE))
+  end
+end
+
 -- ---- running tasks ----
 
 local pool = {}
@@ -57,16 +76,18 @@ function M.new(client, hooks)
   }, pool)
 end
 
-function pool:landed(call)
-  self.ready[#self.ready + 1] = call
-  local wake = self.wake
-  self.wake = nil
-  if wake then wake() end
+-- Takes in that a call has ended.
+local function land(landing)
+  local self = landing.pool
+  self.ready[#self.ready + 1] = landing.call
+  local wake, whom = self.wake, self.whom
+  self.wake, self.whom = nil, nil
+  if wake then wake(whom) end
 end
 
 local function watch(self, task, call)
   self.waiting[call] = task
-  driver.watch(self.client, call, function() self:landed(call) end)
+  driver.watch(self.client, call, land, { pool = self, call = call })
 end
 
 local function take(self, task, ok, value, ...)
@@ -121,9 +142,9 @@ function pool:done()
   return #self.ready > 0
 end
 
-function pool:watch(wake)
-  if #self.ready > 0 then return wake() end
-  self.wake = wake
+function pool:watch(wake, whom)
+  if #self.ready > 0 then return wake(whom) end
+  self.wake, self.whom = wake, whom
 end
 
 -- Waits until a call has ended, or there is an interruption.

@@ -83,13 +83,13 @@ local function exists(path)
   return (os.rename(path, path)) ~= nil
 end
 
--- Opens a ledger, which is made where there is none and `base_url` is given; or nil, a message and
+-- Opens a ledger, which is made where there is none and `create` is given; or nil, a message and
 -- whether there is none. It must belong to `base_url` and `account` where they are given; an
 -- account of "" is not known yet.
 function M.open(where, options)
   local place, message = address.parse(where, options.from_environment)
   if not place then return nil, message end
-  if not options.base_url and place.kind == "sqlite" and not exists(place.path) then
+  if not options.create and place.kind == "sqlite" and not exists(place.path) then
     return nil, ("there is no ledger %s"):format(place.shown), true
   end
   local db
@@ -99,7 +99,7 @@ function M.open(where, options)
   local rows, found = db:run "has_ledger"
   local ok = rows ~= nil
   if rows and tonumber(rows[1].count) == 0 then
-    if not options.base_url then
+    if not options.create then
       db:close()
       return nil, ("there is no ledger in %s"):format(place.shown), true
     end
