@@ -364,6 +364,19 @@ describe("the command polytomic", function()
       assert.equal(0, status)
     end)
 
+    it("takes a byte order mark, blanks around the equals sign and a comment behind", function()
+      assert.equal(0, (with_file("\239\187\191POLYTOMIC_PARTNER_KEY = " .. sandbox.partner_key
+        .. "  # of the sandbox\n")))
+      assert.equal(0, (with_file('POLYTOMIC_PARTNER_KEY="' .. sandbox.partner_key .. '" # mine\n')))
+    end)
+
+    it("refuses a key with blanks, by file and line, without repeating it", function()
+      local status, _, err = with_file "# keys\nPOLYTOMIC_PARTNER_KEY=canary in the mine\n"
+      assert.equal(2, status)
+      contains(err, "polytomic: line 2 of ")
+      lacks(err, "canary")
+    end)
+
     it("takes an empty value for none", function()
       local empty = "POLYTOMIC_API_KEY=\nPOLYTOMIC_PARTNER_KEY=\nPOLYTOMIC_DEPLOYMENT_URL=\n"
       assert.equal(0, (with_file(empty .. "POLYTOMIC_PARTNER_KEY=" .. sandbox.partner_key)))
@@ -400,7 +413,7 @@ describe("the command polytomic", function()
       { "an empty variable of a name it does not know", "POLYTOMIC_API_KEYS=\n", "gives neither" },
       { "an exported variable it does not know", "export OTHER=\n", "gives neither" },
       { "two keys of one kind", "canary_in_the_mine\ncanary_in_the_mine\n", "a second time" },
-      { "a key with a space", "canary in the mine\n", "partner_key" },
+      { "a key with a space", "canary in the mine\n", "line 1 of" },
     }
     for _, case in ipairs(bad) do
       it("refuses " .. case[1] .. " without repeating it", function()

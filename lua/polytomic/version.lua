@@ -1,3 +1,3 @@
--- The version of the library. `make check` holds it to that of the core and of the rockspec.
+-- The version of the library: the one place to change it. `make catalogue` takes it elsewhere.
 
 return "0.2.0"

@@ -57,11 +57,21 @@ local function open_to_all(path)
   return line ~= nil
 end
 
+-- A value without its quotes and without a comment after it.
+local function unquoted(value)
+  for _, quote in ipairs { '"', "'" } do
+    local pattern = ("^Q([^Q]*)Q%s*(.*)$"):gsub("Q", quote)
+    local inside, after = value:match(pattern)
+    if inside and (after == "" or after:sub(1, 1) == "#") then return inside end
+  end
+  return (value:gsub("%s+#.*$", ""))
+end
+
 -- One line of a key file: `POLYTOMIC_…=value`, where an empty value is none, or a partner key
 -- alone, which may end in "=". A line is never repeated in a message: it may be a key.
 local function read_line(keys, line)
   local assignment, exported = line:gsub("^export%s+", "")
-  local name, value = assignment:match("^([%u_]+)=(.*)$")
+  local name, value = assignment:match "^([%u_]+)%s*=%s*(.*)$"
   -- A partner key in Base64 may end in "=".
   local padded = name and exported == 0 and value:find "^=*$" and not name:find "^POLYTOMIC_"
   if not name or padded then name, value = "POLYTOMIC_PARTNER_KEY", line end
@@ -69,8 +79,9 @@ local function read_line(keys, line)
   if not option then
     return nil, "gives neither POLYTOMIC_API_KEY, _PARTNER_KEY, _DEPLOYMENT_KEY nor _DEPLOYMENT_URL"
   end
-  value = value:match('^"(.*)"$') or value:match("^'(.*)'$") or value
+  value = unquoted(value)
   if value == "" then return true end
+  if value:find "[^!-~]" then return nil, "gives a key with a blank or another unfit character" end
   if keys[option] then return nil, "gives " .. name .. " a second time" end
   keys[option] = value
   return true
@@ -87,6 +98,7 @@ function M.read_keys(path)
       "chmod 600 " .. shell_quote(path)
   end
   local keys, number = {}, 0
+  text = text:gsub("^\239\187\191", "") -- a byte order mark
   for line in (text .. "\n"):gmatch("(.-)\r?\n") do
     number = number + 1
     line = line:match("^%s*(.-)%s*$")

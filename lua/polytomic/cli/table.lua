@@ -32,11 +32,12 @@ local function total(widths)
   return sum
 end
 
--- The widest column that may still be narrowed to `least`; nil where none may.
-local function widest(names, widths, least, precious_too)
+-- The widest column, of those that are precious or of the others, that may still be narrowed to
+-- `least`; nil where none may.
+local function widest(names, widths, least, precious)
   local index
   for i, width in ipairs(widths) do
-    if width > least and (precious_too or not is_precious(names[i])) then
+    if width > least and is_precious(names[i]) == precious then
       if not index or width > widths[index] then index = i end
     end
   end
@@ -48,14 +49,16 @@ end
 local function fit_columns(names, widths, columns)
   local left_out = {}
   while total(widths) > columns do
-    local index = widest(names, widths, COMFORTABLE)
+    local index = widest(names, widths, COMFORTABLE, false)
     if index then
       widths[index] = widths[index] - 1
     elseif #widths > 2 then
       table.insert(left_out, 1, table.remove(names))
       table.remove(widths)
     else
-      index = widest(names, widths, NARROWEST) or widest(names, widths, NARROWEST, true)
+      index = widest(names, widths, COMFORTABLE, true)
+        or widest(names, widths, NARROWEST, false)
+        or widest(names, widths, NARROWEST, true)
       if not index then break end
       widths[index] = widths[index] - 1
     end

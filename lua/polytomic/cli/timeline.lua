@@ -84,7 +84,7 @@ function M.lines(timeline, columns, paint)
     ))
     if #attempts[i].list > 0 then
       lines[#lines + 1] = "    " .. bar(attempts[i].list, whole, room, paint)
-      lines[#lines + 1] = "    " .. words(attempts[i].list)
+      lines[#lines + 1] = terminal.wrap("    " .. words(attempts[i].list), columns, "    ")
     end
   end
   return lines
