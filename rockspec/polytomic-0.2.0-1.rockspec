@@ -61,6 +61,7 @@ build = {
         "csrc/base/json_writer.c",
         "csrc/base/memory.c",
         "csrc/base/nearest.c",
+        "csrc/base/private_file.c",
         "csrc/base/random.c",
         "csrc/base/redactor.c",
         "csrc/base/secret.c",

@@ -407,6 +407,26 @@ describe("the command polytomic", function()
       end)
     end
 
+    it("refuses a file that its group may read, but for root's", function()
+      local path = key_file(sandbox.partner_key, "640")
+      local root = process.run { "sh", "-c", "test $(id -u) = 0" } == 0
+      if root then
+        assert.equal(0, (run { "get_org", "id=" .. org, "--key-file", path }))
+        assert.equal(0, (process.run { "chown", "65534", path }))
+      end
+      local status, _, err = run { "get_org", "id=" .. org, "--key-file", path }
+      assert.equal(2, status)
+      contains(err, "is open to a group of users\nhint: chmod 600 ")
+      lacks(err, sandbox.partner_key)
+    end)
+
+    it("reads a pipe, and refuses a file that is larger than any of keys", function()
+      local path = key_file(("#"):rep(1024 * 1024 + 1))
+      local status, _, err = run { "get_org", "id=" .. org, "--key-file", path }
+      assert.equal(2, status)
+      contains(err, "File too large")
+    end)
+
     local bad = {
       { "an empty file", "\n# nothing\n", "holds no key" },
       { "a variable it does not know", "\nPOLYTOMIC_KEY=canary_in_the_mine\n", "line 2 of" },

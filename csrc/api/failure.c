@@ -2,6 +2,7 @@
 #include "api/failure.h"
 
 #include "api/trust.h"
+#include "base/json_writer.h"
 #include "base/unicode.h"
 #include "http/libcurl.h"
 #include "http/headers.h"
@@ -88,6 +89,15 @@ void pt_failure_write_message(char *message, size_t size, const pt_call *call, c
   clean(message);
 }
 
+/* printf would write the number in the process's locale. */
+static void write_no_connection(char *detail, size_t size, double timeout) {
+  pt_buffer seconds = {0};
+  (void)pt_json_add_number(&seconds, timeout);
+  (void)snprintf(detail, size, "no connection was free within %s s",
+                 seconds.failed || seconds.bytes == NULL ? "its" : seconds.bytes);
+  pt_buffer_free(&seconds);
+}
+
 void pt_failure_write_detail(char *detail, size_t size, const pt_call *call) {
   switch (call->end) {
   case PT_END_ANSWERED:
@@ -99,7 +109,7 @@ void pt_failure_write_detail(char *detail, size_t size, const pt_call *call) {
   case PT_END_CLOSED: (void)snprintf(detail, size, "the client was closed"); break;
   case PT_END_TIMEOUT:
     if (call->reply.message == NULL) {
-      (void)snprintf(detail, size, "no connection was free within %g s", call->limits.timeout);
+      write_no_connection(detail, size, call->limits.timeout);
       break;
     }
     /* fall through */

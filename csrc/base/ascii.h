@@ -40,6 +40,14 @@ static inline bool pt_ascii_equal(const char *a, size_t length, const char *b) {
   return b[length] == '\0';
 }
 
+/* Whether both are the same `length` bytes, without regard to case. */
+static inline bool pt_ascii_same(const char *a, const char *b, size_t length) {
+  for (size_t i = 0; i < length; i++)
+    if (pt_lower(a[i]) != pt_lower(b[i]))
+      return false;
+  return true;
+}
+
 /* Whether a text begins with `prefix`, without regard to case. */
 static inline bool pt_ascii_begins(const char *text, const char *prefix) {
   for (; *prefix != '\0'; text++, prefix++)

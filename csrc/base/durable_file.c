@@ -1,6 +1,7 @@
 #include "base/durable_file.h"
 
 #include "base/memory.h"
+#include "base/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +65,7 @@ static int write_line(int descriptor, const pt_durable_line *text, bool newline_
     written = write(descriptor, line, size);
   while (written < 0 && errno == EINTR);
   int problem = written < 0 ? errno : (size_t)written == size ? 0 : EIO;
-  memset(line, 0, size); /* it may hold a key */
+  pt_wipe(line, size); /* it may hold a key */
   pt_free(line);
   return problem;
 }

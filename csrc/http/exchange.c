@@ -6,10 +6,11 @@
 #include "http/exchange_end.h"
 #include "http/headers.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* ---- callbacks ---- */
@@ -59,7 +60,7 @@ static void note_length(pt_exchange *exchange, const char *line, size_t length) 
   static const char name[] = "content-length:";
   const size_t name_length = sizeof name - 1;
   if (length <= name_length || (line[0] != 'c' && line[0] != 'C') ||
-      strncasecmp(line, name, name_length) != 0)
+      !pt_ascii_equal(line, name_length, name))
     return;
   size_t i = name_length;
   while (i < length && line[i] == ' ')
@@ -85,6 +86,12 @@ static bool is_status_line(const char *line, size_t length) {
   return false;
 }
 
+/* Whether a status line is that of a reply which another follows (1xx). */
+static bool is_interim(const char *line, size_t length) {
+  const char *space = memchr(line, ' ', length);
+  return space != NULL && space + 1 < line + length && space[1] == '1';
+}
+
 static size_t keep_header(char *bytes, size_t one, size_t length, void *context) {
   pt_exchange *exchange = context;
   size_t added = one * length;
@@ -95,9 +102,9 @@ static size_t keep_header(char *bytes, size_t one, size_t length, void *context)
     return 0;
   }
   if (exchange->headers_done) {
-    if (added < 5 || memcmp(bytes, "HTTP/", 5) != 0)
-      return added;                 /* trailers say nothing we use */
-    exchange->headers_done = false; /* the block before was an interim reply (1xx) */
+    if (!exchange->interim || added < 5 || memcmp(bytes, "HTTP/", 5) != 0)
+      return added; /* trailers say nothing we use */
+    exchange->headers_done = false;
     exchange->doubtful_length = exchange->has_length_line = false;
     exchange->expected = 0;
     pt_buffer_clear(headers);
@@ -116,8 +123,10 @@ static size_t keep_header(char *bytes, size_t one, size_t length, void *context)
                          (bytes[0] == ' ' || bytes[0] == '\t');
   if (exchange->bad_status || exchange->bad_header)
     return 0;
-  if (headers->length == 0)
+  if (headers->length == 0) {
     exchange->status_length = added;
+    exchange->interim = is_interim(bytes, added);
+  }
   pt_buffer_add(headers, bytes, added);
   if (headers->failed) {
     exchange->out_of_memory = true;
@@ -148,12 +157,24 @@ static int before_send(void *context, char *ip, char *local_ip, int port, int lo
   return exchange->sends > 1 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
-/* https://curl.se/libcurl/c/CURLOPT_SOCKOPTFUNCTION.html : a socket was opened. */
-static int note_socket(void *context, curl_socket_t fd, curlsocktype purpose) {
+/* https://curl.se/libcurl/c/CURLOPT_OPENSOCKETFUNCTION.html : opens a socket that no program which
+   this process runs inherits, and notes it. */
+static curl_socket_t open_socket(void *context, curlsocktype purpose,
+                                 struct curl_sockaddr *address) {
   (void)purpose;
   pt_exchange_place *place = context;
-  pt_sockets_add(&place->sockets, fd);
-  return CURL_SOCKOPT_OK;
+#ifdef SOCK_CLOEXEC
+  int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+#else
+  int fd = socket(address->family, address->socktype, address->protocol);
+  if (fd >= 0)
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
+  if (fd < 0)
+    return CURL_SOCKET_BAD;
+  if (!place->options->http2) /* there libcurl always listens */
+    pt_sockets_add(&place->sockets, fd);
+  return fd;
 }
 
 /* https://curl.se/libcurl/c/CURLOPT_CLOSESOCKETFUNCTION.html */
@@ -254,10 +275,9 @@ static bool prepare_handle(pt_exchange *exchange) {
   SET(CURLOPT_HEADERDATA, exchange);
   SET(CURLOPT_PREREQFUNCTION, before_send);
   SET(CURLOPT_PREREQDATA, exchange);
-  if (!options
-           ->http2) { /* there a connection may always have something to say, and libcurl listens */
-    SET(CURLOPT_SOCKOPTFUNCTION, note_socket);
-    SET(CURLOPT_SOCKOPTDATA, exchange->place);
+  SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  SET(CURLOPT_OPENSOCKETDATA, exchange->place);
+  if (!options->http2) {
     SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, exchange->place);
   }
@@ -273,9 +293,10 @@ static void forget_attempt(pt_exchange *exchange) {
   exchange->sends = 0;
   exchange->header_bytes = exchange->header_count = 0;
   exchange->expected = 0;
-  exchange->headers_done = exchange->has_length_line = exchange->doubtful_length =
-      exchange->bad_status = exchange->bad_header = exchange->bad_length = exchange->stale =
-          exchange->refused = exchange->too_large = exchange->out_of_memory = false;
+  exchange->headers_done = exchange->interim = exchange->has_length_line =
+      exchange->doubtful_length = exchange->bad_status = exchange->bad_header =
+          exchange->bad_length = exchange->stale = exchange->refused = exchange->too_large =
+              exchange->out_of_memory = false;
   exchange->error[0] = '\0';
 }
 

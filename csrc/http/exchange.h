@@ -43,6 +43,7 @@ typedef struct pt_exchange {
   size_t header_bytes, header_count;
   size_t status_length; /* bytes of the status line */
   bool headers_done;
+  bool interim; /* what they are the headers of is followed by another reply (1xx) */
   bool has_length_line;
   size_t expected;      /* bytes of body, by Content-Length; 0 when unknown */
   bool doubtful_length; /* several Content-Length lines, or one that is not a plain number */

@@ -109,6 +109,8 @@ void pt_poller_arm(pt_poller *poller, double when) {
   poller->armed = when;
   struct itimerspec setting = {{0, 0}, {0, 0}};
   if (when < INFINITY) {
+    const double most = 2e9; /* fits every time_t: 63 years after the machine was started */
+    when = fmin(when, most);
     double whole = floor(when);
     setting.it_value.tv_sec = (time_t)whole;
     setting.it_value.tv_nsec = (long)((when - whole) * 1e9);

@@ -1,10 +1,11 @@
 /* proxy_variable.c: see proxy_variable.h. */
 #include "http/proxy_variable.h"
 
+#include "base/ascii.h"
+#include "base/environment.h"
+
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { MAX_NAME = 256, IPV4_BITS = 32, IPV6_BITS = 128 };
 
@@ -69,7 +70,7 @@ static bool name_matches(const place *host, const char *entry, size_t length) {
   if (length == 0 || length > host->length)
     return false;
   const char *tail = host->name + host->length - length;
-  return strncasecmp(tail, entry, length) == 0 && (tail == host->name || tail[-1] == '.');
+  return pt_ascii_same(tail, entry, length) && (tail == host->name || tail[-1] == '.');
 }
 
 bool pt_proxy_excluded(const char *list, const char *host, size_t length) {
@@ -93,7 +94,7 @@ bool pt_proxy_excluded(const char *list, const char *host, size_t length) {
 /* The first of the names that is set and not empty. */
 static const char *first_set(const char *const *names) {
   for (; *names != NULL; names++) {
-    const char *value = getenv(*names);
+    const char *value = pt_environment(*names);
     if (value != NULL && value[0] != '\0')
       return *names;
   }
@@ -109,7 +110,8 @@ const char *pt_proxy_variable(const pt_base_url *server) {
     return NULL;
   const char *variable = first_set(server->https ? for_https : for_http);
   const char *exception = variable != NULL ? first_set(exceptions) : NULL;
-  if (exception != NULL && pt_proxy_excluded(getenv(exception), server->host, server->host_length))
+  if (exception != NULL &&
+      pt_proxy_excluded(pt_environment(exception), server->host, server->host_length))
     return NULL;
   return variable;
 }

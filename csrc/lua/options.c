@@ -3,6 +3,7 @@
 
 #include "http/headers.h"
 #include "base/ascii.h"
+#include "base/environment.h"
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "http/libcurl.h"
@@ -11,7 +12,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_RETRIES = 100, MAX_CONNECTIONS = 1000, MAX_USER_AGENT = 256, MAX_HEADERS = 32 };
@@ -370,7 +370,7 @@ static void check_names(lua_State *L, int index, const char *const *names, size_
 
 /* Text from the environment, or NULL when it is not set or empty. */
 static const char *variable(const char *name) {
-  const char *text = getenv(name);
+  const char *text = pt_environment(name);
   return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
@@ -398,7 +398,7 @@ static void read_proxy_variable(lua_State *L, pt_config *config) {
   const char *name = pt_proxy_variable(&config->base_url);
   if (name == NULL)
     return;
-  const char *text = getenv(name);
+  const char *text = pt_environment(name);
   set_key(&(reader){L, name}, &options->proxy, text, strlen(text));
   options->proxy_variable = name;
 }

@@ -173,8 +173,7 @@ static int buffer_collect(lua_State *L) {
   return 0;
 }
 
-/* in: -, out: userdata that owns an empty buffer: Lua may raise while it is full */
-static pt_buffer *push_buffer(lua_State *L) {
+pt_buffer *pt_lua_push_buffer(lua_State *L) {
   pt_buffer *buffer = pt_newuserdata(L, sizeof *buffer);
   memset(buffer, 0, sizeof *buffer);
   pt_lua_give_metatable(L, &buffer_key);
@@ -188,7 +187,7 @@ static void push_command(lua_State *L, pt_call *call) {
     lua_pushnil(L);
     return;
   }
-  pt_buffer *out = push_buffer(L);
+  pt_buffer *out = pt_lua_push_buffer(L);
   pt_curl_command(out, call, config);
   if (out->failed || out->length == 0)
     lua_pushnil(L);
@@ -205,7 +204,7 @@ bool pt_lua_push_redirect(lua_State *L, const pt_call *call, char *problem, size
     return false;
   }
   lua_createtable(L, 0, 1);
-  pt_buffer *out = push_buffer(L);
+  pt_buffer *out = pt_lua_push_buffer(L);
   const char *wrong = pt_url_resolve(out, pt_call_config(call)->base_url.origin, call->target.bytes,
                                      header.value, header.value_length);
   if (out->failed)

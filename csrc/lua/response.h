@@ -26,6 +26,9 @@ void pt_lua_push_request_id(lua_State *L, const pt_call *call);
  * with what is wrong written to `problem`, when it does not say where to. */
 bool pt_lua_push_redirect(lua_State *L, const pt_call *call, char *problem, size_t size);
 
+/* Pushes a value that owns an empty buffer: Lua may raise while it is full. */
+pt_buffer *pt_lua_push_buffer(lua_State *L);
+
 /* Makes the metatables. */
 void pt_lua_open_response(lua_State *L);
 

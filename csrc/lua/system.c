@@ -1,8 +1,10 @@
 #include "lua/system.h"
 
 #include "base/durable_file.h"
+#include "base/private_file.h"
 #include "base/random.h"
 #include "base/stop_signal.h"
+#include "lua/response.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -42,6 +44,25 @@ static int system_append_durably(lua_State *L) {
                   "a line holds no newline");
   }
   return push_outcome(L, pt_durable_append(path, lines, count));
+}
+
+/* read_private(path): out: text; or nil, message; or nil, nil, who else may read or write the file:
+ * "all" or "group" */
+static int system_read_private(lua_State *L) {
+  static const char *const others[] = {NULL, "all", "group"};
+  const char *path = check_path(L, 1);
+  pt_buffer *text = pt_lua_push_buffer(L);
+  pt_file_exposure exposure;
+  int problem = pt_private_read(path, text, &exposure);
+  if (problem == 0 && exposure == PT_FILE_PRIVATE) {
+    lua_pushlstring(L, text->bytes, text->length);
+    pt_buffer_wipe(text);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushstring(L, problem != 0 ? strerror(problem) : NULL);
+  lua_pushstring(L, problem != 0 ? NULL : others[exposure]);
+  return 3;
 }
 
 /* create_private(path): out: true; or nil, message, whether the path is taken */
@@ -99,6 +120,7 @@ static int system_uuid(lua_State *L) {
 void pt_lua_add_system(lua_State *L) {
   static const luaL_Reg functions[] = {{"append_durably", system_append_durably},
                                        {"create_private", system_create_private},
+                                       {"read_private", system_read_private},
                                        {"catch_signals", system_catch_signals},
                                        {"release_signals", system_release_signals},
                                        {"caught_signal", system_caught_signal},

@@ -214,7 +214,25 @@ describe("a header", function()
       function(_, response, name)
       assert.is_nil(response.headers[""], name)
       assert.equal("", response.headers["x-empty"], name)
-      assert.matches("^one%s+two$", response.headers["x-folded"], name)
+      assert.matches("^one +two$", response.headers["x-folded"], name)
+    end)
+  end)
+
+  row("C6 that is folded or holds controls breaks no line of a log", function(mode)
+    local lines = "X-Request-Id: a\r\n\tb\27[31m\r\nDeprecation: soon\r\n now\7\r\n"
+    wire.taken(mode, with_length(lines), function(_, response, name)
+      assert.equal("a   b [31m", response.request_id, name)
+      assert.equal("a   b [31m", response.headers["x-request-id"], name)
+      assert.matches("^soon +now $", response.headers.deprecation, name)
+    end)
+  end)
+
+  row("C6 that comes after the body as HTTP/1.1 replaces none that came before", function(mode)
+    wire.taken(mode, STATUS .. "X-Request-Id: true\r\nTransfer-Encoding: chunked\r\n\r\n"
+      .. ("%x\r\n%s\r\n0\r\n"):format(#BODY, BODY)
+      .. "HTTP/1.1 500 Oops: 1\r\nX-Request-Id: false\r\n\r\n", function(_, response, name)
+      assert.equal("true", response.request_id, name)
+      assert.equal(200, response.status, name)
     end)
   end)
 

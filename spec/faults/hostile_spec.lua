@@ -184,6 +184,63 @@ describe("L: cancelling a call in a child after fork", function()
   end)
 end)
 
+describe("L: a program that this process runs", function()
+  it("inherits no connection of the library", function()
+    for _, options in ipairs { {}, { http_version = "2" } } do
+      local client = clients.sandbox(options)
+      assert(client:list_orgs())
+      local port = ("%04X"):format(tonumber(sandbox.url:match ":(%d+)$"))
+      local ours = {}
+      for line in io.lines "/proc/self/net/tcp" do
+        local remote, inode =
+          line:match "^%s*%d+: %x+:%x+ %x+:(%x+) 01 %x+:%x+ %x+:%x+ %x+ +%d+ +%d+ (%d+) "
+        if remote == port and inode ~= "0" then ours[#ours + 1] = inode end
+      end
+      local function connections(directory)
+        local pipe = assert(io.popen("ls -l " .. directory))
+        local listing, count = pipe:read "*a", 0
+        pipe:close()
+        for _, inode in ipairs(ours) do
+          if listing:find("socket:[" .. inode .. "]", 1, true) then count = count + 1 end
+        end
+        return count
+      end
+      assert.is_true(connections "/proc/$PPID/fd" > 0)
+      assert.equal(0, connections "/proc/self/fd")
+      client:close()
+    end
+  end)
+end)
+
+describe("L: seconds that fit no clock", function()
+  it("are taken for very long", function()
+    local client = clients.sandbox()
+    local call = client:start("list_orgs", nil, { timeout = 1e300, attempt_timeout = 1e300 })
+    local _ = client:pollfd()
+    while not call:done() do client:step(1e300) end
+    assert(call:result())
+    require("polytomic.core").pause(client, 1e300)
+    assert.is_true(client:timeout() > 1e299)
+  end)
+end)
+
+describe("P: a message with a number", function()
+  it("is the same in a locale with a decimal comma", function()
+    local silent = clients.server { { "read", "stall" } }
+    local out = require("spec.support.locale").run([[
+      local polytomic = require "polytomic"
+      local client = polytomic.new { base_url = arg[1], partner_key = "partner-key", env = false,
+        max_connections = 1, retries = 0 }
+      local first = client:start "list_orgs"
+      local second = client:start("list_orgs", nil, { timeout = 0.25 })
+      while not second:done() do client:step(0.1) end
+      io.write((select(2, second:result())))
+      first:cancel()
+    ]], silent.url)
+    assert.equal("list_orgs: timeout: no connection was free within 0.25 s", out)
+  end)
+end)
+
 describe("M: masking a request", function()
   it("ends where a secret is empty", function()
     assert_script [[

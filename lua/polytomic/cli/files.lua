@@ -45,16 +45,17 @@ function M.text_of(value)
   return text and (text:gsub("\r?\n$", "")), message
 end
 
--- Whether anybody on this machine may read or write the file.
-local function open_to_all(path)
-  local from_here = path:find("^/") and path or "./" .. path
-  local found = io.popen(
-    "find -L " .. shell_quote(from_here) .. " -prune '(' -perm -004 -o -perm -002 ')' 2>/dev/null",
-    "r"
-  )
-  local line = found:read("*l")
-  found:close()
-  return line ~= nil
+local OPEN = {
+  all = "is open to every user of this machine",
+  group = "is open to a group of users",
+}
+
+-- What is in a file that nobody else can read or write; or nil, a message and a hint.
+local function read_private(path)
+  local text, message, others = require("polytomic.core").read_private(path)
+  if text then return text end
+  if message then return nil, "cannot read " .. path .. ": " .. message end
+  return nil, "the key file " .. path .. " " .. OPEN[others], "chmod 600 " .. shell_quote(path)
 end
 
 -- A value without its quotes and without a comment after it.
@@ -90,13 +91,8 @@ end
 -- The client options a key file stands for, which are those of every key: one that is not in it is
 -- empty, so that none of the environment takes its place. Or nil, a message and a hint.
 function M.read_keys(path)
-  local text, message = M.read(path)
-  if not text then return nil, message end
-  if open_to_all(path) then
-    return nil,
-      "the key file " .. path .. " is open to every user of this machine",
-      "chmod 600 " .. shell_quote(path)
-  end
+  local text, message, hint = read_private(path)
+  if not text then return nil, message, hint end
   local keys, number = {}, 0
   text = text:gsub("^\239\187\191", "") -- a byte order mark
   for line in (text .. "\n"):gmatch("(.-)\r?\n") do
