@@ -1,5 +1,8 @@
 -- Many calls of one operation: several at once, slower while the server asks for it, with one retry
 -- budget for all.
+--
+--   eval "$(polytomic sandbox --background)"
+--   lua5.4 examples/bulk.lua
 
 local polytomic = require "polytomic"
 

@@ -1,5 +1,8 @@
 -- In a copas loop a call suspends its thread; here a small server creates an organization for each
 -- line it gets.
+--
+--   eval "$(polytomic sandbox --background)"
+--   lua5.1 examples/copas.lua       (Debian has copas for Lua 5.1, LuaRocks for every Lua)
 
 local copas = require "copas"
 local polytomic = require "polytomic"

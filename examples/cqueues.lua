@@ -1,4 +1,7 @@
 -- In a cqueues loop a call suspends its coroutine, and everything else goes on.
+--
+--   eval "$(polytomic sandbox --background)"
+--   lua5.4 examples/cqueues.lua
 
 local cqueues = require "cqueues"
 local polytomic = require "polytomic"

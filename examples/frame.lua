@@ -1,4 +1,7 @@
 -- In a game: calls move on by a bounded step in every frame, and coroutines wait for them.
+--
+--   eval "$(polytomic sandbox --background)"
+--   lua5.4 examples/frame.lua
 
 local polytomic = require "polytomic"
 local socket = require "socket" -- only for its clock and its sleep: a game has its own

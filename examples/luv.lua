@@ -1,4 +1,7 @@
 -- In a luv loop a call suspends its coroutine, and timers and handles go on.
+--
+--   eval "$(polytomic sandbox --background)"
+--   lua5.4 examples/luv.lua
 
 local polytomic = require "polytomic"
 local uv = require "luv"

@@ -25,7 +25,7 @@ local EPILOG = "Keys come from POLYTOMIC_API_KEY, POLYTOMIC_PARTNER_KEY and "
   .. "change was carried out, 6 network, 130 interrupted."
 
 local function title(text)
-  return terminal.painter(1)(text, "bold") .. "\n"
+  return terminal.painter(1)(terminal.wrap(text, M.columns()), "bold") .. "\n"
 end
 
 -- The columns that help is laid out for.
@@ -37,8 +37,14 @@ end
 -- `rows` are { left, right }; `least` is how wide the left column is at least.
 function M.two_columns(rows, columns, least)
   local widest = least or 0
-  for _, row in ipairs(rows) do widest = math.max(widest, terminal.width(row[1])) end
-  local beside = widest + 4 <= columns / 2
+  local longest = 0 -- of the words on the right, which are never broken
+  for _, row in ipairs(rows) do
+    widest = math.max(widest, terminal.width(row[1]))
+    for word in (row[2] or ""):gmatch "[^ ]+" do
+      longest = math.max(longest, terminal.width(word))
+    end
+  end
+  local beside = widest + 4 <= columns / 2 and widest + 4 + longest <= columns
   local indent = beside and widest + 4 or 6
   local lines = {}
   for _, row in ipairs(rows) do
@@ -96,7 +102,8 @@ end
 function M.command(command)
   local columns = M.columns()
   local summary = command.summary:sub(1, 1):upper() .. command.summary:sub(2) .. "."
-  local parts = { terminal.wrap(summary, columns), "  " .. usage(command) }
+  local parts =
+    { terminal.wrap(summary, columns), terminal.wrap("  " .. usage(command), columns, "    ") }
   if command.details then parts[#parts + 1] = terminal.wrap(command.details, columns) end
   if command.fields then
     local describe = require "polytomic.cli.describe"

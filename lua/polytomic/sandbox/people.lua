@@ -15,7 +15,7 @@ function M.exports(ready)
     "export POLYTOMIC_DEPLOYMENT_URL=" .. quote(ready.url),
     "export POLYTOMIC_PARTNER_KEY=" .. quote(ready.partner_key),
   }
-  if ready.ca_file then lines[3] = "export SSL_CERT_FILE=" .. quote(ready.ca_file) end
+  if ready.ca_file then lines[3] = "export CURL_CA_BUNDLE=" .. quote(ready.ca_file) end
   return lines
 end
 

@@ -11,7 +11,9 @@ local TITLES = {
 
 local function line(good, subject, text)
   text = terminal.line(report.translate(text))
-  io.stdout:write(good and "ok    " or "FAIL  ", subject, ": ", text, "\n")
+  local paint = terminal.painter(1)
+  local mark = good and paint("ok", "green") .. "    " or paint("FAIL", "red") .. "  "
+  io.stdout:write(mark, subject, ": ", text, "\n")
 end
 
 local function print_versions(version, libcurl)
