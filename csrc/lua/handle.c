@@ -116,9 +116,9 @@ static bool is_of_library(lua_State *L, const char *source) {
   return found;
 }
 
-/* in: -; out: "file:line: " of the innermost function that is neither C nor of the library, or ""
- * where there is none, as in a coroutine made of one of the library's functions */
-static void push_position(lua_State *L) {
+/* That is the innermost function that is neither C nor of the library; there is none in a coroutine
+ * made of one of the library's functions. */
+void pt_lua_push_position(lua_State *L) {
   lua_Debug frame;
   for (int level = 0; lua_getstack(L, level, &frame); level++) {
     if (lua_getinfo(L, "Sl", &frame) == 0 || frame.currentline < 0) /* C, or a lost tail call */
@@ -133,7 +133,7 @@ static void push_position(lua_State *L) {
 
 int pt_lua_raise(lua_State *L) {
   luaL_checkstack(L, 10, "error");
-  push_position(L);
+  pt_lua_push_position(L);
   lua_insert(L, -2);
   lua_concat(L, 2);
   return lua_error(L);

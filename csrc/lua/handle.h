@@ -65,5 +65,7 @@ pt_call *pt_lua_check_call(lua_State *L, int index, const char *method);
 int pt_lua_error(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same with the message at the top of the stack. */
 int pt_lua_raise(lua_State *L);
+/* Pushes that line, as "file:line: ", or "" where there is none. */
+void pt_lua_push_position(lua_State *L);
 
 #endif

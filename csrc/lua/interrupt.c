@@ -1,10 +1,13 @@
 /* interrupt.c: see interrupt.h. */
 #include "lua/interrupt.h"
 
+#include "lua/handle.h"
+
 #include <string.h>
 
 /* Keys of the registry. */
 static const char empty_key = 0;
+#define EMPTY_NAME "polytomic"
 #if LUA_VERSION_NUM < 502
 static const char main_key = 0;
 #endif
@@ -32,12 +35,29 @@ pt_lua_hooks pt_lua_known_hooks(lua_State *L) {
                         .main = is_of_interpreter(main) ? NULL : lua_gethook(main)};
 }
 
+/* in: error; out: error, with the place where the script is, where luajit.c found it in the empty
+ * function */
+static void correct_position(lua_State *L) {
+  static const char position[] = EMPTY_NAME ":0: ";
+  const size_t size = sizeof position - 1;
+  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+  if (text == NULL || strncmp(text, position, size) != 0)
+    return;
+  pt_lua_push_position(L);
+  lua_pushstring(L, text + size);
+  lua_concat(L, 2);
+  lua_remove(L, -2);
+}
+
 /* in: -; out: the error of the hook, when it returns true. Calls, counts, lines and returns happen
  * in an empty function. */
 static bool run_hook(lua_State *L) {
-  luaL_checkstack(L, 2, "hook");
+  luaL_checkstack(L, 12, "hook");
   pt_rawgetp(L, LUA_REGISTRYINDEX, &empty_key);
-  return lua_pcall(L, 0, 0, 0) != 0;
+  if (lua_pcall(L, 0, 0, 0) == 0)
+    return false;
+  correct_position(L);
+  return true;
 }
 
 /* As run_hook, for a hook that was set on the main thread while a coroutine runs. */
@@ -71,7 +91,7 @@ bool pt_lua_is_interrupt(lua_State *L) {
 }
 
 void pt_lua_open_interrupt(lua_State *L) {
-  if (luaL_loadbuffer(L, "", 0, "=polytomic") != 0)
+  if (luaL_loadbuffer(L, "", 0, "=" EMPTY_NAME) != 0)
     lua_error(L);
   pt_rawsetp(L, LUA_REGISTRYINDEX, &empty_key);
 #if LUA_VERSION_NUM < 502

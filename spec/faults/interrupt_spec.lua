@@ -80,6 +80,7 @@ describe("An interrupt", function()
       assert.is_true(seconds < MAX_SECONDS, out)
       assert.matches("at [%d.]+ false [^\n]*interrupted!\n", out)
       assert.matches("active 0 queued 0", out)
+      assert.not_matches("polytomic[^\n]*: interrupted!", out) -- no place inside the library
     end)
   end
 
