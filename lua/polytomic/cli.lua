@@ -143,7 +143,8 @@ local function dispatch(words, running)
   if not name then
     if has(words, "--version") then return put(version()) end
     if has(words, "--help", "-h") then return put(require("polytomic.cli.help").general()) end
-    return usage "no operation is named"
+    local unknown = require("polytomic.cli.parser").unknown_option(words)
+    return usage(unknown and "unknown option '" .. unknown .. "'" or "no operation is named")
   end
   local key = key_among(words)
   if key and name ~= "sandbox" then

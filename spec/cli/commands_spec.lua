@@ -340,6 +340,7 @@ describe("the command", function()
       { { "create_org", "--name", "X" }, "write name=" },
       { { "create_org", "--sso-domain=x.com" }, "write sso_domain=x.com" },
       { { "list_orgs", "--otput", "csv" }, "--output" },
+      { { "--nonsense" }, "unknown option '--nonsense'" },
     }
     for _, case in ipairs(cases) do
       it("for " .. table.concat(case[1], " "), function()

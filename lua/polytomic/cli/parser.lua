@@ -17,6 +17,15 @@ function M.position_of_command(words)
   end
 end
 
+-- The first of the words that looks like an option and is none, without what it is given; or nil.
+function M.unknown_option(words)
+  local known = options.before_command()
+  for _, word in ipairs(words) do
+    local name = word:match "^(%-%-?[^=]+)"
+    if name and word ~= "--" and not known[name] then return name end
+  end
+end
+
 -- The member of the result that an option is read into.
 local function target(option)
   return (option[1]:gsub("^%-+", ""):gsub("%-", "_"))
