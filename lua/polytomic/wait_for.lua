@@ -147,7 +147,7 @@ local function query_rows(client, arguments, settings)
   local query, message, response =
     run.operation(client, "run_query", arguments, settings.options)
   raise(query, message)
-  local id = query.id
+  local id = type(query) == "table" and query.id or nil
   if type(id) ~= "string" then
     raise(
       core.make_error(
