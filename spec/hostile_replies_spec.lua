@@ -1,4 +1,5 @@
--- Replies of any shape to the functions above single calls: failure is nil, message, err, everywhere.
+-- Replies of any shape to the functions above single calls: failure is nil, message, err,
+-- everywhere.
 
 local clients = require "spec.support.clients"
 
@@ -63,7 +64,8 @@ local FUNCTIONS = {
     return client:patch_user { org_id = UUID, id = UUID, role_ids = { UUID } }
   end,
   wait_for = function(client)
-    return client:wait_for("get_bulk_sync_status", { id = UUID }, { timeout = 0.05, interval = 0.01 })
+    local settings = { timeout = 0.05, interval = 0.01 }
+    return client:wait_for("get_bulk_sync_status", { id = UUID }, settings)
   end,
   pages = function(client)
     local pages = client:pages("list_users", { org_id = UUID })

@@ -59,7 +59,11 @@ local function guard(method, org, arguments)
       .. "drop_oidc = true to give up issuer, client_id and client_secret"
   local problem = ("the organization signs in through the issuer %s, its "
       .. "settings are replaced in full, and %s would be lost, "
-      .. "since the API never returns them: %s"):format(org.issuer, lost_by(arguments), hint)
+      .. "since the API never returns them: %s"):format(
+    tostring(org.issuer),
+    lost_by(arguments),
+    hint
+  )
   return core.make_error(
     method,
     "invalid",

@@ -62,7 +62,7 @@ local function out_of_time(name, data, response, seconds, watch)
   local status = work().status_of(data, watch)
   local still = status and ("the status is still '%s'"):format(status)
     or "until_status still says that the work goes on"
-  local problem = ("%s after %g s"):format(still, seconds)
+  local problem = ("%s after %s s"):format(still, (("%g"):format(seconds):gsub(",", ".")))
   return core.make_error(name, "timeout", "unknown", problem, { body = response.body })
 end
 
