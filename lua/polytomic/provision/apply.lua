@@ -102,7 +102,7 @@ local function load_chunk(run, first, last)
   local rows, numbers = {}, {}
   for i = first, last do
     local text = run.store:text(i)
-    local name = run.store:get(i).name
+    local name = run.store:name(i)
     rows[#rows + 1] = { name = name, source = text, fingerprint = core.fingerprint(text),
       state = run.seen.work[i] and "queued" or "done" }
     numbers[name] = i

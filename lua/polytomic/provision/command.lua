@@ -19,7 +19,8 @@ local function failed(context, message, err)
   if err.problems and #err.problems > 0 then
     for _, problem in ipairs(err.problems) do
       local where = problem.line and "line " .. problem.line or "customer " .. problem.customer
-      local text = ("%s: %s: %s"):format(context.words[1], where, problem.message)
+      local source = context.words[1] == "-" and "standard input" or context.words[1]
+      local text = ("%s: %s: %s"):format(source, where, problem.message)
       report.problem(report.INVALID, text)
     end
     local more = (err.problem_count or 0) - #err.problems

@@ -121,6 +121,12 @@ function store:text(i)
   return (self.texts:get(i):gsub(',"line[%w_]*":%d+', ""))
 end
 
+-- Its name: first in the text, mostly without escapes.
+function store:name(i)
+  local text = self.texts:get(i)
+  return text:match '^{"name":"([^"\\]*)"' or M.decode(text).name
+end
+
 -- Gives back what the texts take.
 function store:close()
   self.texts:close()

@@ -15,7 +15,7 @@ function M.enqueue(ledger, store)
     local rows = {}
     for i = first, math.min(first + CHUNK - 1, store.count) do
       local text = store:text(i)
-      rows[#rows + 1] = { name = store:get(i).name, source = text,
+      rows[#rows + 1] = { name = store:name(i), source = text,
         fingerprint = core.fingerprint(text) }
     end
     table.sort(rows, function(a, b) return a.name < b.name end)

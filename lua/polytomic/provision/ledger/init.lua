@@ -191,7 +191,7 @@ end
 -- steps = by name }; or nil and a message.
 function ledger:records(store, first, last)
   local names, records = {}, {}
-  for i = first, last do names[#names + 1] = { name = store:get(i).name } end
+  for i = first, last do names[#names + 1] = { name = store:name(i) } end
   local text = rows_text(names)
   local rows, found = self:again(function() return self.db:run("records", text) end)
   if not rows then return nil, self:say(found) end
