@@ -136,6 +136,13 @@ describe("make install", function()
     assert.truthy(out:find("create_org", 1, true))
   end)
 
+  it("puts the types where the README's .luarc.json finds them", function()
+    local readme = process.contents "README.md"
+    local path = assert(readme:match '"workspace.library": %["/usr/local/([^"]+)"')
+    local text = process.contents(root .. "/usr/" .. path .. "/polytomic.lua")
+    assert.truthy(text and text:find("---@meta", 1, true))
+  end)
+
   it("installs types, reference and completion", function()
     for _, path in ipairs {
       "polytomic/library/polytomic.lua",

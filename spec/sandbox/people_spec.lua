@@ -319,6 +319,16 @@ describe("the sandbox and browsers", function()
     assert.is_string(refusal("127.0.0.1:80", "http://evil.example"))
   end)
 
+  it("do not meet over HTTP/2 by a foreign name", function()
+    local tls, where = start "--tls"
+    local port = where.url:match "%d+$"
+    local evil = "evil.example:" .. port
+    local _, out = process.run { "curl", "-sk", "--http2", "-w", " %{http_version} %{http_code}",
+      "--connect-to", evil .. ":127.0.0.1:" .. port, "https://" .. evil .. "/_sandbox/requests" }
+    tls:stop()
+    assert.truthy(out:find "%-%-allow%-host NAME.* 2 403$", out)
+  end)
+
   it("do not hand on keys: the log of requests masks them", function()
     ask(ready, "GET", "/api/organizations?note=" .. ready.partner_key)
     local _, log = ask(ready, "GET", "/_sandbox/requests")
