@@ -178,7 +178,8 @@ local function run(context, body)
   core.release_signals()
   if ok then return status end
   if type(status) == "table" and status.status then return status.status end
-  if type(status) == "string" and not report.is_defect(status) then
+  local interrupted = require("polytomic.cli.interrupt").is_interrupt(status) -- while it asked
+  if type(status) == "string" and not interrupted and not report.is_defect(status) then
     return report.raised(status, context.command.name)
   end
   error(status, 0)

@@ -144,8 +144,8 @@ function M.apply(client, given, options)
   local store, message, err = read_customers("apply", client, given, true)
   if not store then return nil, message, err end
   if not options.keys and store.wants_keys then
-    return invalid("apply", "API keys are wanted, and no file is given to write them to: keys",
-      { field = "keys" })
+    return invalid("apply", "API keys are wanted, and no file is given to write them to",
+      { field = "keys", hint = "give --keys FILE, or the option keys" })
   end
   local applying = require "polytomic.provision.apply"
   local account

@@ -60,6 +60,7 @@ function M.progress(how)
   local began, reported = core.now(), 0
   local last
   return function(worker, total, source)
+    if total == 0 then return end
     last = { worker, total, source }
     if core.now() - reported < INTERVAL then return end
     reported = core.now()
