@@ -64,6 +64,40 @@ local function keys_of(path)
   return list
 end
 
+describe("provision.work", function()
+  clients.around(before_each, after_each)
+
+  it("puts customers back in an outage of the API, and brings them about after it", function()
+    local jobs = require "polytomic.provision.jobs"
+    local rounds = jobs.ROUNDS
+    jobs.ROUNDS = 0
+    local client, url = clients.sandbox { retries = 0 }, ledger()
+    assert(provision.enqueue(client, { customer("Acme", "a@b.c") }, { ledger = url }))
+    sandbox:faults {
+      { operation = "list_orgs", fault = "status", status = 503, times = 2 },
+      { operation = "create_org", fault = "reset_before", times = 2 },
+      { operation = "create_user", fault = "reset_after_commit", times = 1 },
+    }
+    local result = assert(provision.work(client, { ledger = url, drain = true }))
+    jobs.ROUNDS = rounds
+    assert.same({ 1, 0 }, { result.done, result.failed })
+    assert.same({ "Acme: a@b.c" }, held())
+  end)
+
+  it("gives a customer up that comes to nothing again and again", function()
+    local jobs = require "polytomic.provision.jobs"
+    local rounds, claims = jobs.ROUNDS, jobs.CLAIMS
+    jobs.ROUNDS, jobs.CLAIMS = 0, 3
+    local client, url = clients.sandbox { retries = 0 }, ledger()
+    assert(provision.enqueue(client, { customer "Acme" }, { ledger = url }))
+    sandbox:faults { { operation = "create_org", fault = "reset_before", times = 3 } }
+    assert.equal(1, assert(provision.work(client, { ledger = url, drain = true })).failed)
+    jobs.ROUNDS, jobs.CLAIMS = rounds, claims
+    local failures = assert(provision.status { ledger = url }).failures
+    assert.same({ "unknown", 3 }, { failures[1].state, failures[1].attempts })
+  end)
+end)
+
 describe("provision.apply", function()
   clients.around(before_each, after_each)
 

@@ -15,6 +15,7 @@ local tasks = require "polytomic.provision.tasks"
 
 local M = {
   ROUNDS = 6,         -- how often a step is sent anew after what may pass
+  CLAIMS = 10,        -- how often a customer is put back after that, by those who work on and on
   LOCK_PATIENCE = 900, -- seconds a request under the same key may be in progress
 }
 
@@ -164,10 +165,20 @@ function job:sleep(seconds)
   coroutine.yield { go_on = true } -- unless the run is to stop
 end
 
+-- After the last round: whoever works on and on tries again later; not for ever where a request has
+-- reached the server.
+local function put_back(self, message, err)
+  local again = err.outcome == "unsent" or self.attempts < M.CLAIMS
+  if self.worker.persists and again then
+    fail("later", err.kind, message)
+  end
+end
+
 -- One more round of a step, or its end.
 local function next_round(self, step, message, err, seconds)
   step.rounds = (step.rounds or 0) + 1
   if step.rounds > M.ROUNDS then
+    put_back(self, message, err)
     local unknown = err.outcome == "unknown" or step.in_doubt
     self:failed(step, unknown and "unknown" or "failed", err.kind, message)
   end
@@ -268,6 +279,7 @@ function job:read(body)
     if err.kind == "rate_limited" then
       pause(self, step, err.retry_after)
     elseif tasks.FINAL[err.kind] or step.rounds >= M.ROUNDS then
+      if not tasks.FINAL[err.kind] then put_back(self, message, err) end
       fail_with("failed", message, err)
     else
       step.rounds = step.rounds + 1

@@ -58,7 +58,7 @@ function M.work(client, options)
   local worker = workers.new {
     client = client, ledger = ledger, source = from, concurrency = options.concurrency,
     keys = options.keys, replace_lost_keys = options.replace_lost_keys, on_step = options.on_step,
-    stop = options.stop, keeps_list = true,
+    stop = options.stop, keeps_list = true, persists = true,
     on_progress = options.progress and function(worker)
       options.progress(worker, nil, from)
     end,

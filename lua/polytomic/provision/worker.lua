@@ -27,7 +27,7 @@ worker.__index = worker
 
 -- A worker. `options`: client, ledger, source (see below), concurrency, keys (a path),
 -- literal(name), known(id), replace_lost_keys, on_step(event), on_progress(worker), stop(),
--- keeps_list.
+-- keeps_list (of all organizations), persists (through an outage of the API).
 --
 -- A source says what to claim: `next(count)` gives ids to try for, true for any, or nil for nothing
 -- now; `claimed(ids, rows)` tells what came of it, `lost(id)` what is held no more and not done;
@@ -39,7 +39,8 @@ function M.new(options)
     concurrency = options.concurrency, limit = options.concurrency, literal = options.literal,
     known = options.known, replace_lost_keys = options.replace_lost_keys, on_step = options.on_step,
     on_progress = options.on_progress, stop = options.stop or function() return false end,
-    keeps_list = options.keeps_list, listed_at = options.listed_at or "0",
+    keeps_list = options.keeps_list, persists = options.persists,
+    listed_at = options.listed_at or "0",
     held = {}, held_count = 0, queue = {}, active = 0, steps = {}, finish = {}, release = {},
     committing = {}, minted = {}, parked = {}, preparing = {}, lookups = {}, created = 0,
     updated = 0, step_count = 0,
@@ -325,7 +326,8 @@ end
 local function hold(self, rows)
   for _, row in ipairs(rows) do
     local job = {
-      id = row.id, lease = row.lease, fingerprint = row.fingerprint, steps = row.steps,
+      id = row.id, lease = row.lease, attempts = tonumber(row.attempts),
+      fingerprint = row.fingerprint, steps = row.steps,
       customer = customers.decode(row.source), position = 0, worker = self, client = self.client,
       literal = self.literal and self.literal(row.name), listed = tonumber(row.listed) == 1,
     }

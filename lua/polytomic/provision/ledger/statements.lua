@@ -141,7 +141,7 @@ M.claim = [[
   UPDATE polytomic_customers SET lease = lease + 1, lease_owner = $1,
     lease_until = {now} + CAST($2 AS {real}), attempts = attempts + 1
   WHERE id IN (SELECT id FROM picked)
-  RETURNING id, name, source, fingerprint, lease,
+  RETURNING id, name, source, fingerprint, lease, attempts,
     CASE WHEN changed_at < CAST($4 AS {real}) THEN 1 ELSE 0 END AS listed]]
 
 -- The same of certain customers.
@@ -153,7 +153,7 @@ M.claim_these = [[
   UPDATE polytomic_customers SET lease = lease + 1, lease_owner = $1,
     lease_until = {now} + CAST($2 AS {real}), attempts = attempts + 1
   WHERE id IN (SELECT id FROM picked)
-  RETURNING id, name, source, fingerprint, lease,
+  RETURNING id, name, source, fingerprint, lease, attempts,
     CASE WHEN changed_at < CAST($4 AS {real}) THEN 1 ELSE 0 END AS listed]]
 
 -- Begins every transaction that writes: only of the ids returned does this process hold the lease,
