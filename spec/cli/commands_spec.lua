@@ -33,6 +33,10 @@ describe("the command", function()
       assert.same({ 0, "null\n", "" }, { status, out, err })
     end)
 
+    it("says null on a terminal, too", function()
+      assert.same({ 0, "null\n" }, { command.on_terminal({ "find_org", "name=Nobody" }, {}) })
+    end)
+
     it("suggests the name of a mistaken argument", function()
       local status, _, err = run { "find_org", "nmae=Acme" }
       assert.equal(3, status)
@@ -339,7 +343,10 @@ describe("the command", function()
       { { "create_org", "--name=X" }, "write name=X" },
       { { "create_org", "--name", "X" }, "write name=" },
       { { "create_org", "--sso-domain=x.com" }, "write sso_domain=x.com" },
-      { { "list_orgs", "--otput", "csv" }, "--output" },
+      { { "list_orgs", "--otput", "csv" }, "unknown option '--otput', did you mean '--output'?\n" },
+      { { "sandbox", "--prot", "1" }, "unknown option '--prot', did you mean '--port'?\n" },
+      { { "doctor", "-o", "json" }, "unknown option '-o'\n" },
+      { { "list_orgs", "--retries", "-1" }, "unknown option '-1'\n" },
       { { "--nonsense" }, "unknown option '--nonsense'" },
     }
     for _, case in ipairs(cases) do

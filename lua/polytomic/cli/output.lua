@@ -176,7 +176,7 @@ function M.print(data, options, is_list, name)
   if format == "table" and fields.is_object(data) then
     return M.put(require("polytomic.cli.table").object(data, wanted, columns, options.paint))
   end
-  if format == "table" and type(data) ~= "table" and data ~= nil then
+  if format == "table" and type(data) ~= "table" and data ~= nil and not fields.is_null(data) then
     return M.put(require("polytomic.cli.table").text(data) .. "\n")
   end
   local raw = setmetatable({ raw = true }, { __index = options })

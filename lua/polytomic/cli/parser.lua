@@ -48,13 +48,24 @@ function M.add_options(parser, command)
   end
 end
 
+-- A message of argparse on one line. It takes any letter for another, so that its suggestions for
+-- short options mean nothing.
+local function on_one_line(message)
+  local problem, meant = message:match "^([^\n]*)\nDid you mean(.*)$"
+  if not problem then return message end
+  local names = {}
+  for name in meant:gmatch "'(%-%-[^']+)'" do names[#names + 1] = "'" .. name .. "'" end
+  if #names == 0 then return problem end
+  return problem .. ", did you mean " .. table.concat(names, " or ") .. "?"
+end
+
 -- The options that the words give, and the other words in `words`; or nil and a message.
 function M.read(argparse, name, command, words)
   local parser = argparse("polytomic " .. name):add_help(false)
   parser:argument("words"):args "*"
   M.add_options(parser, command)
   local ok, given = parser:pparse(words)
-  if not ok then return nil, given end
+  if not ok then return nil, on_one_line(given) end
   return given
 end
 
