@@ -107,15 +107,26 @@ describe("the command polytomic", function()
       assert.equal(1, sandbox:committed "delete_org")
     end)
 
-    it("fails when the result cannot be written, since it may be shown only once", function()
-      local words = {}
-      for i, word in ipairs(command { "get_org", "id=" .. org }) do
-        words[i] = process.quote(word)
-      end
-      local status, _, err = process.run({ "sh", "-c", table.concat(words, " ") .. " >/dev/full" },
+    -- Runs the command with its standard output redirected by a shell.
+    local function redirected(words, where)
+      local line = {}
+      for i, word in ipairs(command(words)) do line[i] = process.quote(word) end
+      return process.run({ "sh", "-c", "exec " .. table.concat(line, " ") .. where },
         { env = environment() })
+    end
+
+    it("fails when the result cannot be written, since it may be shown only once", function()
+      local status, _, err = redirected({ "get_org", "id=" .. org }, " >/dev/full")
       assert.equal(1, status)
       contains(err, "polytomic: cannot write the result")
+    end)
+
+    it("never writes the result into a connection, where standard output is closed", function()
+      local before = #sandbox:requests()
+      local status, _, err = redirected({ "get_org", "id=" .. org }, " >&-")
+      assert.equal(1, status)
+      assert.equal("polytomic: cannot write the result: Bad file descriptor\n", err)
+      assert.equal(before + 1, #sandbox:requests())
     end)
   end)
 
