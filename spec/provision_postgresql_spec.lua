@@ -177,6 +177,17 @@ describe("provisioning on PostgreSQL", function()
     assert.not_matches("canary", out .. err)
   end)
 
+  it("names the server of POLYTOMIC_LEDGER that is not there, without its password", function()
+    local path = process.temporary_file '{"name":"Acme"}\n'
+    assert(os.rename(path, path .. ".jsonl"))
+    local child = start({ "apply", path .. ".jsonl", "--yes" },
+      { POLYTOMIC_LEDGER = "postgresql://me:canary@127.0.0.1:1/db" })
+    assert.equal(3, child:wait(20))
+    local out, err = child:output()
+    assert.matches("host 127%.0%.0%.1:1, database db, user me", err)
+    assert.not_matches("canary", out .. err)
+  end)
+
   it("names host, database and user, and a way to learn more, where it cannot connect", function()
     local client, url = clients.sandbox(), server:database()
     local _, message, err = provision.apply(client, {}, {

@@ -94,10 +94,16 @@ local LINES = {
   jsonl = function(row) return json.encode(row) .. "\n" end,
 }
 
--- What is wrong with the name of a report, or nil.
+-- Why no report can be written to a path, or nil. It is asked before anything is sent.
 function M.problem(path)
-  if LINES[path:match "%.(%a+)$" or ""] then return nil end
-  return "the report's name must end in .csv or .jsonl: " .. path
+  if not LINES[path:match "%.(%a+)$" or ""] then
+    return "the report's name must end in .csv or .jsonl: " .. path
+  end
+  local file = io.open(path, "rb")
+  if file then return file:close() and nil end
+  local made, message = core.create_private(path)
+  if not made then return "cannot write the report: " .. path .. ": " .. message end
+  os.remove(path)
 end
 
 -- Opens a report, a private file, in place of one that is there: { add(row), close() }, or nil and
