@@ -110,6 +110,22 @@ describe("the sandbox in the background", function()
     assert.truthy(err:find "^polytomic: no sandbox runs as process %d+\n$", err)
   end)
 
+  it("says when it is stopped that what it held could not be written", function()
+    local state = process.temporary_file()
+    os.remove(state)
+    local status, out, err = shell(([[
+      state=%s
+      eval "$(ulimit -f 8; trap '' XFSZ; polytomic sandbox --background --state $state)" || exit 9
+      for i in 1 2 3; do
+        polytomic create_org name=$(printf %%04000d $i) >/dev/null || exit 8
+      done
+      polytomic sandbox --stop
+    ]]):format(process.quote(state)))
+    assert.same({ 1, "" }, { status, out })
+    assert.equal("polytomic: the sandbox stopped, and what it held is lost: cannot write "
+      .. state .. ": File too large\n", err)
+  end)
+
   it("unsets a user key, which would go before the sandbox's", function()
     local _, out = shell([[
       eval "$(polytomic sandbox --background)"; echo "${POLYTOMIC_API_KEY-none}"

@@ -73,11 +73,24 @@ local function is_sandbox(pid)
   return command == "" or command:find("POLYTOMIC_SANDBOX_BACKGROUND=1", 1, true) ~= nil
 end
 
--- Stops the sandbox of a process id and waits until it is gone. True; or nil and a message.
+-- What a process has written to standard error: a function that reads it, also once the process is
+-- gone and though the file has no name any more. Where the system has no /proc it reads nothing.
+local function reader_of_errors(pid)
+  local file = io.open("/proc/" .. pid .. "/fd/2", "rb")
+  return function()
+    local text = file and file:read "*a" or ""
+    if file then file:close() end
+    return text
+  end
+end
+
+-- Stops the sandbox of a process id and waits until it is gone. True; or nil and a message, also
+-- where it ended without writing what it held.
 function M.stop(pid)
   if not M.is_running(pid) or not is_sandbox(pid) then
     return nil, ("no sandbox runs as process %d"):format(pid)
   end
+  local errors = reader_of_errors(pid)
   os.execute(("kill -TERM %d 2>/dev/null"):format(pid))
   local core = require "polytomic.core"
   local deadline = core.now() + PATIENCE
@@ -85,6 +98,9 @@ function M.stop(pid)
     if core.now() > deadline then return nil, ("process %d does not end"):format(pid) end
     core.readable(-1, 0.01)
   end
+  local last = errors():match "([^\n]*)\n$"
+  local complaint = last and last:match "^polytomic sandbox: (cannot write .*)$"
+  if complaint then return nil, "the sandbox stopped, and what it held is lost: " .. complaint end
   return true
 end
 
