@@ -1,20 +1,14 @@
 -- What reaches a user's machine: the rockspec names every file, and an installed tree works by
 -- itself.
 
+local packaging = require "spec.support.packaging"
 local process = require "spec.support.process"
+
+local clean, lines_of, make = packaging.clean, packaging.lines_of, packaging.make
 
 local ROCKSPEC = "rockspec/polytomic-scm-1.rockspec"
 local VERSION = rawget(_G, "jit") and "jit" or _VERSION:match("%d+%.%d+")
 local ABI = VERSION == "jit" and "5.1" or VERSION
-
-local function lines_of(command)
-  local pipe = assert(io.popen(command, "r"))
-  local list = {}
-  for line in pipe:lines() do list[#list + 1] = line end
-  pipe:close()
-  assert(#list > 0, command .. " finds nothing")
-  return list
-end
 
 local function rockspec(path)
   path = path or ROCKSPEC
@@ -33,34 +27,6 @@ local function set(list)
   local members = {}
   for _, member in ipairs(list) do members[member] = true end
   return members
-end
-
--- The environment of a user of his own; nothing of a make that runs the specs reaches it.
-local function clean(extra)
-  local env = {
-    MAKEFLAGS = false,
-    MFLAGS = false,
-    MAKELEVEL = false,
-    MAKEOVERRIDES = false,
-    LUA_PATH = false,
-    LUA_CPATH = false,
-  }
-  for name, value in pairs(extra or {}) do env[name] = value end
-  local all = process.environment(env)
-  for name, value in pairs(env) do all[name] = value end
-  return all
-end
-
--- Runs make for this Lua, or another.
-local function make(target, root, version)
-  return process.run({
-    "make",
-    "-s",
-    target,
-    "LUA_VERSION=" .. (version or VERSION),
-    "DESTDIR=" .. root,
-    "PREFIX=/usr",
-  }, { env = clean(), timeout = 120 })
 end
 
 describe("the rockspec", function()
@@ -163,21 +129,6 @@ describe("make install", function()
     end
   end)
 
-  it("is undone for one Lua without hurting another", function()
-    local both = process.directory() .. "/both"
-    local other = VERSION == "5.4" and "5.1" or "5.4"
-    assert.equal(0, (make("install", both)))
-    assert.equal(0, (make("install", both, other)))
-    assert.equal(0, (make("uninstall", both)))
-    local env = clean { PATH = both .. "/usr/bin:" .. os.getenv "PATH" }
-    local code, out, err = process.run({ "polytomic", "--version" }, { env = env, directory = "/" })
-    assert.same({ 0, "" }, { code, err })
-    assert.equal(require("polytomic")._VERSION .. "\n", out)
-    assert.truthy(process.contents(both .. "/usr/share/polytomic/library/polytomic.lua"))
-    assert.equal(0, (make("uninstall", both, other)))
-    assert.same({ "." }, lines_of("cd " .. process.quote(both) .. " && find . -type f; echo ."))
-  end)
-
   it("is undone by make uninstall, which leaves what is not its own", function()
     local second = process.directory() .. "/removed"
     assert.equal(0, (make("install", second)))
@@ -193,65 +144,6 @@ describe("make install", function()
     )
   end)
 end)
-
--- luarocks is for PUC Lua here; building twice is enough.
-if VERSION == "5.4" or VERSION == "5.1" then
-  describe("a release", function()
-    local place, tree
-
-    -- Runs luarocks in the unpacked tarball, without any network.
-    local function luarocks(...)
-      local words = { "luarocks", "--lua-version=" .. VERSION, "--tree=" .. tree, ... }
-      return process.run(words, {
-        env = clean { http_proxy = "http://127.0.0.1:1", https_proxy = "http://127.0.0.1:1" },
-        directory = place,
-        timeout = 300,
-      })
-    end
-
-    setup(function()
-      local name = "polytomic-" .. require "polytomic.version"
-      tree = process.directory() .. "/rocks"
-      place = process.directory() .. "/" .. name
-      -- As `make dist` makes it, of the files as they are now.
-      local script = ("mkdir -p %s && git ls-files -co --exclude-standard | tar -cT - | tar -xC %s")
-        :format(process.quote(place), process.quote(place))
-      assert(process.run { "sh", "-c", script } == 0)
-    end)
-
-    it("builds offline by its rockspec, and runs", function()
-      local path = "rockspec/polytomic-" .. require "polytomic.version" .. "-1.rockspec"
-      assert.equal(0, (luarocks("lint", path)))
-      local status, out, err = luarocks("make", "--deps-mode=none", path)
-      assert.equal(0, status, out .. err)
-      local words = { tree .. "/bin/polytomic", "--version" }
-      local code, text, complaint = process.run(words, { env = clean(), directory = "/" })
-      assert.same({ 0, "" }, { code, complaint })
-      assert.equal(require("polytomic")._VERSION .. "\n", text)
-      local _, found = process.run { "find", tree, "-path", "*/library/polytomic.lua" }
-      assert.are_not.equal("", found)
-    end)
-
-    it("is packed, and the packed rock is installed", function()
-      assert.equal(0, (luarocks("pack", "polytomic")))
-      local _, rock = process.run({ "sh", "-c", "ls *.rock" }, { directory = place })
-      tree = process.directory() .. "/rocks-again"
-      assert.equal(0, (luarocks("install", "--deps-mode=none", (rock:gsub("\n", "")))))
-      local words = { tree .. "/bin/polytomic", "--version" }
-      assert.equal(0, (process.run(words, { env = clean(), directory = "/" })))
-    end)
-
-    it("is as clean after make clean as before", function()
-      local options = { directory = place, env = clean() }
-      assert.equal(0, (process.run({ "make", "-s", "clean" }, options)))
-      local _, left = process.run(
-        { "find", ".", "-name", "*.o", "-o", "-name", "*.rock", "-o", "-name", "*.so" },
-        { directory = place }
-      )
-      assert.equal("", left)
-    end)
-  end)
-end
 
 describe("luarocks test", function()
   it("runs busted with the Lua it is asked for, and fails as it does", function()

@@ -24,7 +24,8 @@ local function find()
   if name then return end
   directory = process.directory()
   local status, _, err =
-    process.run { "localedef", "-f", "UTF-8", "-i", "de_DE", directory .. "/de_DE.UTF-8" }
+    process.run({ "localedef", "-f", "UTF-8", "-i", "de_DE", directory .. "/de_DE.UTF-8" },
+      { timeout = 120 }) -- a minute's work on a machine that is busy
   assert(status == 0, "no locale with a decimal comma, and none can be made: " .. err)
   name = "de_DE.UTF-8"
 end
