@@ -200,7 +200,7 @@ $(BUILD)/fuzz/%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/plain.a
 	  $(shell $(PKG_CONFIG) --libs $(LUA_PC)) -lm
 
 # Of the binding, what reads a reply and what writes a request.
-FUZZED = $(PLAIN_SOURCES) csrc/lua/arguments.c csrc/lua/array.c csrc/lua/json.c csrc/lua/writer.c
+FUZZED = $(PLAIN_SOURCES) $(patsubst %,csrc/lua/%.c,arguments array handle json request writer)
 
 $(BUILD)/fuzz/plain.a: $(FUZZED:csrc/%.c=$(BUILD)/fuzz/%.o)
 	@rm -f $@

@@ -8,7 +8,13 @@
 
 #include <string.h>
 
-enum { MAX_PIECE = 32, FIRST_ROOM = 256 };
+enum {
+  MAX_PIECE = 32,
+  FIRST_ROOM = 256,
+  MAX_OPEN = 64,
+  MAX_STEPS = 200, /* of looking for one secret */
+  MAX_ESCAPED = 8  /* backslashes in a row that are escapes themselves, or bytes encoded again */
+};
 
 /* ---- the tree ---- */
 
@@ -116,7 +122,7 @@ typedef struct {
   size_t count, taken;
 } unit;
 
-enum { MAX_UNITS = 4 }; /* ways to read one place */
+enum { MAX_UNITS = 2 * MAX_ESCAPED + 6 }; /* ways to read one place */
 
 static unit one_byte(char byte, size_t taken) {
   return (unit){.bytes = {byte}, .count = 1, .taken = taken};
@@ -127,16 +133,20 @@ static bool begins_with(const char *text, size_t length, const char *word) {
   return length >= wanted && memcmp(text, word, wanted) == 0;
 }
 
-/* After '%': "41", or "2541", "252541" … of what was encoded more than once. False for none. */
-static bool read_percent(const char *text, size_t length, unit *out) {
-  size_t at = 0;
-  while (length - at >= 4 && text[at] == '2' && text[at + 1] == '5' &&
-         pt_is_hexadecimal(text[at + 2]) && pt_is_hexadecimal(text[at + 3]))
-    at += 2;
-  if (length - at < 2 || !pt_is_hexadecimal(text[at]) || !pt_is_hexadecimal(text[at + 1]))
+/* How often `again` stands at the beginning of the text: what was encoded is encoded once more. */
+static size_t count_again(const char *text, size_t length, const char *again) {
+  size_t count = 0, size = strlen(again);
+  while (count < MAX_ESCAPED && begins_with(text + count * size, length - count * size, again))
+    count++;
+  return count;
+}
+
+/* Two hexadecimal digits. False for none. */
+static bool read_hexadecimal(const char *text, size_t length, unit *out) {
+  if (length < 2 || !pt_is_hexadecimal(text[0]) || !pt_is_hexadecimal(text[1]))
     return false;
-  int value = pt_hexadecimal_value(text[at]) * 16 + pt_hexadecimal_value(text[at + 1]);
-  *out = one_byte((char)(unsigned char)value, at + 2);
+  int value = pt_hexadecimal_value(text[0]) * 16 + pt_hexadecimal_value(text[1]);
+  *out = one_byte((char)(unsigned char)value, 2);
   return true;
 }
 
@@ -168,61 +178,70 @@ static bool read_number(const char *text, size_t length, unit *out) {
   return true;
 }
 
-/* After '&', with "amp;" before it where it was escaped more than once. False for none.
+/* After '&': "lt;" or the like. False for none.
    https://html.spec.whatwg.org/multipage/named-characters.html : those that writers use. */
 static bool read_entity(const char *text, size_t length, unit *out) {
   static const struct {
     const char *name;
     char byte;
   } named[] = {{"lt;", '<'}, {"gt;", '>'}, {"quot;", '"'}, {"apos;", '\''}};
-  size_t at = 0;
-  while (begins_with(text + at, length - at, "amp;"))
-    at += 4;
-  bool found = at > 0;
-  *out = one_byte('&', at);
   for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
-    if (begins_with(text + at, length - at, named[i].name)) {
-      *out = one_byte(named[i].byte, at + strlen(named[i].name));
+    if (begins_with(text, length, named[i].name)) {
+      *out = one_byte(named[i].byte, strlen(named[i].name));
       return true;
     }
-  unit numbered;
-  if (at < length && text[at] == '#' && read_number(text + at + 1, length - at - 1, &numbered)) {
-    *out = numbered;
-    out->taken += at + 1;
-    return true;
+  if (length == 0 || text[0] != '#' || !read_number(text + 1, length - 1, out))
+    return false;
+  out->taken++;
+  return true;
+}
+
+/* Adds what a '%' or a '&' begins: "%41", and "%2541" of what was encoded twice, and so on; of
+ * "%25" and "&amp;" it is never sure how often. */
+static size_t add_nested(unit *units, size_t taken, const char *text, size_t length, char sign) {
+  const char *again = sign == '%' ? "25" : "amp;";
+  size_t count = 0, size = strlen(again);
+  for (size_t i = count_again(text, length, again) + 1; i-- > 0;) {
+    const char *rest = text + i * size;
+    size_t left = length - i * size;
+    if (sign == '%' ? read_hexadecimal(rest, left, &units[count])
+                    : read_entity(rest, left, &units[count]))
+      units[count++].taken += taken + i * size;
+    if (i > 0 && sign == '&')
+      units[count++] = one_byte('&', taken + i * size);
   }
-  return found;
+  return count;
 }
 
 /* Adds what a byte begins that other text follows: an encoded one. */
 static size_t add_encoded(unit *units, const unit *lead, const char *text, size_t length) {
-  const char *rest = text + lead->taken;
-  size_t left = length - lead->taken, count = 0;
-  if (lead->count != 1)
+  char sign = lead->count == 1 ? lead->bytes[0] : '\0';
+  if (sign == '%' || sign == '&')
+    return add_nested(units, lead->taken, text + lead->taken, length - lead->taken, sign);
+  if (sign != '+')
     return 0;
-  if (lead->bytes[0] == '+')
-    units[count++] = one_byte(' ', 0);
-  else if ((lead->bytes[0] == '%' && read_percent(rest, left, &units[0])) ||
-           (lead->bytes[0] == '&' && read_entity(rest, left, &units[0])))
+  units[0] = one_byte(' ', lead->taken);
+  return 1;
+}
+
+static size_t count_char(const char *text, size_t length, char c) {
+  size_t count = 0;
+  while (count < length && text[count] == c)
     count++;
-  if (count > 0)
-    units[0].taken += lead->taken;
-  if (lead->bytes[0] == '%' && begins_with(rest, left, "25"))
-    units[count++] = one_byte('%', lead->taken + 2);
   return count;
 }
 
-/* How many bytes of backslashes the text begins with, those counted that are escapes themselves. */
+/* How many bytes of backslashes the text begins with; some of them may be written as escapes. */
 static size_t count_backslashes(const char *text, size_t length) {
-  size_t count = 0;
-  for (;;) {
-    while (count < length && text[count] == '\\')
-      count++;
-    if (count == 0 || (!begins_with(text + count, length - count, "u005c") &&
-                       !begins_with(text + count, length - count, "u005C")))
-      return count;
+  size_t count = count_char(text, length, '\\');
+  for (int i = 0; i < MAX_ESCAPED && count > 0; i++) {
+    if (!begins_with(text + count, length - count, "u005c") &&
+        !begins_with(text + count, length - count, "u005C"))
+      break;
     count += 5;
+    count += count_char(text + count, length - count, '\\');
   }
+  return count;
 }
 
 /* The ways to read what stands at the beginning of the text; the one that decodes nothing comes
@@ -262,35 +281,54 @@ static bool follow(const pt_redactor *r, const unit *step, uint32_t *place, bool
   return true;
 }
 
-/* How much of the text, from its start, is a secret: the longest one; 0 when it is something else.
- * `*decode`: wherever it can be, what stands there is taken for encoded; set to whether it was. */
-static size_t match(const pt_redactor *r, const char *text, size_t length, bool *decode) {
-  bool decodes = *decode;
-  *decode = false;
+/* How much of the text, from its start, is a secret as it is: the longest one; 0 when it is
+ * something else. */
+static size_t match_plain(const pt_redactor *r, const char *text, size_t length) {
   size_t at = 0, matched = 0;
   uint32_t place = 0;
   for (;;) {
-    unit units[MAX_UNITS];
-    size_t count = read_units(text + at, length - at, units);
-    size_t i = decodes || count == 0 ? 0 : count - 1;
+    size_t next = at + count_backslashes(text + at, length - at);
     bool end = false;
-    while (i < count && !follow(r, &units[i], &place, &end))
-      i++;
-    if (i == count)
+    if (next >= length || !follow(r, &(unit){.bytes = {text[next]}, .count = 1}, &place, &end))
       return matched;
-    at += units[i].taken;
-    *decode = *decode || i + 1 < count;
+    at = next + 1;
     if (end)
       matched = at;
   }
 }
 
+/* Where a secret may go on, and from which place of it. */
+typedef struct {
+  size_t at;
+  uint32_t place;
+} fork_point;
+
+/* The same where it may be encoded; every way to read the text is tried, within bounds. */
+static size_t match_encoded(const pt_redactor *r, const char *text, size_t length) {
+  fork_point open[MAX_OPEN] = {{0, 0}};
+  size_t count = 1, matched = 0;
+  for (int steps = 0; count > 0 && steps < MAX_STEPS; steps++) {
+    fork_point from = open[--count];
+    unit units[MAX_UNITS];
+    for (size_t i = read_units(text + from.at, length - from.at, units); i-- > 0;) {
+      uint32_t place = from.place;
+      bool end = false;
+      if (!follow(r, &units[i], &place, &end))
+        continue;
+      size_t at = from.at + units[i].taken;
+      if (end && at > matched)
+        matched = at;
+      if (count < MAX_OPEN)
+        open[count++] = (fork_point){at, place};
+    }
+  }
+  return matched;
+}
+
 /* The longest secret that the text begins with, however it is written; 0 for none. */
 static size_t match_any(const pt_redactor *r, const char *text, size_t length) {
-  bool decoded = true, never = false;
-  size_t matched = match(r, text, length, &decoded);
-  size_t plain = decoded ? match(r, text, length, &never) : 0;
-  return matched > plain ? matched : plain;
+  size_t encoded = match_encoded(r, text, length), plain = match_plain(r, text, length);
+  return encoded > plain ? encoded : plain;
 }
 
 static bool may_be_encoded(char c) { return c == '\\' || c == '%' || c == '&' || c == '+'; }
@@ -344,7 +382,7 @@ void pt_redactor_hide(const pt_redactor *r, char *text, size_t length) {
     }
     if (matched > 0 && i + matched > end)
       end = i + matched;
-    size_t backslashes = count_backslashes(text + i, length - i);
+    size_t backslashes = count_char(text + i, length - i, '\\');
     i += backslashes > 0 ? backslashes : 1;
   }
   overwrite(text, length, start, end);
