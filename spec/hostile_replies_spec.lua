@@ -91,7 +91,7 @@ local function judge(first, message, err)
 end
 
 for name, call in pairs(FUNCTIONS) do
-  describe("E: " .. name, function()
+  describe("E3: " .. name, function()
     after_each(clients.close)
 
     it("takes replies of any shape, and fails as a call does", function()
@@ -111,7 +111,7 @@ for name, call in pairs(FUNCTIONS) do
   end)
 end
 
-describe("E: query_rows", function()
+describe("E3: query_rows", function()
   after_each(clients.close)
 
   it("takes replies of any shape, and raises messages alone", function()

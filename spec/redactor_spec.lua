@@ -87,8 +87,9 @@ describe("M: a secret in a text", function()
     for i = 1, 20000, 1999 do assert.is_nil(shown:find(secrets[i], 1, true)) end
     before = os.clock()
     core.redact(("a"):rep(1e6), { ("a"):rep(1e6) .. "b", ("a"):rep(31) .. "b" })
-    for _, text in ipairs { "\\", "\\u005c", "%25", "25", "&amp;", "amp;" } do
-      core.redact(("%&\\" .. text:rep(math.floor(1e6 / #text))), { "abcdef", "%&\\a", "%%%%%%", "&&&&&&", "25%25%" })
+    local against = { "abcdef", "%&\\a", "%%%%%%", "&&&&&&", "25%25%" }
+    for _, part in ipairs { "\\", "\\u005c", "%25", "25", "&amp;", "amp;" } do
+      core.redact("%&\\" .. part:rep(math.floor(1e6 / #part)), against)
     end
     core.redact(("a" .. ("\\"):rep(20)):rep(50000), { "aaaaaaaaab" })
     assert.is_true(os.clock() - before < 3, "seconds: " .. os.clock() - before)
