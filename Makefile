@@ -37,6 +37,9 @@ CURL_CFLAGS = $(eval CURL_CFLAGS := $(shell $(PKG_CONFIG) --cflags libcurl))$(CU
 CURL_LIBS = $(eval CURL_LIBS := $(shell $(PKG_CONFIG) --libs libcurl))$(CURL_LIBS)
 COMPILE = $(CC) $(LANGUAGE) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) -MMD -MP
 LINK = $(CC) -shared -pthread $(CFLAGS) $(LDFLAGS)
+# Before a command: a few words in its place, nothing with `make -s`, all of it with `make V=1`.
+IS_SILENT = $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+said = $(if $(V),,@$(if $(IS_SILENT),,echo '  $1';))
 
 # ---- files ----
 
@@ -68,18 +71,18 @@ testing: $(TESTING) $(TESTING_CORE) ## builds polytomic.testing, the core's pure
 
 $(CORE): $(CORE_OBJECTS)
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(CURL_LIBS) -lm
+	$(call said,LD $@)$(LINK) -o $@ $^ $(CURL_LIBS) -lm
 
 # Of the other objects the linker takes those that testing.c needs.
 $(TESTING): $(OUT)/testing/testing.o $(OUT)/testing/testing_memory.o $(OUT)/testing/plain.a
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ -Wl,--as-needed $(CURL_LIBS) -lm
+	$(call said,LD $@)$(LINK) -o $@ $^ -Wl,--as-needed $(CURL_LIBS) -lm
 
 # The library itself, able to run out of memory on demand; the same file is the module
 # polytomic.memory.
 $(TESTING_CORE): $(SOURCES:csrc/%.c=$(OUT)/testing/%.o) $(OUT)/testing/testing_memory.o
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(CURL_LIBS) -lm
+	$(call said,LD $@)$(LINK) -o $@ $^ $(CURL_LIBS) -lm
 	@ln -sf core.so $(@D)/memory.so
 
 $(OUT)/testing/plain.a: $(TESTING_OBJECTS)
@@ -88,15 +91,15 @@ $(OUT)/testing/plain.a: $(TESTING_OBJECTS)
 
 $(OUT)/core/%.o: csrc/%.c | needs
 	@mkdir -p $(@D)
-	$(COMPILE) $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
+	$(call said,CC $<)$(COMPILE) $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
 
 $(OUT)/testing/%.o: csrc/%.c | needs
 	@mkdir -p $(@D)
-	$(COMPILE) -DPT_TESTING $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
+	$(call said,CC $<)$(COMPILE) -DPT_TESTING $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
 
 $(OUT)/testing/%.o: spec/support/%.c | needs
 	@mkdir -p $(@D)
-	$(COMPILE) -DPT_TESTING $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
+	$(call said,CC $<)$(COMPILE) -DPT_TESTING $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
 
 needs:
 	@$(PKG_CONFIG) --print-errors --exists $(LUA_PC) libcurl
