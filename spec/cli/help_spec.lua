@@ -57,6 +57,18 @@ describe("help", function()
     end
   end)
 
+  it("describes each option of a command once", function()
+    for _, entry in ipairs(commands.list) do
+      local seen, count = {}, 0
+      local text = cli.help_of(assert(cli.find(entry.name)))
+      for option in text:gsub("\n  %-%l, ", "\n  "):gmatch "\n  (%-%-[%l-]+)" do
+        assert.is_nil(seen[option], entry.name .. " " .. option)
+        seen[option], count = true, count + 1
+      end
+      assert.truthy(count >= 2, entry.name)
+    end
+  end)
+
   it("speaks in the command's words, not the library's", function()
     for _, operation in ipairs(polytomic.operations) do
       local text = cli.help_of(assert(cli.find(operation.name)))

@@ -195,6 +195,18 @@ describe("the command's output", function()
       assert.truthy(out:gsub("\n", ""):find "value  sandbox_user_%x+")
     end)
 
+    it("escapes in CSV what is unfit for a terminal, and there alone", function()
+      local name = 'a\27[31mb\226\128\174c\n"d"'
+      local id = create(name)
+      for _, option in ipairs { "--output=csv", "--csv-raw" } do
+        local words = { "get_org", "id=" .. id, "--fields", "name", option }
+        local _, out = on_terminal(words, {})
+        assert.equal('name\n"a\\x1b[31mb\\u{202e}c\n""d"""\n', out)
+        _, out = run(words)
+        assert.truthy(out:find("a\27[31mb\226\128\174c\n", 1, true))
+      end
+    end)
+
     it("escapes in JSON what is unfit for a terminal, and it is still JSON", function()
       local name = "a\226\128\174b\194\155c\240\159\145\141"
       local id = create(name)

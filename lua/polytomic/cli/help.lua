@@ -75,6 +75,16 @@ local function option_rows(list)
   return rows
 end
 
+-- The options of a group, without those that a command has of its own.
+local function group_rows(group, command)
+  local own, list = {}, {}
+  for _, option in ipairs(command.options or {}) do own[option[1]] = true end
+  for _, option in ipairs(group) do
+    if not own[option[1]] then list[#list + 1] = option end
+  end
+  return option_rows(list)
+end
+
 -- The options of a command, by group.
 function M.options(command, columns)
   local parts = {}
@@ -83,7 +93,7 @@ function M.options(command, columns)
   end
   for _, name in ipairs(command.groups or options.usual) do
     local group = options.groups[name]
-    parts[#parts + 1] = title(group.title) .. M.two_columns(option_rows(group), columns)
+    parts[#parts + 1] = title(group.title) .. M.two_columns(group_rows(group, command), columns)
   end
   return table.concat(parts, "\n\n")
 end

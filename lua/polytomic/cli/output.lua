@@ -98,7 +98,12 @@ Writer.__index = Writer
 
 -- The text for some more items of a list.
 local function text_for(self, items)
-  if self.rows then return self.rows:items(items) end
+  if self.rows then
+    local text = self.rows:items(items)
+    -- A cell's own line breaks stay: what was written can still be read as CSV.
+    if self.format == "csv" and self.shown then text = text:gsub("[^\n]+", terminal.line) end
+    return text
+  end
   local parts = {}
   for _, item in ipairs(items) do
     if self.wanted then item = fields.select(item, self.wanted) end
