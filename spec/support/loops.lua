@@ -62,7 +62,7 @@ function M.specify(host, busted)
   describe("polytomic.wait." .. host.name, function()
     before_each(function() sandbox:reset() end)
 
-    it("lets 64 calls of 200 ms take as long as one, while a ticker keeps its beat", function()
+    it("lets 64 calls of 200 ms take as long as one, a ticker keeping beat #measured", function()
       local server = slow_server.start { delay = 0.2 }
       local client = client_of(host, server)
       measured.keeps(function()
@@ -71,8 +71,8 @@ function M.specify(host, busted)
           CALLS,
           function() assert(client:create_org { name = "Acme" }) end
         )
-        assert.equal(CALLS, server:stats().peak)
         return {
+          { "calls at once", server:stats().peak, at_least = CALLS },
           -- 0.3 on a quiet machine
           { ("%s, seconds for %d calls of 200 ms"):format(host.name, CALLS), took, at_most = 0.6 },
           { "seconds between two ticks", longest, at_most = 0.1 },
@@ -95,7 +95,7 @@ function M.specify(host, busted)
       client:close()
     end)
 
-    it("suspends through waits before a retry", function()
+    it("suspends through waits before a retry #measured", function()
       local client = client_of(host, sandbox)
       measured.keeps(function()
         sandbox:reset():faults {
