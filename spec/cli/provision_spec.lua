@@ -131,7 +131,7 @@ describe("polytomic apply", function()
     assert.matches("^polytomic: without a terminal nobody can be asked: give %-%-yes\n", err)
     status, _, err = polytomic { "apply", path, "--yes" }
     assert.equal(3, status)
-    assert.matches("^polytomic: API keys are wanted", err)
+    assert.matches("^polytomic: API keys are wanted[^\n]+\nhint: give %-%-keys FILE\n$", err)
     assert.equal(2, (polytomic({ "apply", "-", "--yes" }, { stdin = '{"name":"A"}' })))
     assert.equal(2, (polytomic { "apply", path, "--yes", "--report", "report.txt" }))
     status, _, err = polytomic { "apply", path, "--yes", "--report", "/nonexistent/r.csv" }

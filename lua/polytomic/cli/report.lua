@@ -43,6 +43,7 @@ local IN_WORDS_OF_THE_COMMAND = {
   { ", or give the key to polytomic%.new", ", or give --key-file" },
   { "drop_oidc = true", "drop_oidc=true" },
   { "set ca_file", "give --ca-file" },
+  { "give the option keys a file", "give --keys FILE" },
 }
 
 local OPTIONS = {

@@ -34,7 +34,8 @@ local function failed(context, message, err)
     message = message:gsub("^%w+: %w+: ", "")
     local status = err.outcome == "unsent" and report.INVALID or report.UNKNOWN
     return report.problem(status, message,
-      status == report.UNKNOWN and "run it again to go on; nothing is done twice" or err.hint)
+      status == report.UNKNOWN and "run it again to go on; nothing is done twice"
+        or err.hint and report.translate(err.hint))
   end
   return context:failed({ name = err.operation or context.command.name, method = "GET" }, message,
     err)

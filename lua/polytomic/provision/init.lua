@@ -145,7 +145,7 @@ function M.apply(client, given, options)
   if not store then return nil, message, err end
   if not options.keys and store.wants_keys then
     return invalid("apply", "API keys are wanted, and no file is given to write them to",
-      { field = "keys", hint = "give --keys FILE, or the option keys" })
+      { field = "keys", hint = "give the option keys a file" })
   end
   local applying = require "polytomic.provision.apply"
   local account
