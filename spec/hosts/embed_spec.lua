@@ -120,7 +120,7 @@ describe("examples/embed", function()
   if version == "lua5.4" then
     for name, flag in pairs { AddressSanitizer = "address", ThreadSanitizer = "thread" } do
       it("is clean with the library under " .. name
-          .. ", in four threads, with calls that end and calls in flight", function()
+          .. ", in four threads, with calls that end and calls in flight #slow", function()
         local build = process.directory() .. "/" .. flag
         local flags = "-O1 -g -fno-omit-frame-pointer -fsanitize=" .. flag
         run(("make -s CC=gcc BUILD=%s CFLAGS='%s' LUA_VERSION=5.4 all"):format(build, flags),
