@@ -152,6 +152,22 @@ describe("a source of customers", function()
     assert.same({ "2: name must not be empty" }, (problems_of { { name = "A" }, { name = " " } }))
   end)
 
+  it("takes null in a list, and a hole, for a problem: nothing after it is left out", function()
+    assert.same({ "2: a customer must be an object, got null" },
+      (problems_of(file("json", '[{"name":"Acme"},null,{"name":"Initech"}]'))))
+    assert.same({ "1: user 2: a user must be an object, got null" },
+      (problems_of(file("jsonl", '{"name":"Acme","users":[{"email":"a@b.com"},null]}'))))
+    assert.same({ "1: user 1: an entry of roles must be a string, got null" }, (problems_of(file(
+      "json", '[{"name":"Acme","users":[{"email":"a@b.com","roles":["A",null,"B"]}]}]'))))
+    assert.same({ "2: there is nothing at this place of the list" },
+      (problems_of { { name = "Acme" }, nil, { name = "Initech" } }))
+    local user = { email = "a@b.com", roles = { "A", nil, "B" } }
+    assert.same({ "1: users has nothing at place 2" },
+      (problems_of { { name = "Acme", users = { user, nil, user } } }))
+    assert.same({ "1: user 1: roles has nothing at place 2" },
+      (problems_of { { name = "Acme", users = { user } } }))
+  end)
+
   it("says in one line what cannot be read", function()
     for path, pattern in pairs {
       ["/nowhere/at-all.csv"] = "^cannot read /nowhere/at%-all%.csv: No such file",
@@ -180,6 +196,10 @@ describe("a source of customers", function()
       problems_of(file("csv", "name,client_secret\nAcme,canary-secret\nAcme,canary-two\n"))
     assert.same({ "3: client_secret contradicts that of an earlier line" }, texts)
     assert.not_matches("canary", message)
+    for _, rows in ipairs { "canary-secret\nAcme,env:SECRET", "env:SECRET\nAcme,canary-secret" } do
+      assert.same({ "3: client_secret contradicts that of an earlier line" },
+        (problems_of(file("csv", "name,client_secret\nAcme," .. rows .. "\n"))))
+    end
   end)
 
   it("refuses a secret where nobody could keep it, without repeating it", function()

@@ -143,8 +143,12 @@ end
 
 -- ---- checking ----
 
+local function kind_of(value)
+  return value == json_text.null and "null" or type(value)
+end
+
 local function text_problem(name, value)
-  if type(value) ~= "string" then return name .. " must be a string, got " .. type(value) end
+  if type(value) ~= "string" then return name .. " must be a string, got " .. kind_of(value) end
   if value:find("%z") then return name .. " must not contain NUL" end
   if not fields.valid_utf8(value) then return name .. " must be valid UTF-8" end
 end
@@ -157,9 +161,13 @@ local function refused(client, operation, arguments)
 end
 
 local function not_list(name, value)
-  if type(value) == "table" and (next(value) == nil or value[1] ~= nil) then return nil end
-  local kind = type(value) == "table" and "an object" or type(value)
-  return name .. " must be a list, got " .. kind
+  if type(value) ~= "table" then return name .. " must be a list, got " .. kind_of(value) end
+  if next(value) ~= nil and value[1] == nil then return name .. " must be a list, got an object" end
+  local count = 0
+  for _ in pairs(value) do count = count + 1 end
+  for i = 1, count do
+    if value[i] == nil then return ("%s has nothing at place %d"):format(name, i) end
+  end
 end
 
 local function list_problem(name, list)
@@ -175,7 +183,7 @@ end
 
 -- The user as it is kept; or nil and a problem.
 local function checked_user(client, given)
-  if type(given) ~= "table" then return nil, "a user must be an object, got " .. type(given) end
+  if type(given) ~= "table" then return nil, "a user must be an object, got " .. kind_of(given) end
   for name in pairs(given) do
     local known = false
     for _, field in ipairs(fields.user) do known = known or field == name end
@@ -249,6 +257,8 @@ local function merge_settings(self, i, customer, settings, literal, line)
       local where = customer.lines and customer.lines[name] or customer.line
       return nil, name == "client_secret" and "client_secret contradicts that of line " .. where
         or ("%s %s contradicts %s of line %d"):format(name, quoted(value), quoted(before), where)
+    elseif name == "client_secret" and value and self.literals[i] then
+      return nil, "client_secret contradicts that of an earlier line"
     elseif value and not before then
       customer[name], news = value, true
       customer.lines = customer.lines or {}
@@ -351,7 +361,7 @@ end
 local function add_customer(self, client, given, number, source, literals)
   local function report(text) self:problem(source.unit, number, text) end
   if type(given) ~= "table" or given[1] ~= nil then
-    local kind = type(given) == "table" and "a list" or type(given)
+    local kind = type(given) == "table" and "a list" or kind_of(given)
     return report("a customer must be an object, got " .. kind)
   end
   for name in pairs(given) do

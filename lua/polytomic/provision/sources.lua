@@ -114,11 +114,12 @@ end
 
 -- ---- JSON ----
 
--- A decoded value without its nulls.
+-- A decoded value whose objects have no members that are null. In a list null stays: without it the
+-- list would end there.
 local function without_nulls(value)
   if type(value) ~= "table" then return value end
   for name, member in pairs(value) do
-    if member == json_text.null then
+    if member == json_text.null and type(name) == "string" then
       value[name] = nil
     else
       without_nulls(member)
@@ -180,10 +181,12 @@ end
 -- ---- lists and functions ----
 
 local function list_source(list)
-  local number = 0
+  local number, count = 0, 0
+  for _ in pairs(list) do count = count + 1 end
   return function()
     number = number + 1
     if list[number] ~= nil then return list[number], number end
+    if number <= count then return nil, number, "there is nothing at this place of the list" end
   end
 end
 
