@@ -8,6 +8,8 @@ local process = require "spec.support.process"
 local provision = require "polytomic.provision"
 local sandbox = require "spec.support.sandbox"
 
+local UUID = "248df4b7-aa70-47b8-a036-33ac447e668d"
+
 local function ledger()
   local path = process.temporary_file() .. ".ledger"
   return "sqlite:" .. path, path
@@ -573,6 +575,90 @@ describe("provision.apply", function()
     assert.equal(1, #keys_of(keys))
     assert.equal(1, sandbox:committed "create_user_api_key")
     assert.same({ { lease = 3 } }, ask(url, "SELECT lease FROM polytomic_customers"))
+  end)
+
+  it("finds a user by an address that the server stores in another case", function()
+    local client, server = clients.answered({
+      { 200, '{"data":{"organization_id":"x"}}' },
+      { 200, '{"data":[{"id":"' .. UUID .. '","name":"Acme"}]}' },
+      { 200, '{"data":[{"id":"' .. UUID .. '","email":"Jane@Acme.com","role_ids":[]}]}' },
+      { 200, '{"data":{"id":"' .. UUID .. '"}}' },
+    }, {})
+    local summary = assert(provision.apply(client, { { name = "Acme", users = {
+      { email = "jane@acme.com", role_ids = { UUID } } } } }, { ledger = (ledger()) }))
+    assert.same({ 1, 0, 1 }, { summary.done, summary.created, summary.updated })
+    local methods = {}
+    for i, request in ipairs(server:requests()) do methods[i] = request.method end
+    assert.same({ "GET", "GET", "GET", "PUT" }, methods)
+  end)
+
+  it("E3: leaves out of lists what is not an object with an id and a name", function()
+    local client = clients.answered({
+      { 200, '{"data":{"id":5}}' },
+      { 200, '{"data":[null,5,{"name":7},{"id":"' .. UUID .. '","name":"Acme"}]}' },
+      { 200, '{"data":[null,"x",{"email":5}]}' },
+      { 200, '{"data":[null,{"name":5},{"id":3,"name":"A"},{"id":"' .. UUID
+        .. '","name":"Admin"}]}' },
+      { 200, '{"data":{"id":"' .. UUID .. '"}}' },
+    }, {})
+    local url = ledger()
+    local summary = assert(provision.apply(client, { { name = "Acme", users = {
+      { email = "jane@acme.com", roles = { "Admin" } } } } }, { ledger = url }))
+    assert.same({ 1, 1 }, { summary.done, summary.created })
+    assert.same({ { account = "" } }, ask(url, "SELECT account FROM polytomic_ledger"))
+  end)
+
+  it("E3: leaves unknown what was created by a reply without an id", function()
+    local jobs = require "polytomic.provision.jobs"
+    local rounds = jobs.ROUNDS
+    jobs.ROUNDS = 0
+    local client = clients.answered({ { 200, '{"data":{"organization_id":"x"}}' },
+      { 200, '{"data":[]}' }, { 200, '{"data":{"name":"Acme"}}' }, { 200, '{"data":[]}' } }, {})
+    local summary = assert(provision.apply(client, { customer "Acme" }, { ledger = (ledger()) }))
+    jobs.ROUNDS = rounds
+    assert.equal(1, summary.unknown)
+    assert.matches("bad_response: the reply holds no id$", summary.failures[1].message)
+  end)
+
+  it("counts each customer once where its ledger is busy while it is read", function()
+    local ledgers = require "polytomic.provision.ledger"
+    local opened = assert(ledgers.open(ledger(), { base_url = "http://x", create = true }))
+    opened.pause = function() end
+    local rows, ids, taken = {}, {}, 0
+    for i = 1, 501 do rows[i] = { name = "Acme " .. i, source = "{}", fingerprint = "x",
+      state = "done" } end
+    assert(opened:load(rows, false, function(row) ids[#ids + 1] = row.id end))
+    local run, runs = opened.db.run, 0
+    opened.db.run = function(self, name, ...)
+      runs = runs + 1
+      if runs == 2 then return nil, { kind = "busy", message = "database is locked" } end
+      return run(self, name, ...)
+    end
+    assert(opened:outcomes(ids, function() taken = taken + 1 end))
+    opened:close()
+    assert.equal(501, taken)
+  end)
+
+  it("fails where its ledger is lost at the end, whatever becomes of the report", function()
+    local ledgers = require "polytomic.provision.ledger"
+    local open = ledgers.open
+    finally(function() ledgers.open = open end)
+    for _, lost in ipairs { "outcomes", "now" } do
+      ledgers.open = function(...)
+        local opened = assert(open(...))
+        local run = opened.db.run
+        opened.db.run = function(self, name, ...)
+          if name == lost then return nil, { kind = "failed", message = "the disk is gone" } end
+          return run(self, name, ...)
+        end
+        return opened
+      end
+      local summary, message, err = provision.apply(clients.sandbox(), { customer "Acme" },
+        { ledger = (ledger()), report = process.temporary_file() .. ".csv" })
+      assert.is_nil(summary)
+      assert.matches("the ledger sqlite:.-: the disk is gone$", message)
+      assert.equal("ledger", err.kind)
+    end
   end)
 
   it("waits for a ledger that another program locks", function()

@@ -19,7 +19,7 @@ end
 
 -- ---- whose account this is ----
 
--- What names the account of a client's key; "" where the server does not tell.
+-- What names the account of a client's key; "" where the server does not say.
 function M.account(client)
   local tasks = require "polytomic.provision.tasks"
   local data, message, err
@@ -34,7 +34,10 @@ function M.account(client)
     pool:await()
     pool:turn()
   end
-  if data then return data.organization_id or data.id or "" end
+  if data then
+    local id = data.organization_id or data.id
+    return type(id) == "string" and id or ""
+  end
   if err.kind == "not_found" or err.kind == "forbidden" then return "" end
   return nil, message, err
 end
@@ -57,7 +60,7 @@ end
 local function decode_found(text)
   local found = json.decode(text)
   local users = {}
-  for _, user in ipairs(found.users) do users[user.email] = user end
+  for _, user in ipairs(found.users) do users[user.email:lower()] = user end
   found.users = users
   if found.roles then
     local index, take = difference.role_index()
@@ -212,29 +215,27 @@ local function summary_of(run, worker)
   local ids = {}
   for _, id in pairs(run.ids) do ids[#ids + 1] = id end
   table.sort(ids)
-  local ok, found = run.ledger:again(function()
-    return run.ledger:outcomes(ids, function(row)
-      summary[row.state] = summary[row.state] + 1
-      if row.state == "failed" or row.state == "unknown" then
-        summary.failures[#summary.failures + 1] = { customer = row.name, state = row.state,
-          kind = row.error_kind, message = row.error }
-      end
-      if report then report.add(row) end
-    end)
+  local ok, found = run.ledger:outcomes(ids, function(row)
+    summary[row.state] = summary[row.state] + 1
+    if row.state == "failed" or row.state == "unknown" then
+      summary.failures[#summary.failures + 1] = { customer = row.name, state = row.state,
+        kind = row.error_kind, message = row.error }
+    end
+    if report then report.add(row) end
   end)
-  if report then
-    ok, message = report.close()
-    if not ok then return nil, message end
-  end
+  local closed = true
+  if report then closed, message = report.close() end
   if not ok then return nil, run.ledger:say(found) end
+  if not closed then return nil, message end
   return summary
 end
 
 local function begin(client, store, ledger, options)
-  local read_at, found = ledger:now()
-  if not read_at then return nil, trouble(ledger:say(found)) end
-  local _, taken = ledger:take_over()
-  if taken then return trouble(ledger:say(taken)) end
+  local read_at, found = ledger:again(function() return ledger:now() end)
+  if not read_at then return trouble(ledger:say(found)) end
+  local taken
+  taken, found = ledger:again(function() return ledger:take_over() end)
+  if not taken then return trouble(ledger:say(found)) end
   local seen, message, err = compare(client, store, ledger, options)
   if not seen then return nil, message, err end
   if options.confirm and not options.confirm(seen.counts) then

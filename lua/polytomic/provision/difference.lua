@@ -47,6 +47,7 @@ end
 function M.role_index()
   local index = { by_name = {}, by_folded_name = {}, names = {}, list = {} }
   return index, function(role)
+    if type(role.name) ~= "string" or type(role.id) ~= "string" then return end
     index.by_name[role.name] = role.id
     index.by_folded_name[role.name:lower()] = role.id
     index.names[role.id:lower()] = role.name

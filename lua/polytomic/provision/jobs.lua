@@ -229,11 +229,15 @@ end
 function job:create(step, action, look)
   while true do
     self:commit(step)
+    local _
     local data, message, err =
       tasks.call(self.client, step.operation, step.arguments, { idempotency_key = step.key })
-    if data ~= nil then
+    if data ~= nil and type(data.id) == "string" then
       self:done(step, action, data.id)
       return data
+    end
+    if data ~= nil then
+      _, message, err = core.make_error(err, "bad_response", "unknown", "the reply holds no id")
     end
     local open = err.outcome == "unknown" or err.kind == "conflict" or err.kind == "unprocessable"
     local found = open and look()

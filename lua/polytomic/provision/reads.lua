@@ -11,9 +11,12 @@ local M = {
 
 -- ---- inside a task ----
 
--- Reads all organizations and gives each to `take`: true, or nil, message, err.
+-- Reads all organizations and gives each that has a name and an id to `take`: true, or nil,
+-- message, err.
 function M.organizations(client, take)
-  return tasks.each(client, "list_orgs", {}, nil, take)
+  return tasks.each(client, "list_orgs", {}, nil, function(org)
+    if type(org.name) == "string" and type(org.id) == "string" then take(org) end
+  end)
 end
 
 -- The users of an organization that a customer wants, by e-mail address; or nil, message, err.

@@ -22,14 +22,17 @@ function M.call(client, name, arguments, options)
   return run.operation(client, name, arguments, options, wait)
 end
 
--- Gives every item of a list, over all its pages, to `take`; returns true, or nil, message, err.
+-- Gives every item of a list, over all its pages, to `take`, but for what is not an object; returns
+-- true, or nil, message, err.
 function M.each(client, name, arguments, options, take)
   local walk = pages.open(name, client, name, arguments, options)
   while true do
     local items, message, response = pages.next(walk, wait)
     if message then return nil, message, response end
     if not items then return true end
-    for _, item in ipairs(items) do take(item) end
+    for _, item in ipairs(items) do
+      if type(item) == "table" then take(item) end
+    end
   end
 end
 

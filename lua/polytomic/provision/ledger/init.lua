@@ -297,13 +297,11 @@ function ledger:take_over()
   if not rows then return nil, found end
   local others = 0
   for _, row in ipairs(rows) do
-    if row.owner == self.owner then -- this very process
-      others = others + 0
-    elseif owner.is_gone(row.owner) then
+    if owner.is_gone(row.owner) then
       local ok
       ok, found = self.db:run("expire", row.owner)
       if not ok then return nil, found end
-    else
+    elseif row.owner ~= self.owner then
       others = others + tonumber(row.count)
     end
   end
@@ -335,7 +333,7 @@ end
 function ledger:outcomes(ids, take)
   for first = 1, #ids, CHUNK do
     local text = ids_text(ids, first, math.min(first + CHUNK - 1, #ids))
-    local rows, found = self.db:run("outcomes", text)
+    local rows, found = self:again(function() return self.db:run("outcomes", text) end)
     if not rows then return nil, found end
     for _, row in ipairs(rows) do take(row) end
   end
@@ -362,7 +360,9 @@ end
 function ledger:failures(take)
   local last = 0
   while true do
-    local rows, found = self.db:run("failures", ("%d"):format(last))
+    local rows, found = self:again(function()
+      return self.db:run("failures", ("%d"):format(last))
+    end)
     if not rows then return nil, found end
     for _, row in ipairs(rows) do
       take(row)
