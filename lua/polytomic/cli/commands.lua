@@ -53,17 +53,6 @@ M.list = {
 local by_name = {}
 for _, entry in ipairs(M.list) do by_name[entry.name] = entry end
 
--- Adds a command: { name =, module =, group =, summary = }.
-function M.add(entry)
-  M.list[#M.list + 1] = entry
-  by_name[entry.name] = entry
-end
-
--- Whether there is a command of this name.
-function M.has(name)
-  return by_name[name] ~= nil
-end
-
 -- The command of a name, its module loaded; nil where there is none.
 function M.find(name)
   local entry = by_name[name]

@@ -116,7 +116,7 @@ function Lines:items(items)
     if fields.is_object(item) and #self.names > 0 then
       local texts = {}
       for i, name in ipairs(self.names) do texts[i] = text_of(fields.value(item, name)) end
-      parts[#parts + 1] = row(texts, self.columns and self.widths or self.widths)
+      parts[#parts + 1] = row(texts, self.widths)
     else
       local text = text_of(item)
       parts[#parts + 1] = (self.columns and terminal.fit(text, self.columns) or text) .. "\n"

@@ -3,7 +3,6 @@
 local core = require "polytomic.core"
 local difference = require "polytomic.provision.difference"
 local json = require "polytomic.provision.json"
-local ledgers = require "polytomic.provision.ledger"
 local plan = require "polytomic.provision.plan"
 local reads = require "polytomic.provision.reads"
 local workers = require "polytomic.provision.worker"
@@ -281,8 +280,5 @@ function M.run(client, store, options)
   summary.interrupted = worker.stopping or nil
   return summary
 end
-
--- For what else works on a ledger.
-M.ledgers = ledgers
 
 return M

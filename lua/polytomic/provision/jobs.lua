@@ -7,6 +7,7 @@
 
 local core = require "polytomic.core"
 local difference = require "polytomic.provision.difference"
+local fields = require "polytomic.provision.fields"
 local json_text = require "polytomic.json_text"
 local patch = require "polytomic.patch"
 local reads = require "polytomic.provision.reads"
@@ -148,8 +149,8 @@ end
 
 local function in_progress(err)
   local words = (tostring(err.key or "") .. " " .. tostring(err.message or "")):lower()
-  return words:find("in.progress") ~= nil or words:find("in_progress", 1, true) ~= nil
-    or words:find("being processed", 1, true) ~= nil or words:find("still running", 1, true) ~= nil
+  return words:find "in.progress" ~= nil or words:find("being processed", 1, true) ~= nil
+    or words:find("still running", 1, true) ~= nil
 end
 
 local function pause(self, step, seconds)
@@ -316,12 +317,10 @@ end
 
 -- ---- the organization ----
 
-local SETTINGS = { "name", "issuer", "sso_domain", "sso_org_id", "client_id", "client_secret" }
-
 -- What is sent for it, the secret included. A secret that cannot be had ends the job.
 local function settings_of(self)
   local settings = {}
-  for _, name in ipairs(SETTINGS) do settings[name] = self.customer[name] end
+  for _, name in ipairs(fields.organization) do settings[name] = self.customer[name] end
   if settings.client_secret then
     local secret, message = secrets.resolve(settings.client_secret)
     if not secret then fail("failed", "invalid", message) end
@@ -511,7 +510,7 @@ function M.prepare(self)
   end
   if not found then
     local settings = {}
-    for _, name in ipairs(SETTINGS) do settings[name] = self.customer[name] end
+    for _, name in ipairs(fields.organization) do settings[name] = self.customer[name] end
     add(self:step("org", "create_org", settings))
   end
   for _, user in ipairs(#rows + #self.customer.users <= AHEAD and self.customer.users or {}) do

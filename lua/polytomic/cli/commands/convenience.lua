@@ -41,7 +41,7 @@ local function use(context, client, name, values)
   if data == nil and second ~= nil then return context:failed(operation, second, response) end
   if data == nil then data = require("polytomic.json_text").null end
   local status = context:succeeded({}, data, response)
-  if status == report.OK and type(second) == "string" and not context.options.quiet then
+  if status == report.OK and type(second) == "string" then
     report.remark(name .. ": " .. second)
   end
   return status

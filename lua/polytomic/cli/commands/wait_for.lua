@@ -25,7 +25,7 @@ local function use(context, operation, values)
   context:library()
   local options = context.options
   local wait, clear = showing(operation.name)
-  local client, status = context:client { wait = wait, timeout = nil }
+  local client, status = context:client { wait = wait }
   if not client then return status end
   local data, message, response = client:wait_for(operation.name, values, {
     until_status = options["until"],

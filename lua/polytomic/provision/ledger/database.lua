@@ -247,7 +247,6 @@ function database:transaction(body)
     return result
   end
   if self.connection and self.in_transaction then
-    self:drop "rollback"
     run_text(self.connection, "ROLLBACK")
   end
   self.in_transaction = false

@@ -10,7 +10,7 @@ local function columns_of(text)
 end
 
 M.sqlite = {
-  driver = "SQLite3", module = "dbd.sqlite3", package = "lua-dbi-sqlite3", rock = "luadbi-sqlite3",
+  module = "dbd.sqlite3", package = "lua-dbi-sqlite3", rock = "luadbi-sqlite3",
   id = "INTEGER PRIMARY KEY",
   real = "REAL",
   now = "((julianday('now') - 2440587.5) * 86400.0)",
@@ -34,8 +34,7 @@ function M.sqlite.rows(parameter, text)
 end
 
 M.postgresql = {
-  driver = "PostgreSQL", module = "dbd.postgresql", package = "lua-dbi-postgresql",
-  rock = "luadbi-postgresql",
+  module = "dbd.postgresql", package = "lua-dbi-postgresql", rock = "luadbi-postgresql",
   id = "integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
   real = "double precision",
   now = "extract(epoch FROM clock_timestamp())::double precision",

@@ -187,8 +187,8 @@ function ledger:known_ids(store)
   end
 end
 
--- What is remembered of the customers `first` to `last` of a store, by name: { fingerprint =,
--- steps = by name }; or nil and a message.
+-- What is remembered of the customers `first` to `last` of a store, by name: { steps = by
+-- name }; or nil and a message.
 function ledger:records(store, first, last)
   local names, records = {}, {}
   for i = first, last do names[#names + 1] = { name = store:name(i) } end
@@ -198,7 +198,7 @@ function ledger:records(store, first, last)
   for _, row in ipairs(rows) do
     local record = records[row.customer]
     if not record then
-      record = { fingerprint = row.fingerprint, steps = {} }
+      record = { steps = {} }
       records[row.customer] = record
     end
     if row.step then record.steps[row.step] = row end

@@ -65,7 +65,6 @@ M.set_account = "UPDATE polytomic_ledger SET account = $1 WHERE account = ''"
 
 M.begin = "{begin}"
 M.commit = "COMMIT"
-M.rollback = "ROLLBACK"
 M.now = "SELECT CAST({now} AS TEXT) AS now"
 
 -- ---- loading ----
@@ -117,8 +116,7 @@ M.enqueue = [[
 
 -- What is remembered of customers: their organization and which keys were minted.
 M.records = [[
-  SELECT c.name AS customer, c.fingerprint AS fingerprint, s.name AS step, s.state AS state,
-    s.remote_id AS remote_id
+  SELECT c.name AS customer, s.name AS step, s.state AS state, s.remote_id AS remote_id
   FROM polytomic_customers c LEFT JOIN polytomic_steps s ON s.customer_id = c.id
     AND (s.name = 'org' OR s.name LIKE 'key:%')
   WHERE c.name IN (SELECT r.name FROM {rows $1: name text})]]
