@@ -133,7 +133,7 @@ static pt_transport *take_transport(pt_engine *engine, unsigned index) {
 
 static pt_transport *transport_for(pt_engine *engine, unsigned index) {
   pt_transport *transport = engine->transports[index];
-  if (transport != NULL && engine->outdated[index] && pt_transport_active(transport) == 0) {
+  if (transport != NULL && engine->outdated[index] && pt_transport_unused(transport)) {
     pt_transport_free(take_transport(engine, index));
     transport = NULL;
   }
@@ -447,6 +447,8 @@ size_t pt_engine_step(pt_engine *engine, double seconds, bool *moved) {
     now = pt_clock_monotonic();
     run_timers(engine, now);
     start_queued(engine, now, stop);
+    /* libcurl may have ended attempts there: they leave before somebody cancels their calls */
+    *moved = collect(engine) || *moved;
   }
   arm(engine);
   return engine->open_calls;

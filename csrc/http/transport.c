@@ -275,6 +275,10 @@ bool pt_transport_sending(const pt_exchange *exchange) { return exchange->sends 
 
 size_t pt_transport_active(const pt_transport *transport) { return transport->active_count; }
 
+bool pt_transport_unused(const pt_transport *transport) {
+  return transport->active_count == 0 && transport->finished == NULL;
+}
+
 void pt_transport_perform(pt_transport *transport) {
   int running = 0;
   pt_sigpipe sigpipe = pt_sigpipe_hold(transport->raises_sigpipe);

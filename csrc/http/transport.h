@@ -30,7 +30,10 @@ void pt_transport_cancel(pt_transport *transport, pt_exchange *exchange);
 void *pt_transport_finished(pt_transport *transport);
 /* Whether an exchange has its connection and sends its request, or did. */
 bool pt_transport_sending(const pt_exchange *exchange);
+/* How many exchanges run; those that finished do not count. */
 size_t pt_transport_active(const pt_transport *transport);
+/* Whether none runs, and none waits for pt_transport_finished. */
+bool pt_transport_unused(const pt_transport *transport);
 
 /* Driving it, while no descriptor is shared: move bytes, then wait until something can move or
  * `seconds` passed. */
