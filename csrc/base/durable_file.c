@@ -45,9 +45,10 @@ int pt_durable_create(const char *path) {
 /* Whether a newline has to come first: 0 or 1, or -1 and errno. */
 static int lacks_newline(int descriptor, off_t size) {
   char last = '\n';
-  if (size > 0 && pread(descriptor, &last, 1, size - 1) != 1)
-    return -1;
-  return last != '\n';
+  ssize_t count = size > 0 ? pread(descriptor, &last, 1, size - 1) : 1;
+  if (count == 0)
+    errno = EIO; /* the file was cut meanwhile */
+  return count != 1 ? -1 : last != '\n';
 }
 
 static int write_line(int descriptor, const pt_durable_line *text, bool newline_first) {
