@@ -373,7 +373,7 @@ static const char *scalar_text(pt_writer *w, const pt_type *type, int index, pt_
   bool written = write_value(w, type, index, NULL);
   w->out = out;
   *length = scratch->length;
-  return written ? scratch->bytes : NULL;
+  return written && !scratch->failed ? scratch->bytes : NULL;
 }
 
 bool pt_lua_write_segment(pt_writer *w, const char *bytes, size_t length) {
