@@ -1,4 +1,4 @@
-/* terminal.c: what a program asks of the terminal it runs on. */
+/* terminal.c: see terminal.h. */
 #include "base/terminal.h"
 
 #include <poll.h>
@@ -13,7 +13,8 @@ int pt_terminal_columns(int descriptor) {
 
 bool pt_terminal_readable(int descriptor, double seconds) {
   struct pollfd wanted = {.fd = descriptor, .events = POLLIN};
-  int milliseconds = seconds > 0 && seconds < 1000 ? (int)(seconds * 1000) : 0;
+  const double most = 1e6; /* fits an int of milliseconds */
+  int milliseconds = seconds > 0 ? (int)((seconds < most ? seconds : most) * 1000) : 0;
   /* A hang-up counts: reading then says that nothing more comes. */
   return poll(&wanted, 1, milliseconds) > 0;
 }
