@@ -210,17 +210,19 @@ static int client_request(lua_State *L) {
 
 /* As pt_engine_step; ends early for a hook that the host sets meanwhile (SIGINT). Raises the error
  * of one that was set on the main thread while a coroutine runs, and so would not run. */
-static size_t step(lua_State *L, pt_engine *engine, double seconds) {
+static size_t step(lua_State *L, const pt_lua_client *client, double seconds) {
   bool moved;
   if (seconds <= 0)
-    return pt_engine_step(engine, 0, &moved);
+    return pt_engine_step(client->engine, 0, &moved);
   pt_lua_hooks known = pt_lua_known_hooks(L);
   double end = pt_clock_monotonic() + seconds, left = seconds;
   size_t active;
   do {
-    active = pt_engine_step(engine, fmin(left, PT_INTERRUPT_SLICE), &moved);
+    active = pt_engine_step(client->engine, fmin(left, PT_INTERRUPT_SLICE), &moved);
     if (pt_lua_interrupted(L, &known))
       (void)lua_error(L);
+    if (client->engine == NULL) /* a hook may close the client */
+      return 0;
     left = end - pt_clock_monotonic();
   } while (!moved && active > 0 && left > 0);
   return active;
@@ -228,7 +230,7 @@ static size_t step(lua_State *L, pt_engine *engine, double seconds) {
 
 /* in: client, seconds or none; out: number of calls not done */
 static int client_step(lua_State *L) {
-  pt_lua_client *client = pt_lua_check_client(L, 1, "step");
+  const pt_lua_client *client = pt_lua_check_client(L, 1, "step");
   double seconds = 0;
   if (!lua_isnoneornil(L, 2)) {
     if (lua_type(L, 2) != LUA_TNUMBER)
@@ -240,7 +242,7 @@ static int client_step(lua_State *L) {
   if (client->engine == NULL)
     lua_pushinteger(L, 0);
   else
-    lua_pushinteger(L, (lua_Integer)step(L, client->engine, seconds));
+    lua_pushinteger(L, (lua_Integer)step(L, client, seconds));
   return 1;
 }
 
