@@ -77,6 +77,11 @@ const char *pt_key_label(pt_key_kind kind) {
   return labels[kind];
 }
 
+const char *pt_key_option(pt_key_kind kind) {
+  static const char *const options[PT_KEY_KINDS] = {"api_key", "partner_key", "deployment_key", ""};
+  return options[kind];
+}
+
 const char *pt_key_variable(pt_key_kind kind) {
   static const char *const variables[PT_KEY_KINDS] = {"POLYTOMIC_API_KEY", "POLYTOMIC_PARTNER_KEY",
                                                       "POLYTOMIC_DEPLOYMENT_KEY", ""};

@@ -32,7 +32,9 @@ bool pt_idempotency_key_valid(const char *key, size_t length);
 
 /* "partner key"; "no key". */
 const char *pt_key_label(pt_key_kind kind);
-/* "POLYTOMIC_PARTNER_KEY". */
+/* "partner_key": the option of a client; "" for no key. */
+const char *pt_key_option(pt_key_kind kind);
+/* "POLYTOMIC_PARTNER_KEY"; "" for no key. */
 const char *pt_key_variable(pt_key_kind kind);
 
 #endif

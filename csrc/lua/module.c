@@ -333,8 +333,6 @@ static int module_connections(lua_State *L) {
   return pt_lua_push_connections(L, 1);
 }
 
-static const char *const key_option[] = {"api_key", "partner_key", "deployment_key"};
-
 /* keys(client): out: its URL, then an array of { kind =, source = } for each key it has: the name
  * of the option, and that of the variable it comes from, "option" or "function" */
 static int module_keys(lua_State *L) {
@@ -349,7 +347,7 @@ static int module_keys(lua_State *L) {
     if (config->keys[kind].bytes == NULL && source != PT_KEY_FROM_FUNCTION)
       continue;
     lua_createtable(L, 0, 2);
-    pt_set_string(L, "kind", key_option[kind]);
+    pt_set_string(L, "kind", pt_key_option((pt_key_kind)kind));
     pt_set_string(L, "source",
                   source == PT_KEY_FROM_ENVIRONMENT ? pt_key_variable((pt_key_kind)kind)
                   : source == PT_KEY_FROM_FUNCTION  ? "function"
@@ -362,8 +360,9 @@ static int module_keys(lua_State *L) {
 /* with_key(client, kind): out: a client that shares its connections and uses that key only */
 static int module_with_key(lua_State *L) {
   (void)pt_lua_check_client(L, 1, "with_key");
-  int kind = PT_KEY_API;
-  while (kind < PT_KEY_DEPLOYMENT && strcmp(key_option[kind], luaL_checkstring(L, 2)) != 0)
+  const char *option = luaL_checkstring(L, 2);
+  unsigned kind = PT_KEY_API;
+  while (kind < PT_KEY_DEPLOYMENT && strcmp(pt_key_option((pt_key_kind)kind), option) != 0)
     kind++;
   return pt_lua_push_with_key(L, 1, (pt_key_kind)kind);
 }

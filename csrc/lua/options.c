@@ -450,7 +450,6 @@ static void compose_user_agent(lua_State *L, pt_config *config) {
 /* in: options at `index`; out: a table of the functions that keys come from, by pt_key_kind, or nil
  * where every key is a text */
 static void push_key_functions(lua_State *L, int index, const pt_config *config) {
-  static const char *const names[] = {"api_key", "partner_key", "deployment_key"};
   lua_pushnil(L);
   for (int kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++) {
     if (config->key_sources[kind] != PT_KEY_FROM_FUNCTION)
@@ -459,7 +458,7 @@ static void push_key_functions(lua_State *L, int index, const pt_config *config)
       lua_pop(L, 1);
       lua_createtable(L, 0, 1);
     }
-    lua_getfield(L, index, names[kind]);
+    lua_getfield(L, index, pt_key_option((pt_key_kind)kind));
     lua_rawseti(L, -2, kind);
   }
 }
