@@ -2,6 +2,7 @@
 #include "base/json_reader.h"
 
 #include "base/ascii.h"
+#include "base/unicode.h"
 
 #include <float.h>
 #include <locale.h>
@@ -170,25 +171,11 @@ static long code_unit(const char *bytes, size_t length) {
   return unit;
 }
 
-/* RFC 3629 section 3. */
-static size_t write_utf8(char out[4], unsigned long point) {
-  if (point < 0x80) {
-    out[0] = (char)point;
-    return 1;
-  }
-  size_t count = point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-  for (size_t i = count - 1; i > 0; i--, point >>= 6)
-    out[i] = (char)(0x80 | (point & 0x3f));
-  static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-  out[0] = (char)(lead[count] | point);
-  return count;
-}
-
 /* The character of two code units, or 0 when they are no surrogate pair. */
-static unsigned long pair_of(long high, long low) {
+static uint32_t pair_of(long high, long low) {
   if (high < 0xd800 || high > 0xdbff || low < 0xdc00 || low > 0xdfff)
     return 0;
-  return 0x10000 + (((unsigned long)high - 0xd800) << 10) + ((unsigned long)low - 0xdc00);
+  return 0x10000 + (((uint32_t)high - 0xd800) << 10) + ((uint32_t)low - 0xdc00);
 }
 
 /* What the letter after a backslash means, or NUL when it is none. */
@@ -210,23 +197,23 @@ size_t pt_json_read_escape(const char *bytes, size_t length, char out[4], size_t
   if (unit < 0)
     return 0;
   if (unit < 0xd800 || unit > 0xdfff) {
-    *count = write_utf8(out, (unsigned long)unit);
+    *count = pt_unicode_write(out, (uint32_t)unit);
     return 5;
   }
   size_t next = 5;
   while (next < length && bytes[next] == '\\')
     next++;
-  unsigned long pair = next > 5 ? pair_of(unit, code_unit(bytes + next, length - next)) : 0;
+  uint32_t pair = next > 5 ? pair_of(unit, code_unit(bytes + next, length - next)) : 0;
   if (pair == 0)
     return 5; /* half a pair stands for nothing */
-  *count = write_utf8(out, pair);
+  *count = pt_unicode_write(out, pair);
   return next + 5;
 }
 
 /* At the "u" of an escape; returns the byte after it, or after the pair that it begins. */
 static const char *unescape_code(const char *at, const char *end, char **out) {
   long unit = code_unit(at, (size_t)(end - at));
-  unsigned long point = (unsigned long)unit;
+  uint32_t point = (uint32_t)unit;
   at += 5;
   if (unit >= 0xd800 && unit <= 0xdfff) {
     bool follows = end - at >= 6 && at[0] == '\\';
@@ -234,7 +221,7 @@ static const char *unescape_code(const char *at, const char *end, char **out) {
     at += point != 0 ? 6 : 0;
     point = point != 0 ? point : 0xfffd;
   }
-  *out += write_utf8(*out, point);
+  *out += pt_unicode_write(*out, point);
   return at;
 }
 

@@ -5,6 +5,7 @@
 #include "base/json_reader.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "base/unicode.h"
 
 #include <string.h>
 
@@ -150,16 +151,6 @@ static bool read_hexadecimal(const char *text, size_t length, unit *out) {
   return true;
 }
 
-/* RFC 3629 */
-static size_t write_utf8(char *out, uint32_t c) {
-  static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
-  size_t count = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-  for (size_t i = count; i-- > 1; c >>= 6)
-    out[i] = (char)(0x80 | (c & 0x3f));
-  out[0] = (char)(leads[count] | c);
-  return count;
-}
-
 /* After "&#": "39;" or "x27;". False for none. */
 static bool read_number(const char *text, size_t length, unit *out) {
   bool hexadecimal = length > 0 && (text[0] == 'x' || text[0] == 'X');
@@ -173,7 +164,7 @@ static bool read_number(const char *text, size_t length, unit *out) {
   }
   if (at == first || at >= length || text[at] != ';' || value > 0x10ffff)
     return false;
-  out->count = write_utf8(out->bytes, value);
+  out->count = pt_unicode_write(out->bytes, value);
   out->taken = at + 1;
   return true;
 }

@@ -1,7 +1,6 @@
 /* unicode.c: see unicode.h. */
 #include "base/unicode.h"
 
-#include <stdint.h>
 #include <string.h>
 
 /* Ranges of characters of one kind, in ascending order (Unicode 15: categories Zs, Zl, Zp and Cf,
@@ -67,6 +66,15 @@ pt_unicode_kind pt_unicode_next(const char *bytes, size_t length, size_t *i) {
   }
   *i += size;
   return kind_of(character);
+}
+
+size_t pt_unicode_write(char out[4], uint32_t character) {
+  static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
+  size_t count = character < 0x80 ? 1 : character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+  for (size_t i = count - 1; i > 0; i--, character >>= 6)
+    out[i] = (char)(0x80 | (character & 0x3f));
+  out[0] = (char)(leads[count] | character);
+  return count;
 }
 
 size_t pt_unicode_fit_line(char *bytes, size_t length) {

@@ -1,10 +1,11 @@
-/* unicode.h: what kind of character stands in a text, where that matters: what nobody sees, what
- * moves a terminal's cursor, what turns the order of a line around. UTF-8 (RFC 3629). */
+/* unicode.h: UTF-8 (RFC 3629), and what kind of character is in a text, where that matters: what
+ * nobody sees, what moves a terminal's cursor, what turns the order of a line around. */
 #ifndef PT_UNICODE_H
 #define PT_UNICODE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum {
   PT_UNICODE_VISIBLE,
@@ -16,6 +17,9 @@ typedef enum {
 
 /* The kind of the character at `*i`, which is moved past it. `*i` must be less than `length`. */
 pt_unicode_kind pt_unicode_next(const char *bytes, size_t length, size_t *i);
+
+/* Writes a character of at most U+10FFFF, a surrogate too; returns how many bytes, 1 to 4. */
+size_t pt_unicode_write(char out[4], uint32_t character);
 
 /* Makes text fit for one line of a terminal, a log or a message, in place: blanks and controls
    become spaces, what is invisible goes, what is not UTF-8 becomes '?'. Returns the new length,
