@@ -17,8 +17,8 @@ typedef struct {
 void pt_buffer_add(pt_buffer *buffer, const char *bytes, size_t length);
 void pt_buffer_add_text(pt_buffer *buffer, const char *text);
 void pt_buffer_add_char(pt_buffer *buffer, char c);
-/* Room for `length` more bytes at the end (to be written by the caller, who then adds to `length`);
- * NULL on failure. */
+/* Room for `length` more bytes at the end, to be written by the caller, who then adds to
+ * `buffer->length`, and for a NUL; NULL on failure. */
 char *pt_buffer_reserve(pt_buffer *buffer, size_t length);
 /* Empties and keeps the memory. */
 void pt_buffer_clear(pt_buffer *buffer);

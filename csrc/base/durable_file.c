@@ -1,3 +1,4 @@
+/* durable_file.c: see durable_file.h. */
 #include "base/durable_file.h"
 
 #include "base/memory.h"

@@ -18,7 +18,7 @@ typedef struct {
 /* Appends lines, each with one write(2), then waits until they are on disk. The file is made as by
  * pt_durable_create where it is missing, and closed to others where it is open to them. A last line
  * without a newline, as a full disk leaves it, is ended first. Returns 0, or an errno: EINVAL where
- * the path is no regular file, EIO where only a part of a line could be written, ENOMEM. */
+ * the path is not a regular file, EIO where only a part of a line could be written, ENOMEM. */
 int pt_durable_append(const char *path, const pt_durable_line *lines, size_t count);
 
 #endif

@@ -171,7 +171,7 @@ static long code_unit(const char *bytes, size_t length) {
   return unit;
 }
 
-/* The character of two code units, or 0 when they are no surrogate pair. */
+/* The character of two code units, or 0 when they are not a surrogate pair. */
 static uint32_t pair_of(long high, long low) {
   if (high < 0xd800 || high > 0xdbff || low < 0xdc00 || low > 0xdfff)
     return 0;
@@ -235,7 +235,7 @@ size_t pt_json_unescape(const pt_json_string *string, char *out) {
     out += at - plain;
     if (at == end)
       break;
-    at++; /* a backslash: nothing else that is special stands inside a string */
+    at++; /* a backslash: nothing else special is inside a string */
     if (*at == 'u')
       at = unescape_code(at, end, &out);
     else
@@ -295,7 +295,7 @@ static const char *read_digits(const char *at, decimal *number) {
   return at;
 }
 
-/* Behind the point; NULL when no digit follows. */
+/* After the point; NULL when no digit follows. */
 static const char *read_fraction(const char *at, decimal *number) {
   const char *first = at;
   if (number->mantissa == 0)
@@ -306,7 +306,7 @@ static const char *read_fraction(const char *at, decimal *number) {
   return at > first ? at : NULL;
 }
 
-/* Behind the "e"; returns where it stops when that is no digit, through `stopped`. */
+/* After the "e"; `stopped` where no digit follows: then it returns where one is missing. */
 static const char *read_exponent(const char *at, decimal *number, bool *stopped) {
   bool negative = *at == '-';
   int64_t value = 0;

@@ -63,7 +63,7 @@ pt_json_token pt_json_next(pt_json_reader *in);
 /* The byte that the next token begins with; NUL at the end. */
 char pt_json_peek(const pt_json_reader *in);
 
-/* Offset of the byte where the reader stands: where it stopped, if it has. */
+/* Offset of the byte where the reader is: where it stopped, if it has. */
 size_t pt_json_offset(const pt_json_reader *in);
 
 /* Writes what a string means to `out`, which has room for its length: never more. Returns the
@@ -74,10 +74,10 @@ size_t pt_json_unescape(const pt_json_string *string, char *out);
    the very end is whole though digits may be missing. */
 pt_json_token pt_json_look(const char *bytes, size_t length, size_t max_depth);
 
-/* Reads the escape whose backslash stands just before `bytes`: what it stands for goes to `out`, 1
-   to 4 bytes of UTF-8 or none, and their number to `count`. Returns how many bytes the escape takes
-   behind its backslash, 0 when it is none. For text that may have been written as JSON more than
-   once: any number of backslashes may stand between the halves of a surrogate pair. */
+/* Reads the escape whose backslash is just before `bytes`: what it means goes to `out`, 1 to 4
+   bytes of UTF-8 or none, and their number to `count`. Returns how many bytes the escape takes
+   after its backslash, 0 when it is not one. For text that may have been written as JSON more than
+   once: any number of backslashes may be between the halves of a surrogate pair. */
 size_t pt_json_read_escape(const char *bytes, size_t length, char out[4], size_t *count);
 
 /* As strtod, in the "C" locale whatever the process's. */

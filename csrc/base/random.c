@@ -31,8 +31,7 @@ static bool read_device(unsigned char *bytes, size_t length) {
   return length == 0;
 }
 
-/* Fills from the kernel (getentropy or /dev/urandom). False when there is no randomness to be had.
- */
+/* Fills from the kernel, by getentropy or /dev/urandom. False when neither works. */
 static bool random_bytes(unsigned char *bytes, size_t length) {
   while (length > 0) {
     size_t part = length < MAX_ENTROPY ? length : MAX_ENTROPY;

@@ -117,7 +117,7 @@ void pt_redactor_free(pt_redactor *r) {
 
 /* ---- what a text may mean ---- */
 
-/* What stands at one place of a text: bytes, and how many it takes there. */
+/* What is at one place of a text: bytes, and how many it takes there. */
 typedef struct {
   char bytes[4];
   size_t count, taken;
@@ -134,7 +134,7 @@ static bool begins_with(const char *text, size_t length, const char *word) {
   return length >= wanted && memcmp(text, word, wanted) == 0;
 }
 
-/* How often `again` stands at the beginning of the text: what was encoded is encoded once more. */
+/* How often `again` is at the beginning of the text: what was encoded is encoded once more. */
 static size_t count_again(const char *text, size_t length, const char *again) {
   size_t count = 0, size = strlen(again);
   while (count < MAX_ESCAPED && begins_with(text + count * size, length - count * size, again))
@@ -235,7 +235,7 @@ static size_t count_backslashes(const char *text, size_t length) {
   return count;
 }
 
-/* The ways to read what stands at the beginning of the text; the one that decodes nothing comes
+/* The ways to read what is at the beginning of the text; the one that decodes nothing comes
  * last. Backslashes before it are taken with it. */
 static size_t read_units(const char *text, size_t length, unit units[MAX_UNITS]) {
   size_t backslashes = count_backslashes(text, length);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Shorter text is not hidden, since it stands anywhere: bytes, backslashes not counted. */
+/* Shorter text is not hidden, since it may be anywhere: bytes, backslashes not counted. */
 #define PT_MIN_HIDDEN 6u
 /* More secrets than this are not looked for one by one: bytes in all. */
 #define PT_MAX_HIDDEN 1000000u

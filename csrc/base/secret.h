@@ -23,7 +23,7 @@ void pt_secret_clear(pt_secret *secret);
 void pt_secret_add_masked(pt_buffer *out, const pt_secret *secret);
 /* Appends `Authorization: Bearer SECRET`, or `Authorization: Basic base64(user:SECRET)` when `user`
    is not NULL (RFC 6750, RFC 7617), without a line end. The buffer grows at most once, before the
-   secret is in it; add nothing behind it that could make it grow again, and free it with
+   secret is in it; add nothing after it that could make it grow again, and free it with
    pt_buffer_wipe. */
 void pt_secret_add_authorization(pt_buffer *out, const pt_secret *secret, const char *user);
 /* True for the name of a header, a member or a parameter that holds a secret as a rule. One of its

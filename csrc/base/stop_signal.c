@@ -1,3 +1,4 @@
+/* stop_signal.c: see stop_signal.h. */
 #include "base/stop_signal.h"
 
 #include <signal.h>

@@ -1,4 +1,4 @@
-/* stop_signal.h: lets a long run end when it is told to: remembers SIGINT and SIGTERM. */
+/* stop_signal.h: lets a long run end when a signal asks for it: remembers SIGINT and SIGTERM. */
 #ifndef PT_STOP_SIGNAL_H
 #define PT_STOP_SIGNAL_H
 

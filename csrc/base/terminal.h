@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* Columns of the terminal behind the descriptor; 0 where it is none or does not say. */
+/* Columns of the terminal that the descriptor is; 0 where it is something else or does not say. */
 int pt_terminal_columns(int descriptor);
 
 /* Waits at most `seconds` until reading from the descriptor would not block, or a signal comes.

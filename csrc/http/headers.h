@@ -22,7 +22,7 @@ bool pt_header_reserved(const char *name, size_t length);
 
 /* One header of a reply, as a view into the raw lines; `next` is where to go on (0 at the first
    call). Lines are `Name: value CRLF` as libcurl hands them to its header callback, the status line
-   among them. Skips lines that are no header (no colon, empty name), joins nothing, trims the
+   among them. Skips lines that are not headers (no colon, empty name), joins nothing, trims the
    value, continues a folded value (obs-fold: the line end and following white space count as part
    of the value view). */
 typedef struct {

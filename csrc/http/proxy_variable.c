@@ -5,6 +5,7 @@
 #include "base/environment.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_NAME = 256, IPV4_BITS = 32, IPV6_BITS = 128 };

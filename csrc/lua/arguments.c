@@ -160,7 +160,8 @@ static bool note_given(pt_writer *w, int arguments, uint64_t *given) {
 
 /* ---- additions: members the catalogue does not know yet ---- */
 
-/* in: ..., key, value of an addition. Refuses a key that is no name, and one the arguments give. */
+/* in: ..., key, value of an addition. Refuses a key that is not a name, and one that the arguments
+ * give. */
 static bool check_addition(pt_writer *w, int arguments) {
   lua_State *L = w->L;
   if (lua_type(L, -2) != LUA_TSTRING)

@@ -307,8 +307,8 @@ static int interrupt_call(lua_State *L, pt_call *call, int thrown) {
   return thrown;
 }
 
-/* Gives the results of a call that is done, or raises what is at `thrown`, once everybody was told
- * of its end. */
+/* Gives the results of a call that is done, or raises what is at `thrown`, once its last
+ * events were dispatched. */
 static int finish_call(lua_State *L, int client_index, int call_index, pt_call *call, int thrown) {
   int results = pt_lua_push_result(L, call_index, call);
   call->settled = true;

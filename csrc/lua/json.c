@@ -44,7 +44,7 @@ typedef struct {
     uint64_t seen; /* of an object: a bit for each name by its number, or by its hash */
     int count;     /* of a list: elements in its table */
   };
-  short slot;           /* on the stack, of its table; what is gathered stands above it */
+  short slot;           /* on the stack, of its table; what is gathered is above it */
   short gathered;       /* elements, or members, each a name and a value */
   unsigned char number; /* of its own name */
   bool object;
@@ -247,7 +247,7 @@ static void make_table(builder *b, level *now) {
   b->top = now->slot;
 }
 
-/* in: value, with its name before it in an object; out: taken by the container they stand in */
+/* in: value, with its name before it in an object; out: taken by the container they are in */
 static void add_value(builder *b) {
   level *now = b->now;
   if (now == b->levels)

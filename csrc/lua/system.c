@@ -1,3 +1,4 @@
+/* system.c: see system.h. */
 #include "lua/system.h"
 
 #include "base/durable_file.h"

@@ -4,8 +4,8 @@
 
 #include "lua/compat.h"
 
-/* in: table, out: the same with append_durably, create_private, catch_signals, release_signals,
- * caught_signal, fingerprint and uuid. */
+/* in: table, out: the same with append_durably, create_private, read_private, catch_signals,
+ * release_signals, caught_signal, fingerprint and uuid. */
 void pt_lua_add_system(lua_State *L);
 
 #endif
