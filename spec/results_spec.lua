@@ -178,7 +178,7 @@ describe("F: a success that is a redirect", function()
 
   it("is a bad response where it does not say where to, and shows nothing of it", function()
     for location, problem in pairs {
-      ["file:///signed-canary"] = "the Location of the redirect is no URL of http or https",
+      ["file:///signed-canary"] = "the Location of the redirect is not a URL of http or https",
       [""] = "the Location of the redirect is empty",
     } do
       local data, message, err = redirected(302, location)

@@ -374,7 +374,7 @@ describe("A redirect", function()
   end)
 
   it("that leads nowhere is refused, with the reason", function()
-    local http = "is no URL of http or https"
+    local http = "is not a URL of http or https"
     for link, problem in pairs {
       [""] = "is empty", ["a\rb"] = "holds control characters",
       ["a\0b"] = "holds control characters",

@@ -401,7 +401,7 @@ const char *pt_url_resolve(pt_buffer *out, const char *origin, const char *targe
   if (scheme > 0) {
     bool http = pt_ascii_equal(link, scheme, "http") || pt_ascii_equal(link, scheme, "https");
     if (!http || length < scheme + 4 || memcmp(link + scheme, "://", 3) != 0)
-      return "is no URL of http or https";
+      return "is not a URL of http or https";
     pt_buffer_add(out, link, length);
     return NULL;
   }

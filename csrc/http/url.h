@@ -51,7 +51,8 @@ void pt_url_add_map_pair(pt_buffer *out, size_t *pairs, const char *name, size_t
 /* Appends the absolute URL that `link` (the value of a Location) means where the request for
    `target` (path and query) at `origin` was answered with it: RFC 3986 section 5.2. Any host will
    do: the URL is returned, not followed. Returns NULL, or a static message for what leads nowhere
-   ("is empty", "holds control characters", "is no URL of http or https"); nothing is appended then.
+   ("is empty", "holds control characters", "is not a URL of http or https"); nothing is appended
+   then.
  */
 const char *pt_url_resolve(pt_buffer *out, const char *origin, const char *target, const char *link,
                            size_t length);
