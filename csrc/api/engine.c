@@ -193,11 +193,9 @@ static void queue_call(pt_engine *engine, pt_call *call) {
   pt_timer_heap_add(&engine->timers, call);
 }
 
-static void begin_attempt(pt_engine *engine, pt_call *call, double now) {
-  pt_transport *transport = transport_for(engine, call->transport);
-  double left = call->deadline - now;
-  pt_reply *reply = &call->reply;
-  pt_buffer headers = reply->headers, body = reply->body; /* keep their memory */
+/* Makes the reply of the attempt before ready for the next one; its buffers keep their memory. */
+static void clear_reply(pt_reply *reply) {
+  pt_buffer headers = reply->headers, body = reply->body;
   pt_free(reply->message);
   memset(reply, 0, sizeof *reply);
   reply->headers = headers;
@@ -208,27 +206,35 @@ static void begin_attempt(pt_engine *engine, pt_call *call, double now) {
                           USUAL_HEADERS); /* in one piece; failing, they grow when they must */
   (void)pt_buffer_reserve(&reply->body, USUAL_BODY);
   reply->headers.failed = reply->body.failed = false;
+}
+
+/* What the next attempt sends; `left`: seconds until the deadline. */
+static pt_exchange_request request_of(pt_call *call, double left) {
   pt_method method = call->operation->method;
+  return (pt_exchange_request){
+      .method = pt_method_name(method),
+      .target = call->target.bytes,
+      .lines = call->lines,
+      .line_count = call->line_count,
+      .body = call->body.bytes,
+      .body_length = call->body.length,
+      .writes = call->has_body || method == PT_METHOD_POST || method == PT_METHOD_PUT ||
+                method == PT_METHOD_PATCH,
+      .compressed = call->operation->long_reply,
+      .timeout = fmin(call->limits.attempt_timeout, left),
+      .connect_timeout = fmin(call->limits.connect_timeout, left),
+      .reply = &call->reply,
+      .owner = call,
+  };
+}
+
+static void begin_attempt(pt_engine *engine, pt_call *call, double now) {
+  pt_transport *transport = transport_for(engine, call->transport);
+  double left = call->deadline - now;
+  pt_exchange_request request = request_of(call, left);
+  clear_reply(&call->reply);
   leave(engine, call);
-  call->exchange =
-      transport == NULL
-          ? NULL
-          : pt_transport_start(transport,
-                               &(pt_exchange_request){
-                                   .method = pt_method_name(method),
-                                   .target = call->target.bytes,
-                                   .lines = call->lines,
-                                   .line_count = call->line_count,
-                                   .body = call->body.bytes,
-                                   .body_length = call->body.length,
-                                   .writes = call->has_body || method == PT_METHOD_POST ||
-                                             method == PT_METHOD_PUT || method == PT_METHOD_PATCH,
-                                   .compressed = call->operation->long_reply,
-                                   .timeout = fmin(call->limits.attempt_timeout, left),
-                                   .connect_timeout = fmin(call->limits.connect_timeout, left),
-                                   .reply = reply,
-                                   .owner = call,
-                               });
+  call->exchange = transport != NULL ? pt_transport_start(transport, &request) : NULL;
   if (call->exchange == NULL) {
     pt_call_stop(call, PT_END_MEMORY, false);
     end_call(engine, call);
