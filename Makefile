@@ -234,7 +234,7 @@ valgrind: ## runs chosen specs under valgrind's memory checker; SPECS chooses ot
 	    --errors-for-leak-kinds=definite --show-leak-kinds=definite" \
 	  .ci/test $(BUILD) $(LUA_VERSION) $(or $(SPECS),$(VALGRIND_SPECS))
 
-VALGRIND_SPECS = $(addprefix spec/,url_spec.lua headers_spec.lua json_reader_spec.lua \
+VALGRIND_SPECS = $(addprefix spec/,url_spec.lua headers_spec.lua \
   json_writer_spec.lua retry_after_spec.lua retry_spec.lua secret_spec.lua client_spec.lua \
   options_spec.lua arguments_spec.lua results_spec.lua)
 

@@ -166,8 +166,8 @@ describe("Thousands of calls", function()
         assert(client:list_orgs())
         client:start("list_orgs")
       end
-      collectgarbage()
-      collectgarbage()
+      -- A call goes a collection after its response: weak tables of Lua 5.1 know no ephemerons.
+      for _ = 1, 4 do collectgarbage() end
     end
     rounds(20)
     local lua_before, before, open = collectgarbage "count", resident(), descriptors()

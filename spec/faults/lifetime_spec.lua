@@ -348,8 +348,9 @@ describe("L: the collector", function()
 
   for title, collector in pairs {
     ["that is generational"] = 'if _VERSION >= "Lua 5.4" then collectgarbage "generational" end',
-    ["that runs all the time"] =
-      'collectgarbage("setpause", 0) collectgarbage("setstepmul", 1000000)',
+    -- Debian 12's LuaJIT compiles a loop over `pairs` that never ends with these settings.
+    ["that runs all the time"] = 'if jit then jit.off() end '
+      .. 'collectgarbage("setpause", 0) collectgarbage("setstepmul", 1000000)',
     ["that runs at every turn"] = 'debug.sethook(function() collectgarbage() end, "", 101)',
     ["that never runs"] = "collectgarbage 'stop'",
   } do
