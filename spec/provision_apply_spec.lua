@@ -596,15 +596,17 @@ describe("provision.apply", function()
     local client = clients.answered({
       { 200, '{"data":{"id":5}}' },
       { 200, '{"data":[null,5,{"name":7},{"id":"' .. UUID .. '","name":"Acme"}]}' },
-      { 200, '{"data":[null,"x",{"email":5}]}' },
+      { 200, '{"data":[null,"x",{"email":5},{"email":"jane@acme.com"},{"id":"' .. UUID
+        .. '","email":"joe@acme.com","role_ids":[null,7]}]}' },
       { 200, '{"data":[null,{"name":5},{"id":3,"name":"A"},{"id":"' .. UUID
         .. '","name":"Admin"}]}' },
       { 200, '{"data":{"id":"' .. UUID .. '"}}' },
     }, {})
     local url = ledger()
     local summary = assert(provision.apply(client, { { name = "Acme", users = {
-      { email = "jane@acme.com", roles = { "Admin" } } } } }, { ledger = url }))
-    assert.same({ 1, 1 }, { summary.done, summary.created })
+      { email = "jane@acme.com", roles = { "Admin" } },
+      { email = "joe@acme.com", roles = { "Admin" } } } } }, { ledger = url }))
+    assert.same({ 1, 1, 1 }, { summary.done, summary.created, summary.updated })
     assert.same({ { account = "" } }, ask(url, "SELECT account FROM polytomic_ledger"))
   end)
 
@@ -639,26 +641,49 @@ describe("provision.apply", function()
     assert.equal(501, taken)
   end)
 
+  it("stops while it asks whose key it has, and sends nothing more", function()
+    local client, server = clients.answered { { { wait = "nothing" } } }
+    local asked = 0
+    local function stop()
+      asked = asked + 1
+      return asked > 1
+    end
+    local summary, _, err = provision.apply(client, { customer "Acme" },
+      { ledger = (ledger()), stop = stop })
+    assert.same({ nil, "cancelled", "unsent" }, { summary, err.kind, err.outcome })
+    asked = 0
+    assert.same({ done = 0, failed = 0, created = 0, updated = 0, interrupted = true },
+      provision.work(client, { ledger = (ledger()), stop = stop }))
+    assert.is_true(#server:requests() <= 2)
+  end)
+
   it("fails where its ledger is lost at the end, whatever becomes of the report", function()
     local ledgers = require "polytomic.provision.ledger"
     local open = ledgers.open
     finally(function() ledgers.open = open end)
-    for _, lost in ipairs { "outcomes", "now" } do
-      ledgers.open = function(...)
-        local opened = assert(open(...))
-        local run = opened.db.run
-        opened.db.run = function(self, name, ...)
-          if name == lost then return nil, { kind = "failed", message = "the disk is gone" } end
-          return run(self, name, ...)
-        end
-        return opened
+    local lost
+    ledgers.open = function(...)
+      local opened = assert(open(...))
+      local run = opened.db.run
+      opened.db.run = function(self, name, ...)
+        if name == lost then return nil, { kind = "failed", message = "the disk is gone" } end
+        return run(self, name, ...)
       end
+      return opened
+    end
+    for _, name in ipairs { "outcomes", "now", "known_ids" } do
+      lost = name
       local summary, message, err = provision.apply(clients.sandbox(), { customer "Acme" },
         { ledger = (ledger()), report = process.temporary_file() .. ".csv" })
       assert.is_nil(summary)
       assert.matches("the ledger sqlite:.-: the disk is gone$", message)
       assert.equal("ledger", err.kind)
     end
+    local url = ledger()
+    assert(open(url, { base_url = core.base_url(clients.sandbox()), create = true })):close()
+    lost = "known_ids"
+    local _, message = provision.plan(clients.sandbox(), { customer "Acme" }, { ledger = url })
+    assert.matches("the disk is gone$", message)
   end)
 
   it("waits for a ledger that another program locks", function()

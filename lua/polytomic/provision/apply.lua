@@ -5,6 +5,7 @@ local difference = require "polytomic.provision.difference"
 local json = require "polytomic.provision.json"
 local plan = require "polytomic.provision.plan"
 local reads = require "polytomic.provision.reads"
+local tasks = require "polytomic.provision.tasks"
 local workers = require "polytomic.provision.worker"
 
 local M = {}
@@ -18,11 +19,11 @@ end
 
 -- ---- whose account this is ----
 
--- What names the account of a client's key; "" where the server does not say.
-function M.account(client)
-  local tasks = require "polytomic.provision.tasks"
+-- What names the account of a client's key, "" where the server does not say; or nil, message, err,
+-- also where stop() says so meanwhile.
+function M.account(client, stop)
   local data, message, err
-  local pool = tasks.new(client, { ended = function(_, ok, a, b, c)
+  local pool = tasks.new(client, { interrupted = stop, ended = function(_, ok, a, b, c)
     if not ok then error(a, 0) end
     data, message, err = a, b, c
   end })
@@ -31,6 +32,10 @@ function M.account(client)
   end)
   while pool.alive > 0 do
     pool:await()
+    if pool.interrupted() then
+      pool:cancel()
+      return core.make_error("apply", "cancelled", "unsent", "interrupted before anything was sent")
+    end
     pool:turn()
   end
   if data then

@@ -146,15 +146,14 @@ local function text_view()
 end
 
 local function json_view()
-  local any = false
-  put '{"changes":['
+  local before, after = '{"changes":[', "" -- nothing where the reading fails at once
   return {
     change = function(change)
-      put((any and ",\n" or "\n") .. json.encode(change))
-      any = true
+      put(before .. "\n" .. json.encode(change))
+      before, after = ",", "\n"
     end,
     counts = function(counts)
-      put((any and "\n" or "") .. '],"counts":' .. json.encode(counts) .. "}\n")
+      put((after == "" and before or after) .. '],"counts":' .. json.encode(counts) .. "}\n")
     end,
   }
 end

@@ -82,7 +82,7 @@ end
 
 local function same_ids(wanted, found)
   local set, count = {}, 0
-  for _, id in ipairs(type(found) == "table" and found or {}) do
+  for _, id in ipairs(found or {}) do
     if not set[id:lower()] then count = count + 1 end
     set[id:lower()] = true
   end

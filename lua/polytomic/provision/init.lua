@@ -149,7 +149,7 @@ function M.apply(client, given, options)
   end
   local applying = require "polytomic.provision.apply"
   local account
-  account, message, err = applying.account(client)
+  account, message, err = applying.account(client, options.stop)
   if not account then return nil, message, err end
   local ledger
   ledger, message, err = open_ledger("apply", client, given, options, account)
@@ -235,7 +235,11 @@ local WORK = {
 function M.work(client, options)
   options = options or {}
   check_usage("work", client, options, WORK)
-  local account, message, err = require("polytomic.provision.apply").account(client)
+  local account, message, err =
+    require("polytomic.provision.apply").account(client, options.stop)
+  if not account and err.kind == "cancelled" then
+    return { done = 0, failed = 0, created = 0, updated = 0, interrupted = true }
+  end
   if not account then return nil, message, err end
   local ledger
   ledger, message, err = open_ledger("work", client, nil, options, account)

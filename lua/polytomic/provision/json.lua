@@ -38,6 +38,8 @@ function encode(parts, value)
     add_list(parts, value)
   elseif kind == "table" then
     add_object(parts, value)
+  elseif value == json_text.null then
+    parts[#parts + 1] = "null"
   else
     parts[#parts + 1] = tostring(value)
   end

@@ -1,5 +1,6 @@
 -- provision.plan: what would change, without changing anything.
 
+local core = require "polytomic.core"
 local difference = require "polytomic.provision.difference"
 local reads = require "polytomic.provision.reads"
 
@@ -40,10 +41,11 @@ end
 -- `interrupted`.
 function M.of(client, store, options)
   local list, counts = {}, M.counts()
-  local ledger = options.ledger
+  local ledger, known_ids, found = options.ledger, nil, nil
+  if ledger then known_ids, found = ledger:known_ids(store) end
+  if found then return core.make_error("plan", "ledger", "unsent", ledger:say(found)) end
   local ok, message, err = reads.run(client, store, {
-    concurrency = options.concurrency or CONCURRENCY,
-    known_ids = ledger and ledger:known_ids(store),
+    concurrency = options.concurrency or CONCURRENCY, known_ids = known_ids,
     remembered = ledger and function(first, last) return ledger:records(store, first, last) end,
     interrupted = options.interrupted,
   }, function(_, customer, found, record)

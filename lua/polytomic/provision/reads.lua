@@ -19,14 +19,23 @@ function M.organizations(client, take)
   end)
 end
 
+-- The texts of a list; what else it holds is left out.
+local function texts_of(list)
+  local texts = {}
+  for _, entry in ipairs(type(list) == "table" and list or {}) do
+    if type(entry) == "string" then texts[#texts + 1] = entry end
+  end
+  return texts
+end
+
 -- The users of an organization that a customer wants, by e-mail address; or nil, message, err.
 function M.users(client, org_id, customer)
   local wanted, users = {}, {}
   for _, user in ipairs(customer.users) do wanted[user.email] = true end
   local ok, message, err = tasks.each(client, "list_users", { org_id = org_id }, nil, function(user)
     local email = type(user.email) == "string" and user.email:lower()
-    if wanted[email] and not users[email] then
-      users[email] = { id = user.id, email = user.email, role_ids = user.role_ids }
+    if wanted[email] and not users[email] and type(user.id) == "string" then
+      users[email] = { id = user.id, email = user.email, role_ids = texts_of(user.role_ids) }
     end
   end)
   if not ok then return nil, message, err end
