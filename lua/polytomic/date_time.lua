@@ -10,7 +10,7 @@ local function days(year, month, day)
     + math.floor((153 * month - 457) / 5) + day - 719469
 end
 
--- Seconds east of UTC that a zone's text stands for; nil if it is none.
+-- Seconds east of UTC of a zone's text; nil where it is not a zone.
 local function offset_of(zone)
   if zone == "Z" or zone == "z" then return 0 end
   local sign, hours, minutes = zone:match "^([+-])(%d%d):(%d%d)$"
@@ -18,7 +18,7 @@ local function offset_of(zone)
   return (tonumber(hours) * 60 + tonumber(minutes)) * (sign == "+" and 60 or -60)
 end
 
--- The microseconds of a text, and how many of them its last digit stands for (1 at least); nil
+-- The microseconds of a text, and how many of them its last digit counts (1 at least); nil
 -- where it is not a date-time.
 function M.parse(text)
   local year, month, day, hour, minute, second, fraction, zone =

@@ -84,7 +84,7 @@ local function find_org(client, arguments, options)
   return M.org(client, arguments.name, options)
 end
 
--- Nothing, or nil, message, err where the address is none that a user could have.
+-- Nothing, or nil, message, err where no user could have the address.
 local function check_email(client, arguments)
   local _, message, err = core.check(client, "create_user", arguments)
   if message then

@@ -1,5 +1,5 @@
--- JSON text for the command line and the sandbox: reads with a private lua-cjson, and writes
--- strings and numbers.
+-- JSON text for the command line, provisioning and the sandbox: reads with a private lua-cjson, and
+-- writes strings and numbers.
 --
 -- Debian's lua-cjson 2.1.0 keeps 14 digits, cannot write an empty array and has process-wide
 -- settings: it only reads here, and what becomes of tables is for the callers to say.

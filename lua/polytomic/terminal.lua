@@ -173,7 +173,7 @@ function M.is_terminal(descriptor)
   return module ~= nil and module.is_terminal(descriptor)
 end
 
--- How wide the descriptor's terminal is; nil where it is none.
+-- How wide the descriptor's terminal is; nil where it is not one.
 function M.columns(descriptor)
   local module = core()
   if not module or not module.is_terminal(descriptor) then return nil end

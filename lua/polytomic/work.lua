@@ -26,7 +26,7 @@ local function visit_at(data, path, visit)
   for _, item in ipairs(inner) do visit_at(item, rest, visit) end
 end
 
--- The status in a reply, and the object that has it. Of a list's it is one of a failure, else one
+-- The status in a reply, and the object that has it. Of several it is one of a failure, else one
 -- that is not waited for, else the last. Nil where there is none.
 function M.status_of(data, watch)
   local found, holder, weight

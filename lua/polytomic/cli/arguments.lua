@@ -18,7 +18,7 @@ function M.key_in(word)
   return KEYS[name] and name or nil
 end
 
--- A number as the text has it; the text where it is none, or none that Lua holds exactly: the
+-- The number of a text; the text itself where it is not a number that Lua holds exactly: the
 -- library refuses it by its field's name.
 local function integer(text)
   local number = text:find("^%-?%d+$") and tonumber(text)

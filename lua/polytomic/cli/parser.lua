@@ -17,7 +17,7 @@ function M.position_of_command(words)
   end
 end
 
--- The first of the words that looks like an option and is none, without what it is given; or nil.
+-- The first of the words that looks like an option and is unknown, without its value; or nil.
 function M.unknown_option(words)
   local known = options.before_command()
   for _, word in ipairs(words) do

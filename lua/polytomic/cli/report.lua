@@ -68,7 +68,8 @@ local function without_position(message)
   return (tostring(message):gsub("^[^\n]-:%d+: ", ""))
 end
 
--- Whether an error is none of usage: a module that is not installed, or a mistake of this program.
+-- Whether an error is not one of usage: a module that is not installed, or a mistake of this
+-- program.
 function M.is_defect(problem)
   local message = without_position(problem)
   return message:find "^module '" ~= nil or message:find "^attempt to " ~= nil

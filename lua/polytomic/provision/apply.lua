@@ -182,7 +182,7 @@ function source:claimed(ids, rows)
   end
 end
 
--- What is known of the server holds no longer.
+-- What is known of the server may be out of date.
 function source:lost(id)
   self.stale[id] = true
   self.others[#self.others + 1] = id
@@ -202,7 +202,7 @@ function source:idle()
   left, found = self.ledger:still_queued(self.others)
   if not left then return nil, found end
   self.again, self.others = left, {}
-  self.waiting = held > 0 and #left or nil -- for whoever tells how it goes
+  self.waiting = held > 0 and #left or nil -- for the progress line
   return #left == 0
 end
 

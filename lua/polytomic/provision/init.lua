@@ -14,7 +14,7 @@ local CONCURRENCY = 8 -- customers at once
 
 -- ---- usage ----
 
--- Raises, at the line that called the library, where an option is none or has another type.
+-- Raises, at the line that called the library, where an option is unknown or has a wrong type.
 local function check_options(name, options, known)
   for option, value in pairs(options) do
     local kind = known[option]
@@ -37,7 +37,7 @@ local function check_options(name, options, known)
   end
 end
 
--- The same where a client or the options are none.
+-- The same where the client is not one, or the options are not a table.
 local function check_usage(name, client, options, known)
   if not core.is_client(client) then
     core.raise(("%s: the first argument must be a client, got %s"):format(name, type(client)))

@@ -57,7 +57,7 @@ local function value_text(value)
   return "[" .. table.concat(parts, ",") .. "]"
 end
 
--- Not part of what tells one request from another: the secret, and ids that are not known before
+-- Not part of what distinguishes requests: the secret, and ids that are not known before
 -- the steps they come from are done.
 local APART = { client_secret = true, org_id = true, id = true }
 
@@ -125,7 +125,7 @@ end
 function job:done(step, action, remote_id)
   step.remote_id = remote_id
   self.worker:write_step(self, row_of(self, step, "done"))
-  self.worker:told(self, step, action, "done")
+  self.worker:step_ended(self, step, action, "done")
 end
 
 -- Notes that there was nothing to do for a step; written only where the ledger does not know it.
@@ -186,8 +186,8 @@ local function next_round(self, step, message, err, seconds)
   pause(self, step, seconds)
 end
 
--- After 409 for a key whose first request may still be running: waits. False where it is none such,
--- or has been for too long.
+-- After 409 for a key whose first request may still be running: waits. False where it cannot be
+-- that, or lasted for too long.
 local function wait_for_lock(self, step, message, err)
   local known = in_progress(err)
   if not known and not step.repeated and not step.unanswered then return false end
@@ -535,7 +535,7 @@ function M.prepare(self)
   return rows
 end
 
--- Tells that what M.prepare gave has been committed.
+-- Notes that what M.prepare gave has been committed.
 function M.committed(self)
   for _, step in pairs(self.prepared or {}) do step.committed = step.key end
 end

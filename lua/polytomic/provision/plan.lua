@@ -41,9 +41,9 @@ end
 -- `interrupted`.
 function M.of(client, store, options)
   local list, counts = {}, M.counts()
-  local ledger, known_ids, found = options.ledger, nil, nil
-  if ledger then known_ids, found = ledger:known_ids(store) end
-  if found then return core.make_error("plan", "ledger", "unsent", ledger:say(found)) end
+  local ledger, known_ids, failure = options.ledger, nil, nil
+  if ledger then known_ids, failure = ledger:known_ids(store) end
+  if failure then return core.make_error("plan", "ledger", "unsent", ledger:say(failure)) end
   local ok, message, err = reads.run(client, store, {
     concurrency = options.concurrency or CONCURRENCY, known_ids = known_ids,
     remembered = ledger and function(first, last) return ledger:records(store, first, last) end,

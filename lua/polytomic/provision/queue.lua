@@ -1,4 +1,4 @@
--- Sharing the work: putting customers into a ledger, working them off, and telling how it stands.
+-- Sharing the work: putting customers into a ledger, working them off, and counting them.
 
 local core = require "polytomic.core"
 local workers = require "polytomic.provision.worker"

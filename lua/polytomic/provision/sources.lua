@@ -62,7 +62,7 @@ local function header_problems(columns)
     seen[column] = true
     problems[#problems + 1] = problem
   end
-  columns.nameless = not seen.name -- what is wrong with the rows is told all the same
+  columns.nameless = not seen.name -- what is wrong with the rows is reported all the same
   if not seen.name then problems[#problems + 1] = "there is no column \"name\"" end
   return problems
 end

@@ -30,7 +30,7 @@ worker.__index = worker
 -- keeps_list (of all organizations), persists (through an outage of the API).
 --
 -- A source says what to claim: `next(count)` gives ids to try for, true for any, or nil for nothing
--- now; `claimed(ids, rows)` tells what came of it, `lost(id)` what is held no more and not done;
+-- now; `claimed(ids, rows)` gets what came of it, `lost(id)` what is held no more and not done;
 -- `pause()` gives seconds to wait after a claim in vain; `idle()` is asked now and then when there
 -- is nothing to do, and says whether everything is over, or nil and a problem.
 function M.new(options)
@@ -72,16 +72,16 @@ function worker:write_step(job, row)
   rows[row.name] = row
 end
 
--- Tells of a step that has ended.
-function worker:told(job, step, action, state)
+-- Counts a step that has ended, and keeps it for on_step.
+function worker:step_ended(job, step, action, state)
   self.step_count = self.step_count + 1
   if action then
     local field = action:find "^update" and "updated" or "created"
     self[field] = self[field] + 1
   end
   if self.on_step then
-    self.told_steps = self.told_steps or {}
-    self.told_steps[#self.told_steps + 1] = {
+    self.ended_steps = self.ended_steps or {}
+    self.ended_steps[#self.ended_steps + 1] = {
       customer = job.customer.name, step = step.name:match "^%a+", email = step.name:match ":(.*)$",
       action = action, state = state, id = step.remote_id, error = step.error,
       error_kind = step.error_kind,
@@ -192,7 +192,7 @@ function worker:ended(task, ok, problem)
     local rows = self.steps[job.id]
     local row = rows and rows[problem.step.name]
     if row and row.error then row.error = message end
-    self:told(job, problem.step, nil, problem.state)
+    self:step_ended(job, problem.step, nil, problem.state)
   end
   finish(self, job, problem.state, problem.kind, message)
 end
@@ -449,9 +449,9 @@ local function begin_to_stop(self)
   end
 end
 
-local function tell(self)
-  local events = self.told_steps
-  self.told_steps = nil
+local function report_steps(self)
+  local events = self.ended_steps
+  self.ended_steps = nil
   for _, event in ipairs(events or {}) do
     local ok, problem = pcall(self.on_step, event)
     if not ok then self.thrown = self.thrown or { problem } end
@@ -498,13 +498,13 @@ local function loop(self)
     transact(self)
     start_jobs(self) -- those just claimed
     transact(self)
-    tell(self)
+    report_steps(self)
     local over = is_over(self)
     if not over and #self.pool.ready == 0 then self.pool:await() end
   until over
   self.over = true
   self.pool:cancel()
-  tell(self)
+  report_steps(self)
 end
 
 -- Works until the source is over, or stop() says so; then what is under way is finished, and the

@@ -84,7 +84,7 @@ local DETAILS = {
     .. "updated or unchanged.",
   patch_org = "Reads the organization, changes what is given and keeps the rest. Where it signs in "
     .. "through an issuer, give client_id and client_secret again, or drop_oidc=true: the API "
-    .. "never tells them.",
+    .. "never returns them.",
   patch_user = "Reads the user, changes what is given and keeps the rest.",
 }
 

@@ -46,7 +46,7 @@ end
 -- ---- running ----
 
 -- Where a list goes on after this reply: says so on standard error.
-local function tell_of_more(client, operation, values, response)
+local function note_more(client, operation, values, response)
   local body = response.body
   local says_so = type(body) == "table" and (body.pagination or body.links)
   if not operation.pages.kind and not says_so then return end
@@ -68,7 +68,7 @@ local function run_once(context, client, operation, values, call_options)
   if data == nil then return context:failed(operation, message, response) end
   local status = context:succeeded(operation, data, response)
   if status == report.OK and operation.pages then
-    tell_of_more(client, operation, values, response)
+    note_more(client, operation, values, response)
   end
   return status
 end

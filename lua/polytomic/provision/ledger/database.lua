@@ -2,8 +2,8 @@
 --
 -- Statements are kept prepared and belong to the connection: they are closed before it, one that
 -- failed is never used again. Every result is read to its end. Every call is guarded: after a lost
--- connection LuaDBI answers with an error first and raises then. LuaDBI's own commit tells nothing
--- of a failure, so that BEGIN, COMMIT and ROLLBACK are statements.
+-- connection LuaDBI answers with an error first and raises then. LuaDBI's own commit does not
+-- report a failure, so that BEGIN, COMMIT and ROLLBACK are statements.
 
 local core = require "polytomic.core"
 local dialects = require "polytomic.provision.ledger.dialects"

@@ -327,7 +327,7 @@ function ledger:left()
   return tonumber(rows[1].count)
 end
 
--- ---- telling ----
+-- ---- what has become of it ----
 
 -- Calls `take(row)` with what has become of each of a list of customers.
 function ledger:outcomes(ids, take)

@@ -1,5 +1,5 @@
--- Who holds a lease: a name for this process that tells others on this machine whether it still
--- runs.
+-- Who holds a lease: a name for this process by which others on this machine know whether it
+-- still runs.
 
 local core = require "polytomic.core"
 
@@ -29,8 +29,8 @@ local function machine()
   return (host:gsub("[/%s]", "-")), first_line "/proc/sys/kernel/random/boot_id"
 end
 
--- The name of this process: host/boot/process/start; where the system does not say, one that nobody
--- can tell anything of.
+-- The name of this process: host/boot/process/start; where the system does not say, one by
+-- which nobody knows whether it still runs.
 function M.name()
   local host, boot = machine()
   local id, start = process_of()

@@ -216,7 +216,7 @@ M.finish = [[
     error text}
   WHERE c.id = r.id AND c.lease = r.lease]]
 
--- ---- telling ----
+-- ---- what has become of it ----
 
 M.counts = [[
   SELECT state, count(*) AS count,
