@@ -130,6 +130,7 @@ function Response:curl() end
 ---| "cancelled"
 ---| "closed"
 ---| "failed" # work that was waited for ended otherwise
+---| "ledger" # provisioning: the ledger or the file of keys could not be used
 
 ---@class polytomic.Error: polytomic.Response
 ---@field kind polytomic.ErrorKind
