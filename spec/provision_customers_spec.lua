@@ -108,7 +108,7 @@ describe("a source of customers", function()
       '3: sso_domain "other.com" contradicts "acme.com" of line 2',
       "4: jane@acme.com is already there, on line 2",
       "5: name is required",
-      "6: email must have one @ with text on both sides",
+      "6: email must be an e-mail address, without blanks",
       "7: role_ids[1] must be a UUID",
       "8: api_key must be one of yes, true, 1, no, false, 0",
       "9: there is text after a closing quote",
@@ -150,6 +150,8 @@ describe("a source of customers", function()
     assert.same("8: name must not contain NUL", texts[10])
     assert.same("9: a customer must be an object, got string", texts[11])
     assert.same({ "2: name must not be empty" }, (problems_of { { name = "A" }, { name = " " } }))
+    assert.same({ "1: user 1: email must be a string, got null" },
+      (problems_of { { name = "A", users = { { email = polytomic.null } } } }))
   end)
 
   it("takes null in a list, and a hole, for a problem: nothing after it is left out", function()

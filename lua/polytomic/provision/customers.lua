@@ -190,7 +190,7 @@ local function checked_user(client, given)
     if not known then return nil, fields.unknown("field of a user", name, fields.user) end
   end
   if given.email == nil then return nil, "email is required" end
-  local problem = fields.email_problem(given.email)
+  local problem = text_problem("email", given.email)
   for _, name in ipairs { "roles", "role_ids" } do
     if given[name] ~= nil then problem = problem or list_problem(name, given[name]) end
   end

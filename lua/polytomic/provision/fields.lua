@@ -59,19 +59,4 @@ function M.valid_utf8(text)
   return malformed(text) == nil
 end
 
--- Invisible in print, and so in e-mail addresses: no-break and other spaces, marks of direction,
--- joiners, the byte order mark.
-local invisible = { "\194\160", "\194\173", "\225\154\128", "\226\128[\128-\143\168-\175]",
-  "\226\129[\159-\175]", "\227\128\128", "\239\187\191" }
-
--- What is wrong with an e-mail address, or nil.
-function M.email_problem(text)
-  if type(text) ~= "string" then return "email must be a string, got " .. type(text) end
-  if not text:find "^[^@]+@[^@]+$" then return "email must have one @ with text on both sides" end
-  if text:find "[%s%c]" then return "email must not contain blanks or control characters" end
-  for _, pattern in ipairs(invisible) do
-    if text:find(pattern) then return "email must not contain invisible characters" end
-  end
-end
-
 return M
