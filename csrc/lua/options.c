@@ -11,6 +11,7 @@
 #include "api/trust.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -201,7 +202,8 @@ static void read_max_connections(const reader *r, int index, target *to) {
 }
 
 static void read_max_response_bytes(const reader *r, int index, target *to) {
-  to->config->transport.max_response_bytes = (size_t)check_count(r, index, 1, 4294967296.0);
+  const double most = fmin(4294967296.0, (double)(SIZE_MAX / 4)); /* what a buffer can hold */
+  to->config->transport.max_response_bytes = (size_t)check_count(r, index, 1, most);
 }
 
 static void read_proxy(const reader *r, int index, target *to) {
