@@ -52,10 +52,9 @@ static void add_value(pt_redactor *out, const char *encoded, size_t length) {
   pt_buffer_wipe(&plain);
 }
 
-/* Adds what was sent for authorization, as it was sent: a key, or base64 of one. */
-static void add_credential(pt_redactor *out, const pt_credential *credential) {
-  const char *line = credential != NULL ? credential->line.bytes : NULL;
-  const char *value = line != NULL ? strrchr(line, ' ') : NULL;
+/* Adds what an Authorization line sends, as it is sent: a key, or base64 of one. */
+static void add_authorization(pt_redactor *out, const pt_buffer *line) {
+  const char *value = line->bytes != NULL ? strrchr(line->bytes, ' ') : NULL;
   if (value != NULL)
     pt_redactor_add(out, value + 1, strlen(value + 1));
 }
@@ -80,8 +79,7 @@ static void add_proxy(pt_redactor *out, const pt_secret *proxy) {
   if (name.length > 0 && password.length > 0)
     pt_secret_add_authorization(&line, &secret, name.bytes);
   out->failed = out->failed || name.failed || password.failed || line.failed;
-  if (line.length > 0)
-    pt_redactor_add(out, strrchr(line.bytes, ' ') + 1, strlen(strrchr(line.bytes, ' ') + 1));
+  add_authorization(out, &line);
   pt_buffer_free(&name);
   pt_buffer_wipe(&password);
   pt_buffer_wipe(&line);
@@ -104,7 +102,8 @@ const char *pt_redact_secret_header(const char *line) {
 }
 
 void pt_redact_gather(pt_redactor *out, const pt_call *call, const pt_config *config) {
-  add_credential(out, call->credential);
+  if (call->credential != NULL)
+    add_authorization(out, &call->credential->line);
   for (size_t i = 0; config != NULL && i < PT_KEY_NONE; i++)
     if (config->keys[i].bytes != NULL)
       pt_redactor_add(out, config->keys[i].bytes, config->keys[i].length);

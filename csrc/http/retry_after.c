@@ -17,14 +17,11 @@ typedef struct {
   const char *end;
 } reader;
 
-/* Takes `text` (lower-case), compared without case, or nothing. */
+/* Takes `text`, compared without case, or nothing. */
 static bool take_text(reader *in, const char *text) {
   size_t length = strlen(text);
-  if ((size_t)(in->end - in->at) < length)
+  if ((size_t)(in->end - in->at) < length || !pt_ascii_same(in->at, text, length))
     return false;
-  for (size_t i = 0; i < length; i++)
-    if (pt_lower(in->at[i]) != text[i])
-      return false;
   in->at += length;
   return true;
 }

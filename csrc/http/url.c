@@ -292,14 +292,6 @@ void pt_base_url_free(pt_base_url *url) {
   memset(url, 0, sizeof *url);
 }
 
-/* `host` of any case against a lower-case one. */
-static bool same_host(const char *host, const char *lower_case, size_t length) {
-  for (size_t i = 0; i < length; i++)
-    if (pt_lower(host[i]) != lower_case[i])
-      return false;
-  return true;
-}
-
 bool pt_url_same_origin(const pt_base_url *url, const char *link, size_t length) {
   if (length == 0 || check_bytes(link, length) != NULL)
     return false;
@@ -318,7 +310,7 @@ bool pt_url_same_origin(const pt_base_url *url, const char *link, size_t length)
     return false;
   return theirs.https == ours.https && theirs.port == ours.port &&
          theirs.host_length == ours.host_length &&
-         same_host(theirs.host, ours.host, ours.host_length);
+         pt_ascii_same(theirs.host, ours.host, ours.host_length);
 }
 
 /* ---- where a redirect leads ---- */
