@@ -1,5 +1,6 @@
 -- A release as LuaRocks builds, packs and installs it.
 -- Needs: luarocks
+-- Needs: git
 
 local packaging = require "spec.support.packaging"
 local process = require "spec.support.process"

@@ -8,6 +8,9 @@ local process = require "spec.support.process"
 local provision = require "polytomic.provision"
 local sandbox = require "spec.support.sandbox"
 
+-- nginx runs the build for LuaJIT, whoever asks it.
+if not rawget(_G, "jit") then return end
+
 local INIT = [[
   init_by_lua_block {
     polytomic, provision = require "polytomic", require "polytomic.provision"
