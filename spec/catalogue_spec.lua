@@ -1,5 +1,6 @@
 -- The catalogue of operations: its facts, what is generated from them, and the generator's
 -- refusals.
+-- Luas: 5.4
 local cjson = require "cjson"
 local process = require "spec.support.process"
 

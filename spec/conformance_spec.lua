@@ -1,5 +1,6 @@
 -- A second opinion: the vendor's own client against the sandbox, and its requests beside ours.
 -- Needs: node
+-- Luas: 5.4
 
 local cjson = require("cjson").new()
 local polytomic = require "polytomic"

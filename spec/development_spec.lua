@@ -1,4 +1,5 @@
 -- docs/development.md and docs/faults.md keep up with the tree.
+-- Luas: 5.4
 
 local process = require "spec.support.process"
 

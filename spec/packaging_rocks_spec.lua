@@ -1,6 +1,7 @@
 -- A release as LuaRocks builds, packs and installs it.
 -- Needs: luarocks
 -- Needs: git
+-- Luas: 5.4 5.1
 
 local packaging = require "spec.support.packaging"
 local process = require "spec.support.process"

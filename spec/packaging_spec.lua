@@ -1,5 +1,6 @@
 -- What reaches a user's machine: the rockspec names every file, and an installed tree works by
 -- itself.
+-- Luas: 5.4 5.1
 
 local packaging = require "spec.support.packaging"
 local process = require "spec.support.process"

@@ -1,5 +1,6 @@
 -- Two Luas of one machine have the library side by side.
 -- Needs: another-lua
+-- Luas: 5.4
 
 local packaging = require "spec.support.packaging"
 local process = require "spec.support.process"

@@ -1,4 +1,5 @@
 -- docs/testing.md: its specs are run as they stand there.
+-- Luas: 5.4 5.1
 
 local process = require "spec.support.process"
 
