@@ -202,8 +202,9 @@ static void read_max_connections(const reader *r, int index, target *to) {
 }
 
 static void read_max_response_bytes(const reader *r, int index, target *to) {
-  const double most = fmin(4294967296.0, (double)(SIZE_MAX / 4)); /* what a buffer can hold */
-  to->config->transport.max_response_bytes = (size_t)check_count(r, index, 1, most);
+  const double most = (double)(SIZE_MAX / 4); /* what a buffer can hold, on 32 bits less */
+  double count = check_count(r, index, 1, 4294967296.0);
+  to->config->transport.max_response_bytes = (size_t)fmin(count, most);
 }
 
 static void read_proxy(const reader *r, int index, target *to) {
