@@ -108,3 +108,51 @@ describe("an error of usage", function()
     end
   end)
 end)
+
+describe("a string that holds NUL", function()
+  local client
+
+  before_each(function() client = polytomic.new(OPTIONS) end)
+  after_each(function() client:close() end)
+
+  it("is no option, member of a request or operation that its beginning names", function()
+    for expected, mistake in pairs {
+      ["unknown option 'timeout x', did you mean 'timeout'?"] = function()
+        polytomic.new { env = false, ["timeout\0x"] = 3 }
+      end,
+      ["unknown option 'retries ', did you mean 'retries'?"] = function()
+        client:list_orgs({}, { ["retries\0"] = 3 })
+      end,
+      ["request: method must be GET, POST, PUT, PATCH or DELETE"] = function()
+        client:request { method = "GET\0x", path = "/api/x" }
+      end,
+      ["request: unknown field 'body x', known are method, path, query and body"] = function()
+        client:request { method = "GET", path = "/api/x", ["body\0x"] = {} }
+      end,
+      ["unknown operation 'list_orgs ', did you mean 'list_orgs'?"] = function()
+        client:start "list_orgs\0"
+      end,
+      ["unknown operation 'request '"] = function() client:wait_for("request\0", {}) end,
+    } do
+      assert.equal(expected, raised(mistake))
+    end
+    assert.is_nil(client["list_orgs\0"])
+    assert.is_nil(polytomic["list_orgs\0"])
+  end)
+
+  it("is no part of an error, and is shown whole in its message", function()
+    local _, message, err = client:find_org { ["name\0x"] = "Acme" }
+    assert.equal("find_org: invalid: unknown field 'name x', did you mean 'name'?", message)
+    assert.equal("unknown field 'name\0x', did you mean 'name'?", err.message)
+    _, _, err = client:create_org({ name = "Acme" }, { timeout = 0.01, retries = 0 })
+    assert.is_nil(err["curl\0x"])
+    assert.is_nil(err["timeline\0x"])
+  end)
+
+  it("marks no list", function()
+    local list = setmetatable({}, { __jsontype = "array\0x" })
+    local _, _, err = client:request(
+      { method = "POST", path = "/api/x", body = { a = list } }, { timeout = 0.01, retries = 0 })
+    assert.truthy(err:curl():find('{"a":{}}', 1, true), err:curl())
+  end)
+end)

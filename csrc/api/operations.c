@@ -1,16 +1,24 @@
 /* operations.c: look-ups in the generated table of operations. */
 #include "api/operations.h"
 
+#include "base/ascii.h"
 #include "base/nearest.h"
 
 #include <string.h>
 
-const pt_operation *pt_operation_find(const char *name) {
+/* As strcmp does it, for a name that may hold NUL. */
+static int compare(const char *name, size_t length, const char *known) {
+  size_t known_length = strlen(known);
+  int order = memcmp(name, known, length < known_length ? length : known_length);
+  return order != 0 ? order : (length > known_length) - (length < known_length);
+}
+
+const pt_operation *pt_operation_find(const char *name, size_t length) {
   size_t low = 0;
   size_t high = pt_operation_count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
-    int order = strcmp(name, pt_operations[middle].name);
+    int order = compare(name, length, pt_operations[middle].name);
     if (order == 0)
       return &pt_operations[middle];
     if (order < 0) {
@@ -25,7 +33,7 @@ const pt_operation *pt_operation_find(const char *name) {
 static const pt_field *find_field(const pt_field *fields, size_t count, const char *name,
                                   size_t length) {
   for (size_t i = 0; i < count; i++) {
-    if (strlen(fields[i].name) == length && memcmp(fields[i].name, name, length) == 0)
+    if (pt_text_equal(name, length, fields[i].name))
       return &fields[i];
   }
   return NULL;
@@ -52,8 +60,8 @@ const char *pt_method_name(pt_method method) {
   return NULL;
 }
 
-const char *pt_operation_nearest(const char *name) {
-  pt_nearest search = pt_nearest_begin(name, strlen(name));
+const char *pt_operation_nearest(const char *name, size_t length) {
+  pt_nearest search = pt_nearest_begin(name, length);
   for (size_t i = 0; i < pt_operation_count; i++)
     pt_nearest_consider(&search, pt_operations[i].name);
   return search.best;

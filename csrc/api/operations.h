@@ -121,7 +121,7 @@ extern const pt_operation pt_operations[]; /* sorted by name in byte order */
 extern const size_t pt_operation_count;
 
 /* The operation of that name, NULL when unknown. Binary search. */
-const pt_operation *pt_operation_find(const char *name);
+const pt_operation *pt_operation_find(const char *name, size_t length);
 
 /* The operation a request line belongs to, NULL when the catalogue has none: `path` (`length`
    bytes, no query) fits its template segment by segment; a literal segment beats a parameter. */
@@ -139,7 +139,7 @@ const char *pt_method_name(pt_method method);
 
 /* The known name closest to a mistaken one (see nearest.h), or NULL. A static string, safe in
  * messages. */
-const char *pt_operation_nearest(const char *name);
+const char *pt_operation_nearest(const char *name, size_t length);
 const char *pt_field_nearest(const pt_field *fields, size_t count, const char *name, size_t length);
 
 #endif

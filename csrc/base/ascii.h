@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 static inline bool pt_is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -30,6 +31,11 @@ static inline char pt_lower(char c) {
   if (c >= 'A' && c <= 'Z')
     c = (char)(c | 0x20);
   return c;
+}
+
+/* Whether `a` (`length` bytes, NUL among them perhaps) is the text `b`. */
+static inline bool pt_text_equal(const char *a, size_t length, const char *b) {
+  return strlen(b) == length && memcmp(a, b, length) == 0;
 }
 
 /* Whether `a` (`length` bytes) is the text `b`, without regard to case. */

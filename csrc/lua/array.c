@@ -1,7 +1,7 @@
 /* array.c: see array.h. */
 #include "lua/array.h"
 
-#include <string.h>
+#include "lua/text.h"
 
 static const char array_key = 0;
 
@@ -51,7 +51,7 @@ static bool is_of_cjson(lua_State *L, const char *name) {
 /* in: metatable at the top, out: the same */
 static bool marks_lists(lua_State *L) {
   push_member(L, -1, "__jsontype");
-  bool marks = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "array") == 0;
+  bool marks = pt_lua_is_text(L, -1, "array");
   lua_pop(L, 1);
   return marks || is_of_cjson(L, "array_mt") || is_of_cjson(L, "empty_array_mt");
 }

@@ -7,6 +7,7 @@
 #include "lua/options.h"
 #include "lua/request.h"
 #include "lua/set.h"
+#include "lua/text.h"
 
 #include <math.h>
 #include <string.h>
@@ -179,12 +180,15 @@ static int client_tostring(lua_State *L) {
   return 1;
 }
 
-const pt_operation *pt_lua_find_operation(lua_State *L, const char *name) {
-  const pt_operation *operation = pt_operation_find(name);
+const pt_operation *pt_lua_find_operation(lua_State *L, int index) {
+  size_t length;
+  const char *name = luaL_checklstring(L, index, &length);
+  const pt_operation *operation = pt_operation_find(name, length);
   if (operation != NULL)
     return operation;
-  const char *nearest = pt_operation_nearest(name);
-  (void)pt_lua_error(L, "unknown operation '%.64s'%s%s%s", name,
+  const char *nearest = pt_operation_nearest(name, length);
+  char shown[PT_LUA_NAME_SIZE];
+  (void)pt_lua_error(L, "unknown operation '%s'%s%s%s", pt_lua_copy_name(L, index, shown),
                      nearest != NULL ? ", did you mean '" : "", nearest != NULL ? nearest : "",
                      nearest != NULL ? "'?" : "");
   return NULL;
@@ -196,8 +200,7 @@ static int client_start(lua_State *L) {
   if (lua_type(L, 2) != LUA_TSTRING)
     return pt_lua_error(L, "start: the first argument must be an operation's name, got %s",
                         luaL_typename(L, 2));
-  const char *name = lua_tostring(L, 2);
-  const pt_operation *operation = pt_lua_find_operation(L, name);
+  const pt_operation *operation = pt_lua_find_operation(L, 2);
   lua_remove(L, 2);
   return pt_lua_start_operation(L, 1, operation);
 }
@@ -321,8 +324,12 @@ static int client_index(lua_State *L) {
  * operation's function, kept in the table, or nil */
 static int function_on_demand(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  const pt_operation *found =
-      lua_type(L, 2) == LUA_TSTRING ? pt_operation_find(lua_tostring(L, 2)) : NULL;
+  size_t length;
+  const pt_operation *found = NULL;
+  if (lua_type(L, 2) == LUA_TSTRING) {
+    const char *name = lua_tolstring(L, 2, &length);
+    found = pt_operation_find(name, length);
+  }
   if (found == NULL)
     return 0;
   union {

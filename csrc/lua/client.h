@@ -4,8 +4,8 @@
 
 #include "lua/handle.h"
 
-/* The operation of that name, or raises, suggesting the nearest. */
-const pt_operation *pt_lua_find_operation(lua_State *L, const char *name);
+/* The operation whose name is at `index`, or raises, suggesting the nearest. */
+const pt_operation *pt_lua_find_operation(lua_State *L, int index);
 
 /* in: options or nil at `index`; out: client. Raises for bad usage. */
 int pt_lua_new_client(lua_State *L, int index);

@@ -1,6 +1,8 @@
 /* handle.c: see handle.h. */
 #include "lua/handle.h"
 
+#include "lua/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,7 +90,7 @@ static bool is_own_module(lua_State *L, const char *source) {
   if (strncmp(name, library, sizeof library - 1) != 0)
     return false;
   const char *rest = name + sizeof library - 1;
-  if (rest[0] == '\0' && lua_type(L, -1) == LUA_TTABLE) {
+  if (pt_lua_is_text(L, -2, library) && lua_type(L, -1) == LUA_TTABLE) {
     lua_pushliteral(L, "configure");
     lua_rawget(L, -2);
     return is_of_source(L, source);

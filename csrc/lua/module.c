@@ -12,9 +12,9 @@
 #include "lua/result.h"
 #include "lua/set.h"
 #include "lua/system.h"
+#include "lua/text.h"
 
 #include <math.h>
-#include <string.h>
 #include <unistd.h>
 
 int luaopen_polytomic_core(lua_State *L);
@@ -64,8 +64,7 @@ static bool is_module(lua_State *L, int index) {
   if (lua_type(L, index) != LUA_TTABLE || lua_getmetatable(L, index) == 0)
     return false;
   lua_getfield(L, -1, "__name");
-  const char *name = lua_tostring(L, -1);
-  bool found = name != NULL && strcmp(name, "polytomic") == 0;
+  bool found = pt_lua_is_text(L, -1, "polytomic");
   lua_pop(L, 2);
   return found;
 }
@@ -167,7 +166,9 @@ static void push_operation(lua_State *L, const pt_operation *operation) {
 /* describe(name): out: that operation, or nil; without a name: array of all operations, by name */
 static int module_describe(lua_State *L) {
   if (!lua_isnoneornil(L, 1)) {
-    const pt_operation *operation = pt_operation_find(luaL_checkstring(L, 1));
+    size_t length;
+    const char *name = luaL_checklstring(L, 1, &length);
+    const pt_operation *operation = pt_operation_find(name, length);
     if (operation != NULL)
       push_operation(L, operation);
     else
@@ -188,7 +189,7 @@ static int module_nearest(lua_State *L) {
   size_t length;
   const char *name = luaL_checklstring(L, 1, &length);
   if (lua_isnoneornil(L, 2)) {
-    lua_pushstring(L, pt_operation_nearest(name));
+    lua_pushstring(L, pt_operation_nearest(name, length));
     return 1;
   }
   luaL_checktype(L, 2, LUA_TTABLE);
@@ -206,9 +207,8 @@ static int module_nearest(lua_State *L) {
  * outside the catalogue. */
 static const pt_operation *take_operation(lua_State *L, const char *function) {
   (void)pt_lua_check_client(L, 1, function);
-  const char *name = luaL_checkstring(L, 2);
   const pt_operation *operation =
-      strcmp(name, "request") == 0 ? &pt_request_operation : pt_lua_find_operation(L, name);
+      pt_lua_is_text(L, 2, "request") ? &pt_request_operation : pt_lua_find_operation(L, 2);
   lua_settop(L, 4);
   lua_remove(L, 2);
   return operation;
@@ -360,9 +360,8 @@ static int module_keys(lua_State *L) {
 /* with_key(client, kind): out: a client that shares its connections and uses that key only */
 static int module_with_key(lua_State *L) {
   (void)pt_lua_check_client(L, 1, "with_key");
-  const char *option = luaL_checkstring(L, 2);
   unsigned kind = PT_KEY_API;
-  while (kind < PT_KEY_DEPLOYMENT && strcmp(pt_key_option((pt_key_kind)kind), option) != 0)
+  while (kind < PT_KEY_DEPLOYMENT && !pt_lua_is_text(L, 2, pt_key_option((pt_key_kind)kind)))
     kind++;
   return pt_lua_push_with_key(L, 1, (pt_key_kind)kind);
 }

@@ -9,6 +9,7 @@
 #include "http/libcurl.h"
 #include "http/proxy_variable.h"
 #include "api/trust.h"
+#include "lua/text.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -361,13 +362,15 @@ static void check_names(lua_State *L, int index, const char *const *names, size_
     for (size_t i = 0; i < count && !known; i++) {
       const char *candidate =
           *(const char *const *)(const void *)((const char *)names + i * stride);
-      known = strcmp(candidate, name) == 0;
+      known = pt_text_equal(name, length, candidate);
       pt_nearest_consider(&search, candidate);
     }
+    char shown[PT_LUA_NAME_SIZE];
+    (void)pt_lua_copy_name(L, -1, shown);
     if (!known && search.best != NULL)
-      pt_lua_error(L, "unknown option '%.64s', did you mean '%s'?", name, search.best);
+      pt_lua_error(L, "unknown option '%s', did you mean '%s'?", shown, search.best);
     if (!known)
-      pt_lua_error(L, "unknown option '%.64s'", name);
+      pt_lua_error(L, "unknown option '%s'", shown);
   }
 }
 

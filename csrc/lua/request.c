@@ -3,6 +3,7 @@
 
 #include "http/url.h"
 #include "lua/handle.h"
+#include "lua/text.h"
 
 #include <string.h>
 
@@ -17,13 +18,14 @@ static void check_members(lua_State *L, int index) {
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     lua_pop(L, 1);
-    const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
     size_t i = 0;
-    while (i < KNOWN && strcmp(known[i], name) != 0)
+    while (i < KNOWN && !pt_lua_is_text(L, -1, known[i]))
       i++;
-    if (i == KNOWN)
-      pt_lua_error(L, "request: unknown field '%.64s', known are method, path, query and body",
-                   name);
+    if (i == KNOWN) {
+      char name[PT_LUA_NAME_SIZE];
+      pt_lua_error(L, "request: unknown field '%s', known are method, path, query and body",
+                   pt_lua_copy_name(L, -1, name));
+    }
   }
 }
 
@@ -37,8 +39,7 @@ static void push_member(lua_State *L, int index, const char *name) {
 static pt_method check_method(lua_State *L, int index) {
   unsigned method = PT_METHOD_GET;
   push_member(L, index, "method");
-  const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
-  while (method <= PT_METHOD_DELETE && strcmp(pt_method_name((pt_method)method), name) != 0)
+  while (method <= PT_METHOD_DELETE && !pt_lua_is_text(L, -1, pt_method_name((pt_method)method)))
     method++;
   if (method > PT_METHOD_DELETE)
     pt_lua_error(L, "request: method must be GET, POST, PUT, PATCH or DELETE");

@@ -8,6 +8,7 @@
 #include "http/url.h"
 #include "lua/call.h"
 #include "lua/set.h"
+#include "lua/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -238,15 +239,14 @@ static int response_curl(lua_State *L) {
 /* __index: in: response, name; out: part */
 static int response_index(lua_State *L) {
   const pt_call *call = pt_lua_response_call(L, 1);
-  const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
-  if (name != NULL && strcmp(name, "curl") == 0) {
+  if (pt_lua_is_text(L, 2, "curl")) {
     lua_pushcfunction(L, response_curl);
     return 1;
   }
-  if (call == NULL || name == NULL)
+  if (call == NULL)
     return 0;
   for (size_t i = 0; i < LAZY_PARTS; i++) {
-    if (strcmp(name, lazy_part[i].name) != 0)
+    if (!pt_lua_is_text(L, 2, lazy_part[i].name))
       continue;
     lazy_part[i].push(L, call);
     lua_pushvalue(L, 2);

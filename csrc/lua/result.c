@@ -242,9 +242,13 @@ int pt_lua_push_made_error(lua_State *L, int base) {
   const pt_call *call = pt_lua_response_call(L, base);
   const char *kind = luaL_checkstring(L, base + 1);
   pt_outcome outcome = pt_outcome_of(luaL_checkstring(L, base + 2));
-  const char *detail = luaL_checkstring(L, base + 3);
+  size_t length;
+  const char *given = luaL_checklstring(L, base + 3, &length);
+  char detail[MAX_MESSAGE];
+  pt_failure_copy_text(detail, sizeof detail, given, length);
   pt_lua_push_error(L, NULL);
-  pt_set_string(L, "message", detail);
+  lua_pushvalue(L, base + 3);
+  lua_setfield(L, -2, "message");
   copy_members(L, base + 4);
   if (call != NULL)
     return conclude_error(L, call, kind, outcome, detail, false);
