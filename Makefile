@@ -159,6 +159,8 @@ layers: ## no include runs up a storey, curl.h is included in http alone, lua.h 
 	@! grep -nE '#include [<"](curl|lua|lauxlib|lualib)' csrc/base/*.[ch] csrc/api/*.[ch]
 	@! grep -nE '#include [<"](lua|lauxlib|lualib)[^/]' csrc/http/*.[ch]
 	@! grep -nE '#include [<"]curl' csrc/lua/*.[ch]
+	@! grep -nE '\<(strerror|gmtime|localtime|strtok|rand)\(' csrc/*/*.c || \
+	  { echo "not safe in threads; see csrc/base/system_error.h"; false; }
 
 BENCH = instructions list_users concurrency storm report
 

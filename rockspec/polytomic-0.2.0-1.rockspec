@@ -66,6 +66,7 @@ build = {
         "csrc/base/redactor.c",
         "csrc/base/secret.c",
         "csrc/base/stop_signal.c",
+        "csrc/base/system_error.c",
         "csrc/base/terminal.c",
         "csrc/base/unicode.c",
         "csrc/http/exchange.c",

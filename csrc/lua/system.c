@@ -5,6 +5,7 @@
 #include "base/private_file.h"
 #include "base/random.h"
 #include "base/stop_signal.h"
+#include "base/system_error.h"
 #include "lua/response.h"
 
 #include <errno.h>
@@ -18,8 +19,9 @@ static int push_outcome(lua_State *L, int problem) {
     lua_pushboolean(L, 1);
     return 1;
   }
+  char words[PT_SYSTEM_ERROR_SIZE];
   lua_pushnil(L);
-  lua_pushstring(L, strerror(problem));
+  lua_pushstring(L, pt_system_error(problem, words));
   lua_pushboolean(L, problem == EEXIST);
   return 3;
 }
@@ -60,8 +62,9 @@ static int system_read_private(lua_State *L) {
     pt_buffer_wipe(text);
     return 1;
   }
+  char words[PT_SYSTEM_ERROR_SIZE];
   lua_pushnil(L);
-  lua_pushstring(L, problem != 0 ? strerror(problem) : NULL);
+  lua_pushstring(L, problem != 0 ? pt_system_error(problem, words) : NULL);
   lua_pushstring(L, problem != 0 ? NULL : others[exposure]);
   return 3;
 }
