@@ -2,10 +2,10 @@
 #ifndef PT_CALL_H
 #define PT_CALL_H
 
-#include "http/attempt.h"
 #include "api/credential.h"
 #include "api/operations.h"
 #include "api/retry.h"
+#include "http/attempt.h"
 #include "http/transport.h"
 
 typedef struct pt_engine pt_engine;
@@ -44,15 +44,13 @@ typedef struct pt_call {
 
   /* the request; written once, the same on every attempt */
   const pt_operation *operation;
-  pt_operation
-      *own_operation; /* what `operation` points to for a request outside the catalogue; owned */
+  pt_operation *own_operation; /* that of a request outside the catalogue; owned */
   pt_credential *credential;
   pt_buffer target; /* path and query */
   pt_buffer body;
   bool has_body;
   pt_buffer header_text; /* the header lines written for this call, NUL after each */
-  const char **lines;    /* all its lines: `few_lines`, or allocated; the Authorization line is the
-                            credential's */
+  const char **lines;    /* all its lines, the credential's last: `few_lines`, or allocated */
   const char *few_lines[PT_FEW_LINES];
   size_t line_count;
   pt_span *secrets; /* NULL when there is none */
@@ -65,8 +63,9 @@ typedef struct pt_call {
 
   /* its course */
   double started, deadline, ended; /* monotonic seconds */
-  double wake; /* when the engine looks at it again: end of a wait, the deadline while it queues, or
-                  when an attempt is overdue */
+  /* When the engine looks at it again: at the end of a wait, at the deadline while it queues, or
+     when an attempt is overdue. */
+  double wake;
   double waited;       /* the wait before the coming attempt */
   bool unknown_before; /* an attempt so far may have been carried out */
   int dns_failures;

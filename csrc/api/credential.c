@@ -14,8 +14,7 @@ static pt_key_kind first_of(const pt_secret keys[3], const pt_key_kind *order, s
 }
 
 /* Which key is sent: for partner operations the widest there is; for an organization a partner or
- * deployment key with it, as Basic; else the user's own. `*basic` tells whether it goes as Basic.
- */
+ * deployment key with it, which goes as Basic and sets `*basic`; else the user's own. */
 static pt_key_kind choose(const pt_secret keys[3], const char *organization, pt_auth auth,
                           bool *basic) {
   static const pt_key_kind partner[] = {PT_KEY_PARTNER, PT_KEY_DEPLOYMENT, PT_KEY_API};

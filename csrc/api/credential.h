@@ -2,16 +2,15 @@
 #ifndef PT_CREDENTIAL_H
 #define PT_CREDENTIAL_H
 
-#include "base/buffer.h"
 #include "api/operations.h"
+#include "base/buffer.h"
 #include "base/random.h"
 #include "base/secret.h"
 
 typedef enum { PT_KEY_API, PT_KEY_PARTNER, PT_KEY_DEPLOYMENT, PT_KEY_NONE } pt_key_kind;
 #define PT_KEY_KINDS 4
 
-/* Counted: a call holds its credential for as long as it lives. Wiped when the last holder lets go.
- */
+/* Counted: a call holds its credential as long as it lives. Wiped with the last reference. */
 typedef struct {
   unsigned references;
   pt_key_kind kind;

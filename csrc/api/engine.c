@@ -2,10 +2,10 @@
 #include "api/engine.h"
 
 #include "api/call_pool.h"
-#include "base/clock.h"
-#include "base/memory.h"
 #include "api/timer_heap.h"
 #include "api/trust.h"
+#include "base/clock.h"
+#include "base/memory.h"
 #include "http/libcurl.h"
 
 #include <math.h>
@@ -202,8 +202,8 @@ static void clear_reply(pt_reply *reply) {
   reply->body = body;
   pt_buffer_clear(&reply->headers);
   pt_buffer_clear(&reply->body);
-  (void)pt_buffer_reserve(&reply->headers,
-                          USUAL_HEADERS); /* in one piece; failing, they grow when they must */
+  /* in one piece; where that fails, they grow when they must */
+  (void)pt_buffer_reserve(&reply->headers, USUAL_HEADERS);
   (void)pt_buffer_reserve(&reply->body, USUAL_BODY);
   reply->headers.failed = reply->body.failed = false;
 }

@@ -18,22 +18,21 @@ void pt_engine_retain(pt_engine *engine);
    call; what is submitted to it ends as PT_END_CLOSED. */
 void pt_engine_release(pt_engine *engine);
 const pt_config *pt_engine_config(const pt_engine *engine);
-/* The same of a call's engine, without keys once that was closed; NULL where the call has none. */
+/* The config of a call's engine, without keys once the engine is closed; NULL where it has none. */
 const pt_config *pt_call_config(const pt_call *call);
 /* Takes another key of a kind, for the calls from now on. Its connections are kept while the key
    stays the same; else new ones are opened, as soon as none is in use. NULL, or what is wrong with
    the key (see pt_secret_set). */
 const char *pt_engine_set_key(pt_engine *engine, pt_key_kind kind, const char *bytes,
                               size_t length);
-/* Goes up with every other key. */
+/* Goes up each time a key changes. */
 unsigned pt_engine_key_generation(const pt_engine *engine);
 
 /* A new call to be filled and submitted, or NULL when memory is exhausted. One reference, the
  * caller's. */
 pt_call *pt_engine_new_call(pt_engine *engine);
 
-/* Takes a prepared call; holds a reference until it is done. Nothing is sent before the next step.
- */
+/* Takes a prepared call, with a reference until it is done. Nothing is sent before a step. */
 void pt_engine_submit(pt_engine *engine, pt_call *call);
 /* Takes a call that sends nothing and is done after `seconds`, so that time passes as the client
  * waits for calls. Not counted as a call. */

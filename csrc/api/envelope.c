@@ -25,17 +25,16 @@ static const char *json_word(char first) {
 
 const char *pt_envelope_check(const pt_operation *operation, pt_envelope envelope, char *problem,
                               size_t size) {
-  bool open =
-      !operation->returns_body && (operation->data_open || operation->method == PT_METHOD_GET);
-  if (envelope.top != '{' && !open) {
+  bool may_be_any = operation->data_open || operation->method == PT_METHOD_GET;
+  if (envelope.top != '{' && (operation->returns_body || !may_be_any)) {
     (void)snprintf(problem, size, "the reply is %s instead of %s", json_word(envelope.top),
                    operation->returns_body ? "an object" : "nothing");
     return problem;
   }
   if (!operation->returns_body || !operation->envelope)
     return NULL;
-  bool fits =
-      operation->is_list ? envelope.data == '[' || envelope.data == 'n' : envelope.data == '{';
+  bool fits = envelope.data == (operation->is_list ? '[' : '{') ||
+              (operation->is_list && envelope.data == 'n');
   bool nothing = envelope.data == '\0' || envelope.data == 'n';
   if (fits || (nothing ? operation->has_job : operation->data_open))
     return NULL;

@@ -4,8 +4,8 @@
 #include "api/trust.h"
 #include "base/json_writer.h"
 #include "base/unicode.h"
-#include "http/libcurl.h"
 #include "http/headers.h"
+#include "http/libcurl.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,10 +79,10 @@ void pt_failure_write_message(char *message, size_t size, const pt_call *call, c
   pt_header id;
   if (call->status != 0)
     (void)snprintf(code, sizeof code, "%d ", call->status);
-  if (pt_headers_find(&call->reply.headers, "x-request-id", &id))
-    (void)snprintf(request, sizeof request, " (request %.*s)",
-                   id.value_length < MAX_REQUEST_ID ? (int)id.value_length : MAX_REQUEST_ID,
-                   id.value);
+  if (pt_headers_find(&call->reply.headers, "x-request-id", &id)) {
+    int length = id.value_length < MAX_REQUEST_ID ? (int)id.value_length : MAX_REQUEST_ID;
+    (void)snprintf(request, sizeof request, " (request %.*s)", length, id.value);
+  }
   pt_failure_copy_text(shown, sizeof shown, detail, strlen(detail));
   (void)snprintf(message, size, "%s: %s%s: %s%s", call->operation->name, code, kind, shown,
                  request);
@@ -101,7 +101,7 @@ static void write_no_connection(char *detail, size_t size, double timeout) {
 void pt_failure_write_detail(char *detail, size_t size, const pt_call *call) {
   switch (call->end) {
   case PT_END_ANSWERED:
-    (void)snprintf(detail, size,
+    (void)snprintf(detail, size, "%s",
                    call->status < 400 ? "redirects are never followed"
                                       : "the server gave no message");
     break;
@@ -156,12 +156,11 @@ static void write_key_hint(char *hint, size_t size, const pt_call *call, const p
   const char *verdict = !kind_fits(operation->auth, sent) ? ""
                         : call->status == 401             ? ", which is not accepted"
                                                           : ", which is not allowed to do this";
-  bool from_environment =
-      config != NULL && config->key_sources[sent->kind] == PT_KEY_FROM_ENVIRONMENT;
-  (void)snprintf(hint, size, "%s needs %s; a %s was sent%s%s%s%s%s", operation->name, wanted, label,
-                 organization, from_environment ? " (from " : "",
-                 from_environment ? pt_key_variable(sent->kind) : "", from_environment ? ")" : "",
-                 verdict);
+  char source[48] = "";
+  if (config != NULL && config->key_sources[sent->kind] == PT_KEY_FROM_ENVIRONMENT)
+    (void)snprintf(source, sizeof source, " (from %s)", pt_key_variable(sent->kind));
+  (void)snprintf(hint, size, "%s needs %s; a %s was sent%s%s%s", operation->name, wanted, label,
+                 organization, source, verdict);
 }
 
 static void write_tls_hint(char *hint, size_t size, const pt_config *config) {

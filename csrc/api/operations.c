@@ -21,21 +21,19 @@ const pt_operation *pt_operation_find(const char *name, size_t length) {
     int order = compare(name, length, pt_operations[middle].name);
     if (order == 0)
       return &pt_operations[middle];
-    if (order < 0) {
+    if (order < 0)
       high = middle;
-    } else {
+    else
       low = middle + 1;
-    }
   }
   return NULL;
 }
 
 static const pt_field *find_field(const pt_field *fields, size_t count, const char *name,
                                   size_t length) {
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0; i < count; i++)
     if (pt_text_equal(name, length, fields[i].name))
       return &fields[i];
-  }
   return NULL;
 }
 
@@ -101,12 +99,11 @@ static size_t count_fitting(const char *pattern, const char *path, size_t length
 const pt_operation *pt_operation_match(pt_method method, const char *path, size_t length) {
   const pt_operation *best = NULL;
   size_t most = 0;
-  for (size_t i = 0; i < pt_operation_count; i++) {
-    size_t literals =
-        pt_operations[i].method == method ? count_fitting(pt_operations[i].path, path, length) : 0;
+  for (const pt_operation *op = pt_operations; op < pt_operations + pt_operation_count; op++) {
+    size_t literals = op->method == method ? count_fitting(op->path, path, length) : 0;
     if (literals > most) {
       most = literals;
-      best = &pt_operations[i];
+      best = op;
     }
   }
   return best;

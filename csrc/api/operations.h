@@ -74,10 +74,9 @@ struct pt_field {
   pt_location location; /* PT_IN_BODY for members of nested objects */
   bool required;
   bool deprecated;
-  bool secret;    /* write-only: never shown in a message, a log or a curl command */
-  bool not_empty; /* an array that must have an element when it is given */
-  const char
-      *excludes; /* name of the sibling that may not be given together with this one, or NULL */
+  bool secret;          /* write-only: never shown in a message, a log or a curl command */
+  bool not_empty;       /* an array that must have an element when it is given */
+  const char *excludes; /* the sibling that may not be given together with this one, or NULL */
 };
 
 typedef struct {
@@ -87,9 +86,9 @@ typedef struct {
   unsigned limit_max;         /* largest page the API gives; 0 when not documented */
   const char *response_field; /* dotted path in the body ("pagination.next_page_token"), or NULL */
   const char *window_end_field; /* query field, TIME_WINDOW only, or NULL */
-  const char
-      *items_field; /* dotted path in the body of the items ("data", "data.entries"); NULL when the
-                       operation gives no list. Set for lists that are not paginated too. */
+  /* Dotted path in the body of the items ("data", "data.entries"), of lists without pages too; NULL
+     when the operation gives no list. */
+  const char *items_field;
 } pt_pagination;
 
 typedef struct {
@@ -107,13 +106,11 @@ typedef struct {
   bool long_reply;   /* the reply may be long: compression is asked for */
   bool has_job;      /* with async=true the reply holds a job beside data, which may be null then */
   pt_pagination pagination;
-  const char *patched_by; /* the method that changes some members and keeps the others, or NULL */
-  unsigned
-      redirect_status; /* a reply of this status is a success whose Location is the data; or 0 */
+  const char *patched_by;   /* the method that changes some members and keeps the others, or NULL */
+  unsigned redirect_status; /* of a reply that is a success whose Location is the data; or 0 */
   const char *response_type; /* schema name, or NULL when the answer has no body */
   const char *summary;
-  const pt_field
-      *fields; /* path fields in path order, then query, then body; NULL when there are none */
+  const pt_field *fields; /* of path in its order, then query, then body; NULL for none */
   size_t field_count;
 } pt_operation;
 

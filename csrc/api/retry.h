@@ -3,8 +3,8 @@
 #ifndef PT_RETRY_H
 #define PT_RETRY_H
 
-#include "http/attempt.h"
 #include "api/operations.h"
+#include "http/attempt.h"
 
 #include <stdbool.h>
 

@@ -107,22 +107,22 @@ static bool holds_pem(const char *path, const char *label) {
 }
 
 const char *pt_trust_check_file(const char *path, const char *label) {
-  struct stat is;
-  if (!readable(path) || stat(path, &is) != 0)
+  struct stat status;
+  if (!readable(path) || stat(path, &status) != 0)
     return "cannot be read";
-  if (S_ISDIR(is.st_mode))
+  if (S_ISDIR(status.st_mode))
     return "is a directory, not a file";
-  if (!S_ISREG(is.st_mode) || holds_pem(path, label))
+  if (!S_ISREG(status.st_mode) || holds_pem(path, label))
     return NULL;
   return label[0] == 'C' ? "has no certificate in PEM format in it"
                          : "has no private key in PEM format in it";
 }
 
 const char *pt_trust_check_directory(const char *path) {
-  struct stat is;
-  if (!readable(path) || stat(path, &is) != 0)
+  struct stat status;
+  if (!readable(path) || stat(path, &status) != 0)
     return "cannot be read";
-  return S_ISDIR(is.st_mode) ? NULL : "is not a directory";
+  return S_ISDIR(status.st_mode) ? NULL : "is not a directory";
 }
 
 const char *pt_trust_check_directories(const char *list) {

@@ -1,4 +1,4 @@
-/* clock.h: seconds. */
+/* clock.h: the monotonic and the wall clock, in seconds. */
 #ifndef PT_CLOCK_H
 #define PT_CLOCK_H
 

@@ -29,8 +29,9 @@ static int sync_directory(const char *path) {
   if (descriptor < 0)
     return errno;
   int problem = outcome(fsync(descriptor));
-  (void)close(descriptor);                /* only read */
-  return problem == EINVAL ? 0 : problem; /* a file system that has nothing to sync */
+  (void)close(descriptor); /* only read */
+  /* EINVAL: the file system has nothing to sync */
+  return problem == EINVAL ? 0 : problem;
 }
 
 int pt_durable_create(const char *path) {

@@ -331,8 +331,8 @@ static pt_json_token keep_integer(pt_json_reader *in, const decimal *number, boo
     in->number = negative ? -(double)number->mantissa : (double)number->mantissa;
     return PT_JSON_NUMBER;
   }
-  in->integer =
-      negative ? -(int64_t)(number->mantissa - 1) - 1 : (int64_t)number->mantissa; /* -2^63 too */
+  int64_t least = -(int64_t)(number->mantissa - 1) - 1; /* so that -2^63 does not overflow */
+  in->integer = negative ? least : (int64_t)number->mantissa;
   return PT_JSON_INTEGER;
 }
 

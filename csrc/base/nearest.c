@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#define LONGEST_NAME \
-  64 /* names longer than this have no nearest one; the catalogue's longest has 40 bytes */
+/* Longer names have no nearest one; the catalogue's longest has 40 bytes. */
+enum { LONGEST_NAME = 64 };
 
 static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
 
@@ -42,9 +42,8 @@ pt_nearest pt_nearest_begin(const char *name, size_t length) {
     allowed = 3;
   if (length < 2 || length > LONGEST_NAME)
     allowed = 0;
-  pt_nearest search = {
-      .name = name, .length = length, .limit = allowed > 0 ? (unsigned)allowed + 1 : 0};
-  return search;
+  unsigned limit = allowed > 0 ? (unsigned)allowed + 1 : 0;
+  return (pt_nearest){.name = name, .length = length, .limit = limit};
 }
 
 void pt_nearest_consider(pt_nearest *search, const char *candidate) {

@@ -19,8 +19,7 @@ static void check_header(const pt_buffer *lines, const pt_header *header) {
   CHECK(header->name_length > 256 || pt_header_name_valid(header->name, header->name_length));
   CHECK(header->value_length == 0 || !pt_is_header_space(header->value[0]));
   CHECK(header->value_length == 0 || !pt_is_header_space(header->value[header->value_length - 1]));
-  /* A line end inside a value is followed by white space, or the value would hold another header.
-   */
+  /* A line end inside a value is followed by white space: else the value would hold a header. */
   for (size_t i = 0; i < header->value_length; i++)
     CHECK(header->value[i] != '\n' || header->value[i + 1] == ' ' || header->value[i + 1] == '\t');
 }

@@ -36,9 +36,9 @@ static size_t keep_body(char *bytes, size_t one, size_t length, void *context) {
   pt_exchange *exchange = context;
   size_t added = one * length;
   pt_buffer *body = &exchange->reply->body;
+  /* counted here, since CURLOPT_MAXFILESIZE counts before decompression */
   if (added > exchange->place->options->max_response_bytes - body->length) {
-    exchange->too_large =
-        true; /* CURLOPT_MAXFILESIZE counts before decompression: count here instead */
+    exchange->too_large = true;
     return 0;
   }
   reserve_body(exchange, added);
@@ -247,7 +247,7 @@ static bool set_proxy(CURL *easy, const pt_transport_options *options) {
   return true;
 }
 
-/* All that never changes between two exchanges of one transport. */
+/* Sets all that never changes between two exchanges of one transport. */
 static bool prepare_handle(pt_exchange *exchange) {
   CURL *easy = exchange->easy;
   const pt_transport_options *options = exchange->place->options;
@@ -258,10 +258,9 @@ static bool prepare_handle(pt_exchange *exchange) {
   SET(CURLOPT_FOLLOWLOCATION, 0L);
   SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
   SET(CURLOPT_HTTP09_ALLOWED, 0L);
-  SET(CURLOPT_ACCEPT_ENCODING,
-      "gzip, deflate"); /* what is not asked for, by link_lines, is decoded all the same */
-  SET(CURLOPT_HTTP_VERSION,
-      options->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+  SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate"); /* decoded even where link_lines does not ask */
+  long version = options->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
+  SET(CURLOPT_HTTP_VERSION, version);
   if (options->http2) {
     SET(CURLOPT_PIPEWAIT, 1L);
     SET(CURLOPT_DEBUGFUNCTION, on_debug_text);
@@ -288,7 +287,7 @@ static bool prepare_handle(pt_exchange *exchange) {
          set_proxy(easy, options);
 }
 
-/* All that an exchange noted of an attempt. */
+/* Clears all that was noted of an attempt. */
 static void forget_attempt(pt_exchange *exchange) {
   exchange->sends = 0;
   exchange->header_bytes = exchange->header_count = 0;
@@ -308,7 +307,7 @@ static bool set_fresh(pt_exchange *exchange, bool fresh) {
   return true;
 }
 
-/* What changes with the method: HTTP has a body or not, and libcurl a preset for each. */
+/* Sets what changes with the method: whether there is a body, for which libcurl has presets. */
 static bool prepare_method(pt_exchange *exchange, const pt_exchange_request *request) {
   CURL *easy = exchange->easy;
   if (exchange->method != NULL && exchange->writes == request->writes &&
@@ -414,8 +413,8 @@ pt_exchange *pt_exchange_new(pt_exchange_place *place) {
 
 static double seconds_of(CURL *easy, CURLINFO info) {
   curl_off_t microseconds = 0;
-  return curl_easy_getinfo(easy, info, &microseconds) == CURLE_OK ? (double)microseconds / 1e6
-                                                                  : 0.0;
+  bool known = curl_easy_getinfo(easy, info, &microseconds) == CURLE_OK;
+  return known ? (double)microseconds / 1e6 : 0.0;
 }
 
 static long number_of(CURL *easy, CURLINFO info) {
@@ -447,10 +446,9 @@ void pt_exchange_measure(pt_exchange *exchange) {
   if (connects > 0) {
     reply->name = seconds_of(easy, CURLINFO_NAMELOOKUP_TIME_T);
     reply->tcp = seconds_of(easy, CURLINFO_CONNECT_TIME_T);
+    bool https = exchange->place->https;
+    reply->connect = https ? seconds_of(easy, CURLINFO_APPCONNECT_TIME_T) : reply->tcp;
   }
-  if (connects > 0)
-    reply->connect = seconds_of(easy, exchange->place->https ? CURLINFO_APPCONNECT_TIME_T
-                                                             : CURLINFO_CONNECT_TIME_T);
   exchange->opened = (unsigned long)connects;
   reply->sent = was_sent(exchange);
   /* more than one: a second connection was made for the repetition that was vetoed */

@@ -84,9 +84,8 @@ static pt_attempt_end end_of(const pt_exchange_facts *facts) {
   case CURLE_UNSUPPORTED_PROTOCOL:
   case CURLE_BAD_CONTENT_ENCODING:
   case CURLE_TOO_MANY_REDIRECTS: return PT_END_PROTOCOL;
-  default: /* HTTP2 also for a connection that said GOAWAY; PARTIAL_FILE, GOT_NOTHING, SEND_ERROR,
-              RECV_ERROR, HTTP2_STREAM … */
-    return end_of_stream(facts);
+  /* PARTIAL_FILE, GOT_NOTHING, SEND_ERROR, RECV_ERROR, HTTP2 (after GOAWAY too), HTTP2_STREAM … */
+  default: return end_of_stream(facts);
   }
 }
 
@@ -95,9 +94,9 @@ static pt_attempt_end end_of(const pt_exchange_facts *facts) {
 static const char *bad_proxy(const pt_exchange_facts *facts) {
   if (says(facts, "Unsupported proxy syntax"))
     return "the proxy's URL cannot be read";
-  return says(facts, "Unsupported proxy scheme")
-             ? "the scheme of the proxy's URL is not known to libcurl"
-             : NULL;
+  if (says(facts, "Unsupported proxy scheme"))
+    return "the scheme of the proxy's URL is not known to libcurl";
+  return NULL;
 }
 
 /* True when the proxy, not the server, is what this attempt failed at: nothing came through it. */
@@ -124,9 +123,9 @@ static pt_attempt_end refine(const pt_exchange_facts *facts, pt_attempt_end end)
     return PT_END_ANSWERED;
   if (!facts->headers_done || !is_final(facts->status))
     return end == PT_END_ANSWERED ? PT_END_PROTOCOL : end;
+  /* of an error the status alone says enough */
   bool spoilt = end == PT_END_TOO_LARGE || end == PT_END_NETWORK || end == PT_END_PROTOCOL;
-  return spoilt && facts->status >= 300 ? PT_END_ANSWERED
-                                        : end; /* the status alone says what the error is */
+  return spoilt && facts->status >= 300 ? PT_END_ANSWERED : end;
 }
 
 /* Of the proxy, or of a reply whose head came whole and was taken for what it says. */
@@ -167,7 +166,6 @@ static const char *message_of(const pt_exchange_facts *facts, pt_attempt_end end
 
 pt_exchange_end pt_exchange_judge(const pt_exchange_facts *facts) {
   pt_attempt_end end = refine(facts, end_of(facts));
-  return (pt_exchange_end){.end = end,
-                           .status = status_of(facts, end),
-                           .message = end == PT_END_ANSWERED ? NULL : message_of(facts, end)};
+  const char *message = end == PT_END_ANSWERED ? NULL : message_of(facts, end);
+  return (pt_exchange_end){.end = end, .status = status_of(facts, end), .message = message};
 }

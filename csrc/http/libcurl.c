@@ -78,20 +78,19 @@ void pt_libcurl_default_ca(const char **file, const char **path) {
   *file = *path = NULL;
   const curl_version_info_data *info = version_info();
   if (info->age >= CURLVERSION_SEVENTH) {
+    const char *tls = info->ssl_version != NULL ? info->ssl_version : "";
+    bool looks_up = strncmp(tls, "OpenSSL", 7) == 0 || strncmp(tls, "LibreSSL", 8) == 0;
     *file = info->cainfo;
-    bool looks_up = info->ssl_version != NULL && (strncmp(info->ssl_version, "OpenSSL", 7) == 0 ||
-                                                  strncmp(info->ssl_version, "LibreSSL", 8) == 0);
     *path = looks_up ? info->capath : NULL; /* GnuTLS reads all of it */
   }
 }
 
 bool pt_libcurl_reads_proxy(const char *url) {
+  const unsigned flags = CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME;
   CURLU *parts = curl_url();
   char *host = NULL, *port = NULL;
   bool read =
-      parts != NULL &&
-      curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) ==
-          CURLUE_OK &&
+      parts != NULL && curl_url_set(parts, CURLUPART_URL, url, flags) == CURLUE_OK &&
       curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK && host[0] != '\0' &&
       (curl_url_get(parts, CURLUPART_PORT, &port, 0) != CURLUE_OK || strtol(port, NULL, 10) > 0);
   curl_free(host);

@@ -21,13 +21,12 @@ typedef struct {
   double name, tcp, connect, first_byte, total; /* seconds, as in pt_attempt */
   bool reused;
   bool sent;
-  bool cut_by_close; /* the body ended with the connection, without a length: it may be
-                        incomplete */
+  bool cut_by_close; /* the body ended with the connection: it may be incomplete */
   bool compressed;   /* the body was compressed: its end may be missing unnoticed */
   pt_buffer headers; /* raw lines of the last header block */
   pt_buffer body;    /* decoded */
-  char *message; /* what went wrong, one printable line; NULL when nothing did, or no memory; owned
-                    by the caller */
+  /* What went wrong, one printable line; NULL when nothing did, or no memory. The caller's. */
+  char *message;
 } pt_reply;
 
 /* All pointers stay valid until the exchange is finished or cancelled. */

@@ -81,8 +81,8 @@ static pt_poller_event read_event(pt_poller *poller, const struct epoll_event *e
 size_t pt_poller_wait(pt_poller *poller, double seconds, pt_poller_event *events, size_t room) {
   struct epoll_event found[MAX_EVENTS];
   int milliseconds = (int)fmin(ceil(seconds * 1000.0), 60000.0);
-  int count =
-      epoll_wait(poller->epoll, found, (int)(room < MAX_EVENTS ? room : MAX_EVENTS), milliseconds);
+  int most = (int)(room < MAX_EVENTS ? room : MAX_EVENTS);
+  int count = epoll_wait(poller->epoll, found, most, milliseconds);
   for (int i = 0; i < count; i++)
     events[i] = read_event(poller, &found[i]);
   return count > 0 ? (size_t)count : 0;

@@ -61,8 +61,8 @@ bool pt_sockets_quiet(pt_sockets *sockets, int local_port) {
     pt_socket *one = &sockets->all[i - 1];
     if (one->local_port != 0 && one->local_port != local_port)
       continue;
-    one->local_port =
-        local_port_of(one->fd); /* also of one that was known: it may be another socket by now */
+    /* asked again where it was known: the descriptor may be another socket by now */
+    one->local_port = local_port_of(one->fd);
     if (one->local_port == 0)
       drop(sockets, one);
     else if (one->local_port == local_port)

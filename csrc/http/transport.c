@@ -191,8 +191,9 @@ pt_transport *pt_transport_new(const pt_base_url *server, const pt_transport_opt
     return NULL;
   transport->timer = INFINITY;
   transport->raises_sigpipe = pt_libcurl_raises_sigpipe();
-  transport->place =
-      (pt_exchange_place){.options = options, .url = curl_url(), .https = server->https};
+  transport->place.options = options;
+  transport->place.url = curl_url();
+  transport->place.https = server->https;
   if (transport->place.url == NULL ||
       curl_url_set(transport->place.url, CURLUPART_URL, server->origin, 0) != CURLUE_OK ||
       !have_multi(transport)) {
@@ -287,10 +288,9 @@ void pt_transport_perform(pt_transport *transport) {
 }
 
 void pt_transport_wait(pt_transport *transport, double seconds) {
-  int ready = 0;
+  int ready = 0, milliseconds = (int)fmin(ceil(seconds * 1000.0), 60000.0);
   if (transport->multi == NULL ||
-      curl_multi_poll(transport->multi, NULL, 0, (int)fmin(ceil(seconds * 1000.0), 60000.0),
-                      &ready) != CURLM_OK)
+      curl_multi_poll(transport->multi, NULL, 0, milliseconds, &ready) != CURLM_OK)
     (void)usleep(1000); /* descriptors exhausted: do not spin */
 }
 

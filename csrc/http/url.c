@@ -77,13 +77,11 @@ static bool is_host_name(const char *host, size_t length) {
       if (label == 0)
         return false;
       label = 0;
-    } else if ((pt_is_letter(host[i]) || pt_is_digit(host[i]) || host[i] == '-' ||
-                host[i] == '_') &&
-               label < MAX_LABEL) {
-      label++;
-    } else {
-      return false;
+      continue;
     }
+    bool known = pt_is_letter(host[i]) || pt_is_digit(host[i]) || host[i] == '-' || host[i] == '_';
+    if (!known || label++ == MAX_LABEL)
+      return false;
   }
   return true;
 }
@@ -109,8 +107,7 @@ static bool is_loopback(const char *host, size_t length) {
   if (length > sizeof domain - 1 &&
       pt_ascii_equal(host + length - (sizeof domain - 1), sizeof domain - 1, domain))
     return true;
-  /* Only the four-part form: 127.1 and its like are left to mean what the resolver makes of them.
-   */
+  /* Only the four-part form: what 127.1 and its like mean is up to the resolver. */
   char text[INET_ADDRSTRLEN];
   struct in_addr ipv4;
   if (length >= sizeof text)
@@ -218,8 +215,7 @@ static const char *check_prefix(const char *path, size_t length) {
   return NULL;
 }
 
-/* `https://host[:port]`, a port only where the scheme has another; NULL when memory is exhausted.
- */
+/* `https://host[:port]`, no port that is the scheme's own; NULL when memory is exhausted. */
 static char *write_origin(const location *where, size_t *host_start) {
   static const size_t port_most = sizeof ":65535" - 1;
   char *origin = pt_malloc(sizeof "https://" + where->host_length + port_most);

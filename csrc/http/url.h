@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 typedef struct {
-  char *origin;     /* "https://host[:port]", lower-case scheme and host, no port where it is the
-                       scheme's own; owned */
+  /* "https://host[:port]", in lower case, without a port that is the scheme's own; owned */
+  char *origin;
   char *prefix;     /* path prefix without a trailing slash, "" when none; owned */
   const char *host; /* inside origin: first byte of the host ("[::1]" with brackets) */
   size_t host_length;
@@ -24,7 +24,7 @@ typedef struct {
    it may hold a password. Refuses: empty, controls, spaces, non-ASCII, backslash, other schemes
    than http and https, user-info, query, fragment, port 0 or above 65535 or not a number, an empty
    host, dot segments or empty segments in the prefix, and plain http to another host than loopback
-   unless `allow_http`. "out of memory" is a message too.  See RFC 3986. */
+   unless `allow_http`. See RFC 3986. */
 const char *pt_base_url_parse(pt_base_url *url, const char *text, size_t length, bool allow_http);
 void pt_base_url_free(pt_base_url *url);
 
@@ -42,8 +42,7 @@ void pt_url_add_decoded(pt_buffer *out, const char *bytes, size_t length);
  * counts in `*pairs`. */
 void pt_url_add_pair(pt_buffer *out, size_t *pairs, const char *name, size_t name_length,
                      const char *value, size_t value_length);
-/* The same with the name `name[key]` (the brackets are percent-encoded like the vendor's clients
- * do). */
+/* The same with the name `name[key]`, its brackets percent-encoded as by the vendor's clients. */
 void pt_url_add_map_pair(pt_buffer *out, size_t *pairs, const char *name, size_t name_length,
                          const char *key, size_t key_length, const char *value,
                          size_t value_length);
@@ -51,9 +50,8 @@ void pt_url_add_map_pair(pt_buffer *out, size_t *pairs, const char *name, size_t
 /* Appends the absolute URL that `link` (the value of a Location) means where the request for
    `target` (path and query) at `origin` was answered with it: RFC 3986 section 5.2. Any host will
    do: the URL is returned, not followed. Returns NULL, or a static message for what leads nowhere
-   ("is empty", "holds control characters", "is not a URL of http or https"); nothing is appended
-   then.
- */
+   ("is empty", "holds control characters", "is not a URL of http or https"), and then appends
+   nothing. */
 const char *pt_url_resolve(pt_buffer *out, const char *origin, const char *target, const char *link,
                            size_t length);
 

@@ -26,12 +26,9 @@ static bool write_path(pt_writer *w, const char *prefix, const char *path, int a
     w->here = &(pt_place){.name = brace + 1, .length = name_length};
     lua_pushlstring(L, brace + 1, name_length);
     lua_rawget(L, arguments);
-    if (lua_type(L, -1) != LUA_TSTRING)
-      return pt_lua_refuse_type(
-          w, field->type->format == PT_FORMAT_UUID ? "a UUID string" : "a string", lua_gettop(L));
     size_t length;
-    const char *bytes = lua_tolstring(L, -1, &length);
-    if (!pt_lua_write_segment(w, bytes, length) ||
+    const char *bytes = pt_lua_check_string(w, field->type, lua_gettop(L), &length);
+    if (bytes == NULL || !pt_lua_write_segment(w, bytes, length) ||
         !pt_lua_check_format(w, field->type, bytes, length))
       return false;
     lua_pop(L, 1);
@@ -98,14 +95,12 @@ static bool write_fields(pt_writer *w, pt_location location, int arguments, uint
     lua_rawget(L, arguments);
     if (!check_presence(w, field, arguments))
       return false;
-    if (!lua_isnil(L, -1)) {
-      bool written =
-          location == PT_IN_PATH ||
-          (location == PT_IN_QUERY ? pt_lua_write_query_field(w, field, lua_gettop(L), pairs)
-                                   : write_body_field(w, field, lua_gettop(L)));
-      if (!written)
-        return false;
-    }
+    int value = lua_gettop(L);
+    if (location == PT_IN_QUERY && !lua_isnil(L, value) &&
+        !pt_lua_write_query_field(w, field, value, pairs))
+      return false;
+    if (location == PT_IN_BODY && !lua_isnil(L, value) && !write_body_field(w, field, value))
+      return false;
     lua_pop(L, 1);
   }
   w->here = NULL;
@@ -179,32 +174,30 @@ static bool check_addition(pt_writer *w, int arguments) {
   return pt_lua_refuse(w, "is given twice, among the arguments too");
 }
 
-/* Appends the additions to the query, or to the body, each member with `first` for the first. */
+/* Appends the additions to the query, or to the body; `count` is what is there before. */
 static bool write_additions(pt_writer *w, const char *where, int additions, int arguments,
                             size_t *count) {
   lua_State *L = w->L;
   if (additions == 0)
     return true;
-  bool written = true;
   w->free_form = true; /* secrets are known by their names */
   lua_pushnil(L);
-  while (written && lua_next(L, additions) != 0) {
+  while (lua_next(L, additions) != 0) {
     w->here = &(pt_place){.name = where, .length = strlen(where)};
-    written = check_addition(w, arguments);
-    if (!written)
-      break;
-    if (w->out == &w->call->target) {
-      written = pt_lua_write_free_pair(w, count);
-      if (written)
-        lua_pop(L, 1);
+    if (!check_addition(w, arguments))
+      return false;
+    if (w->out == &w->call->body) {
+      if (!pt_lua_write_member(w, (*count)++ == 0))
+        return false;
     } else {
-      written = pt_lua_write_member(w, *count == 0);
-      *count += 1;
+      if (!pt_lua_write_free_pair(w, count))
+        return false;
+      lua_pop(L, 1);
     }
   }
   w->free_form = false;
   w->here = NULL;
-  return written;
+  return true;
 }
 
 /* ---- all of it ---- */

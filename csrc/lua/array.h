@@ -1,4 +1,4 @@
-/* array.h: what tells an empty list from an empty object, since a Lua table does not. */
+/* array.h: what distinguishes an empty list from an empty object, since a Lua table does not. */
 #ifndef PT_LUA_ARRAY_H
 #define PT_LUA_ARRAY_H
 

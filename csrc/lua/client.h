@@ -16,8 +16,8 @@ int pt_lua_push_companion(lua_State *L, int index);
 /* in: client at `index`; out: a client that shares its connections and all else, and uses keys of
  * one kind only */
 int pt_lua_push_with_key(lua_State *L, int index, pt_key_kind kind);
-/* in: client at `index`; out: a table by which its connections can be known: the same for every
- * client that shares them */
+/* in: client at `index`; out: a table that stands for its connections: the same for every client
+ * that shares them */
 int pt_lua_push_connections(lua_State *L, int index);
 
 /* in: table; out: the same. It has a function for every operation, made when it is first asked for,

@@ -1,14 +1,14 @@
 /* options.c: see options.h. */
 #include "lua/options.h"
 
-#include "http/headers.h"
+#include "api/trust.h"
 #include "base/ascii.h"
 #include "base/environment.h"
 #include "base/memory.h"
 #include "base/nearest.h"
+#include "http/headers.h"
 #include "http/libcurl.h"
 #include "http/proxy_variable.h"
-#include "api/trust.h"
 #include "lua/text.h"
 
 #include <math.h>
@@ -142,8 +142,7 @@ typedef struct {
   bool allow_http;
   bool environment;
   bool proxy_given;        /* also "" */
-  bool given[PT_KEY_NONE]; /* by pt_key_kind: an empty key was given too, and beats the environment
-                            */
+  bool given[PT_KEY_NONE]; /* by pt_key_kind, also "": it beats the environment */
 } target;
 
 typedef void (*option_reader)(const reader *r, int index, target *to);
@@ -278,11 +277,10 @@ static void read_each_header(const reader *r, int index, bool read_only,
     if (set_by_library(name, name_length, read_only))
       pt_lua_error(L, "headers must not contain '%.64s': the library sets it", name);
     if (!pt_header_value_valid(value, length))
-      pt_lua_error(
-          L,
-          "headers must give '%.64s' a value of printable ASCII, %d bytes at most, and not "
-          "white space alone",
-          name, PT_MAX_HEADER_VALUE);
+      pt_lua_error(L,
+                   "headers must give '%.64s' a value of printable ASCII, at most %d bytes, and "
+                   "not white space alone",
+                   name, PT_MAX_HEADER_VALUE);
     if (++count > MAX_HEADERS)
       pt_lua_error(L, "too many headers: at most %d", MAX_HEADERS);
     if (!add(to, name, value, length))

@@ -144,8 +144,7 @@ static void push_foreign_body(lua_State *L, const pt_buffer *body) {
 /* in: err; out: the same with its body; reads what the server says of the error. Returns whether
  * the API itself may have said it: nobody else did. */
 static bool read_error_body(lua_State *L, int err, pt_call *call, char *detail, size_t size) {
-  /* What answers in the place of a success, or as a redirect, may hold what the operation promises.
-   */
+  /* a reply in place of a success, or a redirect, may hold the key that the operation promises */
   bool secret = call->operation->secret_reply && call->status < 400;
   bool shown = (call->end == PT_END_ANSWERED || call->end == PT_END_BAD_RESPONSE) && !secret;
   bool answered = call->end == PT_END_ANSWERED, from_api = true;
@@ -267,8 +266,7 @@ static void push_data(lua_State *L, const pt_operation *operation, pt_envelope e
     return;
   }
   lua_getfield(L, -1, "data");
-  if (lua_isnil(
-          L, -1)) { /* a list that is null, or a job without data yet; else it was refused before */
+  if (lua_isnil(L, -1)) { /* a list that is null, or a job without data yet */
     lua_pop(L, 1);
     lua_newtable(L);
     if (operation->is_list) {
@@ -278,8 +276,8 @@ static void push_data(lua_State *L, const pt_operation *operation, pt_envelope e
   }
 }
 
+/* in: body and data when has_body, else data; out: data, nil, response */
 static int push_success(lua_State *L, int index, bool has_body) {
-  /* in: body and data when has_body, else data */
   int data = lua_gettop(L);
   pt_lua_push_response(L, index);
   if (has_body) {

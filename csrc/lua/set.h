@@ -1,4 +1,4 @@
-/* set.h: members of the table at the top of the stack. */
+/* set.h: sets members of the table at the top of the stack. */
 #ifndef PT_LUA_SET_H
 #define PT_LUA_SET_H
 

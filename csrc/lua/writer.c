@@ -113,13 +113,17 @@ bool pt_lua_check_format(pt_writer *w, const pt_type *type, const char *bytes, s
   return true;
 }
 
+const char *pt_lua_check_string(pt_writer *w, const pt_type *type, int index, size_t *length) {
+  if (lua_type(w->L, index) == LUA_TSTRING)
+    return lua_tolstring(w->L, index, length);
+  (void)pt_lua_refuse_type(w, type->format == PT_FORMAT_UUID ? "a UUID string" : "a string", index);
+  return NULL;
+}
+
 static bool write_string(pt_writer *w, const pt_type *type, int index) {
-  if (lua_type(w->L, index) != LUA_TSTRING)
-    return pt_lua_refuse_type(w, type->format == PT_FORMAT_UUID ? "a UUID string" : "a string",
-                              index);
   size_t length;
-  const char *bytes = lua_tolstring(w->L, index, &length);
-  if (!pt_lua_check_format(w, type, bytes, length))
+  const char *bytes = pt_lua_check_string(w, type, index, &length);
+  if (bytes == NULL || !pt_lua_check_format(w, type, bytes, length))
     return false;
   return pt_json_add_string(w->out, bytes, length) || pt_lua_refuse(w, "must be valid UTF-8");
 }
@@ -350,13 +354,8 @@ static const char *scalar_text(pt_writer *w, const pt_type *type, int index, pt_
   int given = lua_type(w->L, index);
   if (type->kind == PT_TYPE_STRING ||
       (type->kind == PT_TYPE_ANY && given != LUA_TNUMBER && given != LUA_TBOOLEAN)) {
-    if (given != LUA_TSTRING) {
-      (void)pt_lua_refuse_type(w, type->format == PT_FORMAT_UUID ? "a UUID string" : "a string",
-                               index);
-      return NULL;
-    }
-    const char *bytes = lua_tolstring(w->L, index, length);
-    if (!pt_lua_check_format(w, type, bytes, *length))
+    const char *bytes = pt_lua_check_string(w, type, index, length);
+    if (bytes == NULL || !pt_lua_check_format(w, type, bytes, *length))
       return NULL;
     if (!pt_utf8_valid(bytes, *length)) {
       (void)pt_lua_refuse(w, "must be valid UTF-8");

@@ -11,9 +11,9 @@
 
 /* What is wrong with an argument. */
 typedef struct {
-  char field[PT_MAX_FIELD];     /* "role_ids[2]"; never a value */
-  char problem[PT_MAX_PROBLEM]; /* one line, naming the field: "role_ids[2] must be a UUID"; "" when
-                                   memory ran out */
+  char field[PT_MAX_FIELD]; /* "role_ids[2]"; never a value */
+  /* One line, naming the field: "role_ids[2] must be a UUID"; "" when memory ran out. */
+  char problem[PT_MAX_PROBLEM];
 } pt_refusal;
 
 /* A step on the way down: a member's name, or an element's position. It becomes text only when
@@ -48,6 +48,8 @@ bool pt_lua_refuse_memory(pt_writer *w);
 /* Writes where we are to `refusal->field`, and returns it. */
 const char *pt_lua_name_field(pt_writer *w);
 
+/* The text at `index`, which must be a string. */
+const char *pt_lua_check_string(pt_writer *w, const pt_type *type, int index, size_t *length);
 /* Appends the value at `index` as JSON. */
 bool pt_lua_write_value(pt_writer *w, const pt_type *type, int index);
 bool pt_lua_check_format(pt_writer *w, const pt_type *type, const char *bytes, size_t length);
