@@ -133,6 +133,7 @@ build = {
     ["polytomic.cli.suggest"] = "lua/polytomic/cli/suggest.lua",
     ["polytomic.cli.table"] = "lua/polytomic/cli/table.lua",
     ["polytomic.cli.timeline"] = "lua/polytomic/cli/timeline.lua",
+    ["polytomic.csv_text"] = "lua/polytomic/csv_text.lua",
     ["polytomic.date_time"] = "lua/polytomic/date_time.lua",
     ["polytomic.driver"] = "lua/polytomic/driver.lua",
     ["polytomic.ensure"] = "lua/polytomic/ensure.lua",

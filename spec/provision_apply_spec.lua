@@ -476,13 +476,16 @@ describe("provision.apply", function()
     local client, url, report = clients.sandbox(), ledger(), process.temporary_file() .. ".csv"
     sandbox:faults { { operation = "create_org", fault = "status", status = 422, times = 1,
       body = { message = "no, \"really\"" } } }
-    assert(provision.apply(client, { customer "=1+1", customer "Acme" },
+    local full_width = "\239\188\157" -- spreadsheets take it for =
+    local customers = { customer "=1+1", customer "Acme", customer(full_width .. "1") }
+    assert(provision.apply(client, customers,
       { ledger = url, report = report, concurrency = 1 }))
     local lines = {}
     for line in process.contents(report):gmatch "[^\n]+" do lines[#lines + 1] = line end
     assert.equal("customer,state,organization_id,attempts,error_kind,error", lines[1])
     assert.matches('^\'=1%+1,failed,,1,unprocessable,"create_org: 422 .-""really""', lines[2])
     assert.matches("^Acme,done,%x+%-", lines[3])
+    assert.matches("^'" .. full_width .. "1,done,%x+%-", lines[4])
     local _, mode = process.run { "stat", "-c", "%a", report }
     assert.equal("600\n", mode)
     local _, message = provision.apply(client, {}, { ledger = url, report = "x.txt" })

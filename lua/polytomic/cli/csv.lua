@@ -1,29 +1,14 @@
 -- Results as CSV (RFC 4180, with plain line feeds): a row per item.
 
+local csv_text = require "polytomic.csv_text"
 local fields = require "polytomic.cli.fields"
 
 local M = {}
 
--- What a spreadsheet would run as a formula: it gets an apostrophe, as spreadsheets themselves
--- mark text. Full-width forms count.
-local function guarded(text)
-  local first = text:match "^[=+%-@\t\r\n]" or text:match "^\239\188[\139\141\157]"
-    or text:match "^\239\188\160"
-  if not first or text:find "^%-?%d+%.?%d*$" then return text end
-  return "'" .. text
-end
-
-local function quoted(text)
-  if not text:find '[",\r\n]' and not text:find "^ " and not text:find " $" then return text end
-  return '"' .. text:gsub('"', '""') .. '"'
-end
-
 local function cell(value, raw)
-  if value == nil or fields.is_null(value) then return "" end
-  if type(value) == "number" then return require("polytomic.json_text").number(value) end
-  local text = tostring(value)
-  if type(value) == "table" then text = require("polytomic.cli.json").encode(value, {}) end
-  return quoted(raw and text or guarded(text))
+  if fields.is_null(value) then return "" end
+  if type(value) == "table" then value = require("polytomic.cli.json").encode(value, {}) end
+  return csv_text.cell(value, raw)
 end
 
 local Rows = {}

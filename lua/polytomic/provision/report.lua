@@ -1,6 +1,7 @@
 -- How a run goes, and what came of it: the progress line, and the file with a line per customer.
 
 local core = require "polytomic.core"
+local csv_text = require "polytomic.csv_text"
 local json = require "polytomic.provision.json"
 local terminal = require "polytomic.terminal"
 
@@ -75,17 +76,9 @@ end
 
 local COLUMNS = { "customer", "state", "organization_id", "attempts", "error_kind", "error" }
 
--- A cell that no spreadsheet runs as a formula.
-local function csv_cell(value)
-  local text = value == nil and "" or tostring(value)
-  if text:find "^[=+@\t\r-]" then text = "'" .. text end
-  if text:find '[",\r\n]' then text = '"' .. text:gsub('"', '""') .. '"' end
-  return text
-end
-
 local function csv_line(row)
   local cells = {}
-  for i, name in ipairs(COLUMNS) do cells[i] = csv_cell(row[name]) end
+  for i, name in ipairs(COLUMNS) do cells[i] = csv_text.cell(row[name]) end
   return table.concat(cells, ",") .. "\n"
 end
 
