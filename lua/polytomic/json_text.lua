@@ -51,6 +51,11 @@ function M.string(text)
   return '"' .. text:gsub('[%c"\\]', escape) .. '"'
 end
 
+-- A number's text with the decimal point of JSON, whatever the locale's.
+local function with_point(text)
+  return (text:gsub("[^%d%-+e]+", "."))
+end
+
 -- The shortest digits that read back as the same number. Raises for what JSON cannot hold.
 function M.number(number)
   assert(number == number and number < math.huge and number > -math.huge, "JSON has no such number")
@@ -58,9 +63,9 @@ function M.number(number)
   if number % 1 == 0 and math.abs(number) < 2 ^ 53 then return string.format("%.0f", number) end
   for digits = 15, 16 do
     local text = string.format("%." .. digits .. "g", number)
-    if tonumber(text) == number then return text end
+    if tonumber(text) == number then return with_point(text) end -- it reads as the locale has it
   end
-  return string.format("%.17g", number)
+  return with_point(string.format("%.17g", number))
 end
 
 return M

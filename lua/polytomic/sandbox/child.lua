@@ -41,8 +41,8 @@ end
 
 function literal(value)
   if type(value) == "table" then return list_literal(value) end
-  return type(value) == "string" and string.format("%q", value):gsub("\\\n", "\\n")
-    or tostring(value)
+  if type(value) ~= "string" then return json.encode(value) end
+  return (string.format("%q", value):gsub("\\\n", "\\n"))
 end
 
 -- The program of the child: this process's search paths, then the sandbox. Keys may be in the

@@ -38,7 +38,7 @@ function M.status_response(fault)
   local status = members.status or 503
   local headers = {}
   for name, value in pairs(members.headers or {}) do
-    headers[#headers + 1] = { name, tostring(value) }
+    headers[#headers + 1] = { name, body_text(value) }
   end
   if members.retry_after then
     headers[#headers + 1] = { "Retry-After", body_text(members.retry_after) }
