@@ -183,6 +183,23 @@ describe("the command polytomic", function()
       assert.equal("true", last_request("create_user_api_key").query:match("force=(%a+)"))
     end)
 
+    it("takes integers that this Lua holds exactly, and refuses others with status 2", function()
+      local largest = rawget(math, "type") and "9223372036854775807" or "9007199254740992"
+      local beyond = rawget(math, "type") and "9223372036854775808" or "9007199254740993"
+      for _, mark in ipairs { "=", ":=" } do
+        for _, number in ipairs { largest, "-" .. largest, "0", "12" } do
+          local status, out, err = run { "list_events", "limit" .. mark .. number, "--dry-run" }
+          assert.equal(0, status, err)
+          contains(out, "limit=" .. number .. "'")
+        end
+        for _, number in ipairs { beyond, "-9223372036854775809", ("9"):rep(400) } do
+          local status, out, err = run { "list_events", "limit" .. mark .. number, "--dry-run" }
+          assert.same({ 2, "" }, { status, out })
+          contains(err, "limit is an integer beyond what " .. _VERSION .. " can hold exactly")
+        end
+      end
+    end)
+
     it("leaves to the library what is not of the field's type", function()
       local status, _, err =
         run { "create_user_api_key", "org_id=" .. org, "id=" .. MEMBER, "force=maybe" }

@@ -18,12 +18,19 @@ function M.key_in(word)
   return KEYS[name] and name or nil
 end
 
--- The number of a text; the text itself where it is not a number that Lua holds exactly: the
--- library refuses it by its field's name.
+local INTEGER = "^%-?[1-9]%d*$" -- as JSON writes it, and not 0
+
+local subtype = rawget(math, "type") -- Lua 5.3 and later have integers of 64 bits
+
+-- The number of a text; the text itself where it is none: the library refuses it by its field's
+-- name. Nil and a message where Lua cannot hold it.
 local function integer(text)
-  local number = text:find("^%-?%d+$") and tonumber(text)
-  if number and string.format("%.0f", number) == text then return number end
-  return text
+  if text ~= "0" and not text:find(INTEGER) then return text end
+  local number = tonumber(text)
+  local exact = subtype and subtype(number) == "integer"
+    or not subtype and math.abs(number) <= 2 ^ 53 and ("%.0f"):format(number) == text
+  if exact then return number end
+  return nil, "is an integer beyond what " .. _VERSION .. " can hold exactly"
 end
 
 local function float(text)
@@ -53,7 +60,7 @@ local function scalar(kind, text)
 end
 
 -- Adds what one word gives to a list: a JSON array, elements between commas, or one element that is
--- an object.
+-- an object. The list; or nil and a message.
 local function add_to_list(list, field, text)
   local whole = text:find("^%s*%[") and decode(text)
   if type(whole) == "table" then
@@ -62,30 +69,40 @@ local function add_to_list(list, field, text)
     list[#list + 1] = structure(text)
   elseif text ~= "" then
     for element in (text .. ","):gmatch("([^,]*),") do
-      list[#list + 1] = scalar(field.element, element)
+      local value, problem = scalar(field.element, element)
+      if problem then return nil, problem end
+      list[#list + 1] = value
     end
   end
   return list
 end
 
 local function give(arguments, field, name, text)
+  local problem
   if field and field.type == "array" then
     local list = arguments[name]
-    arguments[name] = add_to_list(type(list) == "table" and list or {}, field, text)
+    arguments[name], problem = add_to_list(type(list) == "table" and list or {}, field, text)
   elseif arguments[name] ~= nil then
     return nil, name .. " is given twice"
   elseif field then
-    arguments[name] = scalar(field.type, text)
+    arguments[name], problem = scalar(field.type, text)
   else
     arguments[name] = text
   end
+  if problem then return nil, name .. " " .. problem end
   return true
 end
 
 local function give_json(arguments, name, text)
   if arguments[name] ~= nil then return nil, name .. " is given twice" end
-  local value, message = decode(text)
-  if value == nil then return nil, name .. " is not JSON: " .. message end
+  local value, message
+  if text:find(INTEGER) then -- lua-cjson would round it
+    value, message = integer(text)
+    if not value then return nil, name .. " " .. message end
+  else
+    value, message = decode(text)
+    if value == nil then return nil, name .. " is not JSON: " .. message end
+  end
   arguments[name] = value
   return true
 end
