@@ -86,10 +86,10 @@ describe("The option `query` of a call", function()
     assert.equal(0, #server:requests())
   end)
 
-  it("belongs into the request itself for `request`", function()
+  it("belongs in the request itself for `request`", function()
     local request = { method = "GET", path = "/x" }
     local message = clients.raised(function() client:request(request, { query = {} }) end)
-    assert.truthy(message:find("belongs into the request itself", 1, true), message)
+    assert.truthy(message:find("belongs in the request itself", 1, true), message)
   end)
 end)
 

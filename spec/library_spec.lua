@@ -193,7 +193,7 @@ describe("library/polytomic.lua", function()
   local function options_in_c(title)
     local source = process.contents "csrc/lua/options.c"
     local list = {}
-    local rows = assert(source:match("} " .. title .. "%[%] = {\n(.-)\n};"), title)
+    local rows = assert(source:match(" " .. title .. "%[%] = {\n(.-)\n};"), title)
     for name in rows:gmatch '{"([%w_]+)", [%w_]+}' do list[#list + 1] = name end
     return list
   end
@@ -210,8 +210,8 @@ describe("library/polytomic.lua", function()
   it("has every option of the core, as its document and the command line have", function()
     local document = process.contents "docs/options.md"
     local cli = process.contents "lua/polytomic/cli/options.lua"
-    for title, name in pairs { client_option = "polytomic.Options",
-        call_option = "polytomic.CallOptions" } do
+    for title, name in pairs { client_options = "polytomic.Options",
+        call_options = "polytomic.CallOptions" } do
       local known, list = class(name), options_in_c(title)
       assert.is_true(#list >= 7, title)
       for _, option in ipairs(list) do

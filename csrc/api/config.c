@@ -6,7 +6,7 @@
 #include <string.h>
 
 void pt_config_free(pt_config *config) {
-  for (size_t i = 0; i < 3; i++)
+  for (size_t i = 0; i < PT_KEY_NONE; i++)
     pt_secret_clear(&config->keys[i]);
   pt_base_url_free(&config->base_url);
   pt_free(config->user_agent);

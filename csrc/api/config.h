@@ -2,7 +2,7 @@
 #ifndef PT_CONFIG_H
 #define PT_CONFIG_H
 
-#include "base/secret.h"
+#include "api/credential.h"
 #include "http/transport_options.h"
 #include "http/url.h"
 
@@ -17,8 +17,8 @@ typedef enum {
 
 /* Owned and wiped by pt_config_free; strings are NULL where not given. */
 typedef struct {
-  pt_secret keys[3]; /* by pt_key_kind */
-  pt_key_source key_sources[3];
+  pt_secret keys[PT_KEY_NONE]; /* by pt_key_kind */
+  pt_key_source key_sources[PT_KEY_NONE];
   pt_base_url base_url;
   char *user_agent;  /* the whole header line */
   pt_buffer headers; /* lines "Name: value" sent with every request, a NUL after each */

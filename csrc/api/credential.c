@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-static pt_key_kind first_of(const pt_secret keys[3], const pt_key_kind *order, size_t count) {
+static pt_key_kind first_of(const pt_secret keys[PT_KEY_NONE], const pt_key_kind *order,
+                            size_t count) {
   for (size_t i = 0; i < count; i++)
     if (keys[order[i]].bytes != NULL)
       return order[i];
@@ -15,7 +16,7 @@ static pt_key_kind first_of(const pt_secret keys[3], const pt_key_kind *order, s
 
 /* Which key is sent: for partner operations the widest there is; for an organization a partner or
  * deployment key with it, which goes as Basic and sets `*basic`; else the user's own. */
-static pt_key_kind choose(const pt_secret keys[3], const char *organization, pt_auth auth,
+static pt_key_kind choose(const pt_secret keys[PT_KEY_NONE], const char *organization, pt_auth auth,
                           bool *basic) {
   static const pt_key_kind partner[] = {PT_KEY_PARTNER, PT_KEY_DEPLOYMENT, PT_KEY_API};
   static const pt_key_kind scoped[] = {PT_KEY_PARTNER, PT_KEY_DEPLOYMENT};
@@ -34,7 +35,8 @@ static pt_key_kind choose(const pt_secret keys[3], const char *organization, pt_
   return first_of(keys, user, 3);
 }
 
-pt_credential *pt_credential_new(const pt_secret keys[3], const char *organization, pt_auth auth) {
+pt_credential *pt_credential_new(const pt_secret keys[PT_KEY_NONE], const char *organization,
+                                 pt_auth auth) {
   pt_credential *credential = pt_zalloc(sizeof *credential);
   if (credential == NULL)
     return NULL;

@@ -22,7 +22,8 @@ typedef struct {
 /* The credential of an operation that needs `auth`. `keys` has an entry for api, partner and
    deployment key; `organization` is a UUID or "". Its kind is PT_KEY_NONE when no key fits, or when
    the operation is authorised by a token of its own. NULL when memory is exhausted. */
-pt_credential *pt_credential_new(const pt_secret keys[3], const char *organization, pt_auth auth);
+pt_credential *pt_credential_new(const pt_secret keys[PT_KEY_NONE], const char *organization,
+                                 pt_auth auth);
 void pt_credential_retain(pt_credential *credential);
 void pt_credential_release(pt_credential *credential);
 

@@ -62,9 +62,7 @@ pt_outcome pt_outcome_of(const char *word) {
 /* ---- text ---- */
 
 void pt_failure_copy_text(char *out, size_t size, const char *text, size_t length) {
-  size_t kept = length < size ? length : size - 1;
-  while (kept > 0 && kept < length && ((unsigned char)text[kept] & 0xc0) == 0x80)
-    kept--;
+  size_t kept = length < size ? length : pt_unicode_boundary(text, length, size - 1);
   for (size_t i = 0; i < kept; i++)
     out[i] = text[i] != '\0' ? text[i] : ' ';
   out[kept] = '\0';

@@ -2,6 +2,7 @@
 #include "api/foreign_reply.h"
 
 #include "base/ascii.h"
+#include "base/unicode.h"
 #include "http/headers.h"
 
 #include <string.h>
@@ -48,18 +49,6 @@ static const char *after_markup(text in) {
   return after_tag(in);
 }
 
-/* Drops the beginning of a character at the end, whose other bytes did not fit (RFC 3629). */
-static size_t whole_characters(const char *out, size_t length) {
-  size_t start = length;
-  while (start > 0 && ((unsigned char)out[start - 1] & 0xc0) == 0x80)
-    start--;
-  if (start == 0)
-    return length;
-  unsigned char lead = (unsigned char)out[start - 1];
-  size_t needed = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-  return length - start + 1 < needed ? start - 1 : length;
-}
-
 /* Copies text on one line, blanks as one space; tags count as blanks where `html`. */
 static void copy_line(char *out, size_t size, text in, bool html) {
   size_t length = 0, limit = size - 1 < MAX_QUOTE ? size - 1 : MAX_QUOTE;
@@ -76,7 +65,10 @@ static void copy_line(char *out, size_t size, text in, bool html) {
     blank = false;
     out[length++] = *in.next++;
   }
-  length = in.next < in.end ? whole_characters(out, length) : length;
+  if (in.next < in.end) { /* there is no room for more */
+    out[length] = *in.next;
+    length = pt_unicode_boundary(out, length + 1, length);
+  }
   while (length > 0 && out[length - 1] == ' ')
     length--;
   out[length] = '\0';

@@ -131,7 +131,7 @@ const char *pt_trust_check_directories(const char *list) {
     const char *colon = strchr(start, ':');
     char *path = pt_copy(start, colon != NULL ? (size_t)(colon - start) : strlen(start));
     if (path == NULL)
-      return "cannot be kept: not enough memory";
+      return PT_NO_MEMORY;
     problem = pt_trust_check_directory(path);
     pt_free(path);
     start = colon != NULL ? colon + 1 : NULL;

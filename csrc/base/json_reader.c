@@ -119,6 +119,13 @@ static pt_json_token stop(pt_json_reader *in, const char *at) {
 
 /* ---- strings ---- */
 
+/* What the letter after a backslash means, or NUL when it is none. */
+static char letter_meaning(char letter) {
+  static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+  const char *found = letter != '\0' ? strchr(letters, letter) : NULL;
+  return found != NULL ? meanings[found - letters] : '\0';
+}
+
 /* At the byte after a backslash; returns the one after the escape, or NULL when it stopped. */
 static const char *skip_escape(pt_json_reader *in, const char *at) {
   if (at < in->end && *at == 'u') {
@@ -129,7 +136,7 @@ static const char *skip_escape(pt_json_reader *in, const char *at) {
       }
     return at + 1;
   }
-  if (at < in->end && *at != '\0' && strchr("\"\\/bfnrt", *at) != NULL)
+  if (at < in->end && letter_meaning(*at) != '\0')
     return at + 1;
   (void)stop(in, at);
   return NULL;
@@ -176,13 +183,6 @@ static uint32_t pair_of(long high, long low) {
   if (high < 0xd800 || high > 0xdbff || low < 0xdc00 || low > 0xdfff)
     return 0;
   return 0x10000 + (((uint32_t)high - 0xd800) << 10) + ((uint32_t)low - 0xdc00);
-}
-
-/* What the letter after a backslash means, or NUL when it is none. */
-static char letter_meaning(char letter) {
-  static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
-  const char *found = letter != '\0' ? strchr(letters, letter) : NULL;
-  return found != NULL ? meanings[found - letters] : '\0';
 }
 
 size_t pt_json_read_escape(const char *bytes, size_t length, char out[4], size_t *count) {

@@ -65,25 +65,16 @@ static void add_piece(pt_redactor *r, const char *bytes, size_t length) {
   r->begins[(unsigned char)bytes[0]] = find_edge(r, 0, (unsigned char)bytes[0])->to_and_end >> 1;
 }
 
-/* The last place at or before `at` where a character begins, in UTF-8; any place where none is
- * near. */
-static size_t boundary(const char *bytes, size_t at) {
-  for (size_t i = 0; i < 4 && i < at; i++)
-    if (((unsigned char)bytes[at - i] & 0xc0) != 0x80)
-      return at - i;
-  return at;
-}
-
 /* In pieces, the last one of full length. */
 static void add_plain(pt_redactor *r, const char *bytes, size_t length) {
   size_t start = 0;
   while (length - start > MAX_PIECE) {
-    size_t end = boundary(bytes, start + MAX_PIECE);
+    size_t end = pt_unicode_boundary(bytes, length, start + MAX_PIECE);
     add_piece(r, bytes + start, end - start);
     start = end;
   }
   if (start > 0)
-    start = boundary(bytes, length - MAX_PIECE);
+    start = pt_unicode_boundary(bytes, length, length - MAX_PIECE);
   add_piece(r, bytes + start, length - start);
 }
 

@@ -49,7 +49,7 @@ const char *pt_secret_set(pt_secret *secret, const char *bytes, size_t length) {
       return "must hold printable ASCII characters only, without spaces";
   secret->bytes = pt_copy(bytes, length);
   if (secret->bytes == NULL)
-    return "out of memory";
+    return PT_NO_MEMORY;
   secret->length = length;
   return NULL;
 }

@@ -77,6 +77,13 @@ size_t pt_unicode_write(char out[4], uint32_t character) {
   return count;
 }
 
+size_t pt_unicode_boundary(const char *bytes, size_t length, size_t at) {
+  for (size_t i = 0; i < 4 && i < at && at < length; i++)
+    if (((unsigned char)bytes[at - i] & 0xc0) != 0x80)
+      return at - i;
+  return at;
+}
+
 size_t pt_unicode_fit_line(char *bytes, size_t length) {
   size_t out = 0;
   for (size_t i = 0; i < length;) {

@@ -21,6 +21,10 @@ pt_unicode_kind pt_unicode_next(const char *bytes, size_t length, size_t *i);
 /* Writes a character of at most U+10FFFF, a surrogate too; returns how many bytes, 1 to 4. */
 size_t pt_unicode_write(char out[4], uint32_t character);
 
+/* The last offset at or before `at` that cuts no character in two; `at` itself at the end of the
+   text, and where the bytes are not UTF-8. */
+size_t pt_unicode_boundary(const char *bytes, size_t length, size_t at);
+
 /* Makes text fit for one line of a terminal, a log or a message, in place: blanks and controls
    become spaces, what is invisible goes, what is not UTF-8 becomes '?'. Returns the new length,
    which is never larger; a NUL is not added. */

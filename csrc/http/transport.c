@@ -36,18 +36,6 @@ static void unlink_active(pt_transport *transport, pt_exchange *exchange) {
   transport->active_count--;
 }
 
-/* Keeps the handle for the next exchange. After a failure it may still remember an errno or a
- * refused HTTP/2 stream, and the next failure would be taken for one of those. */
-static void park(pt_transport *transport, pt_exchange *exchange, bool failed) {
-  if (failed) {
-    pt_exchange_free(exchange);
-    return;
-  }
-  exchange->reply = NULL;
-  exchange->next = transport->idle;
-  transport->idle = exchange;
-}
-
 static void count_connection(pt_transport *transport, const pt_exchange *exchange) {
   transport->counts.opened += exchange->opened;
   if (exchange->reply->reused)
@@ -257,7 +245,7 @@ void pt_transport_cancel(pt_transport *transport, pt_exchange *exchange) {
   (void)curl_multi_remove_handle(transport->multi, exchange->easy);
   pt_sigpipe_release(&sigpipe);
   unlink_active(transport, exchange);
-  park(transport, exchange, true);
+  pt_exchange_free(exchange);
 }
 
 void *pt_transport_finished(pt_transport *transport) {
@@ -268,7 +256,14 @@ void *pt_transport_finished(pt_transport *transport) {
   if (transport->finished == NULL)
     transport->last_finished = NULL;
   void *owner = exchange->owner;
-  park(transport, exchange, exchange->reply->end != PT_END_ANSWERED);
+  if (exchange->reply->end == PT_END_ANSWERED) { /* its handle serves the next exchange */
+    exchange->reply = NULL;
+    exchange->next = transport->idle;
+    transport->idle = exchange;
+  } else { /* it may remember an errno or a refused stream, and the next failure seem one of those
+            */
+    pt_exchange_free(exchange);
+  }
   return owner;
 }
 

@@ -14,8 +14,6 @@
 #define MAX_LABEL 63     /* the same section */
 #define MAX_SEGMENT 1024 /* bytes of a path segment */
 
-static const char no_memory[] = "out of memory";
-
 /* RFC 3986 section 2.3. */
 static bool is_unreserved(char c) {
   return pt_is_letter(c) || pt_is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
@@ -273,7 +271,7 @@ const char *pt_base_url_parse(pt_base_url *url, const char *text, size_t length,
   url->prefix = pt_copy(where.rest, where.rest_length);
   if (url->origin == NULL || url->prefix == NULL) {
     pt_base_url_free(url);
-    return no_memory;
+    return PT_NO_MEMORY;
   }
   url->host = url->origin + host_start;
   url->host_length = where.host_length;

@@ -8,7 +8,6 @@
 #include "lua/options.h"
 #include "lua/request.h"
 #include "lua/result.h"
-#include "lua/set.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -88,7 +87,7 @@ static pt_credential *credential_for(lua_State *L, pt_lua_client *client,
   }
   pt_credential *credential = own ? NULL : client->credentials[auth];
   if (credential == NULL) {
-    pt_secret keys[3] = {{0}};
+    pt_secret keys[PT_KEY_NONE] = {{0}};
     for (int kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++)
       if (!options->without_key[kind])
         keys[kind] = pt_call_config(call)->keys[kind];
@@ -547,9 +546,5 @@ void pt_lua_open_call(lua_State *L) {
   lua_setfield(L, -2, "__gc");
   lua_pushcfunction(L, call_tostring);
   lua_setfield(L, -2, "__tostring");
-  lua_pushliteral(L, PT_CALL_METATABLE);
-  lua_setfield(L, -2, "__name");
-  lua_pushliteral(L, "protected");
-  lua_setfield(L, -2, "__metatable");
   lua_pop(L, 1);
 }

@@ -376,9 +376,5 @@ void pt_lua_open_client(lua_State *L) {
   lua_setfield(L, LUA_REGISTRYINDEX, PT_CLIENT_METATABLE ".waiting");
   lua_pushcclosure(L, client_index, 2);
   lua_setfield(L, -2, "__index");
-  lua_pushliteral(L, PT_CLIENT_METATABLE);
-  lua_setfield(L, -2, "__name");
-  lua_pushliteral(L, "protected");
-  lua_setfield(L, -2, "__metatable");
   lua_pop(L, 1);
 }

@@ -1,6 +1,7 @@
 /* handle.c: see handle.h. */
 #include "lua/handle.h"
 
+#include "lua/set.h"
 #include "lua/text.h"
 
 #include <stdarg.h>
@@ -13,6 +14,8 @@ const char pt_client_key = 0, pt_call_key = 0;
 
 void pt_lua_new_metatable(lua_State *L, const char *name, const char *key) {
   luaL_newmetatable(L, name);
+  pt_set_string(L, "__name", name);
+  pt_set_string(L, "__metatable", "protected");
   lua_pushvalue(L, -1);
   pt_rawsetp(L, LUA_REGISTRYINDEX, key);
 }

@@ -43,7 +43,7 @@ typedef struct {
 
 /* Where the registry keeps the metatables of both: their addresses are keys. */
 extern const char pt_client_key, pt_call_key;
-/* Makes a metatable of that name, and keeps it by that key. out: metatable */
+/* Makes a metatable of that name, protected, and keeps it by that key. out: metatable */
 void pt_lua_new_metatable(lua_State *L, const char *name, const char *key);
 /* in: value; out: the same with that metatable */
 void pt_lua_give_metatable(lua_State *L, const char *key);

@@ -63,16 +63,21 @@ static double check_count(const reader *r, int index, double least, double most)
   return count;
 }
 
+/* A copy that the config owns. */
+static char *copy_text(const reader *r, const char *text, size_t length) {
+  char *copy = pt_copy(text, length);
+  if (copy == NULL)
+    bad(r, PT_NO_MEMORY);
+  return copy;
+}
+
 /* in: value; a copy the config owns */
 static char *check_copy(const reader *r, int index) {
   size_t length;
   const char *text = check_string(r, index, &length);
   if (length == 0 || strlen(text) != length)
-    bad(r, "must be a string that is not empty and has no NUL in it");
-  char *copy = pt_copy(text, length);
-  if (copy == NULL)
-    bad(r, "cannot be kept: not enough memory");
-  return copy;
+    bad(r, "must be a string that is not empty and holds no NUL");
+  return copy_text(r, text, length);
 }
 
 /* in: a path; a copy the config owns. `label` as in pt_trust_check_file, NULL for a directory */
@@ -130,22 +135,29 @@ static void check_proxy(const reader *r, int index, pt_config *config) {
   set_key(r, &config->transport.proxy, text, length);
   if (config->transport.proxy.bytes != NULL &&
       !pt_libcurl_reads_proxy(config->transport.proxy.bytes))
-    bad(r, "must be a URL with a host, and a port from 1 to 65535 where it has one; special "
-           "characters of user and password as %XX");
+    bad(r, "must be a URL with a host, and with a port from 1 to 65535 or none; write special "
+           "characters in user and password as %XX");
 }
 
 /* ---- polytomic.new ---- */
 
+/* Where what is read goes: that of a client, or of a call. */
 typedef struct {
-  pt_config *config;
-  pt_client_options *options;
+  pt_config *config;          /* of a client, else NULL */
+  pt_call *call;              /* else NULL */
+  pt_client_options *options; /* of the client, or the call's copy */
+  pt_call_limits *limits;
   bool allow_http;
   bool environment;
   bool proxy_given;        /* also "" */
   bool given[PT_KEY_NONE]; /* by pt_key_kind, also "": it beats the environment */
+  bool no_key;             /* `idempotency_key = false` */
 } target;
 
-typedef void (*option_reader)(const reader *r, int index, target *to);
+typedef struct {
+  const char *name;
+  void (*read)(const reader *r, int index, target *to);
+} option;
 
 static void read_key(const reader *r, int index, target *to, pt_key_kind kind) {
   size_t length;
@@ -185,16 +197,16 @@ static void read_version(const reader *r, int index, target *to) {
   check_version(r, index, to->options->version);
 }
 static void read_timeout(const reader *r, int index, target *to) {
-  to->options->limits.timeout = check_seconds(r, index);
+  to->limits->timeout = check_seconds(r, index);
 }
 static void read_attempt_timeout(const reader *r, int index, target *to) {
-  to->options->limits.attempt_timeout = check_seconds(r, index);
+  to->limits->attempt_timeout = check_seconds(r, index);
 }
 static void read_connect_timeout(const reader *r, int index, target *to) {
-  to->options->limits.connect_timeout = check_seconds(r, index);
+  to->limits->connect_timeout = check_seconds(r, index);
 }
 static void read_retries(const reader *r, int index, target *to) {
-  to->options->limits.retries = (int)check_count(r, index, 0, MAX_RETRIES);
+  to->limits->retries = (int)check_count(r, index, 0, MAX_RETRIES);
 }
 
 static void read_max_connections(const reader *r, int index, target *to) {
@@ -244,9 +256,7 @@ static void read_user_agent(const reader *r, int index, target *to) {
   const char *text = check_string(r, index, &length);
   if (length == 0 || length > MAX_USER_AGENT || !pt_header_value_valid(text, length))
     bad(r, "must be 1 to 256 printable ASCII characters");
-  to->config->user_agent = pt_copy(text, length);
-  if (to->config->user_agent == NULL)
-    bad(r, "cannot be kept: not enough memory");
+  to->config->user_agent = copy_text(r, text, length);
 }
 
 /* A client that only reads says so itself: nothing else may be said beside it. */
@@ -255,12 +265,14 @@ static bool set_by_library(const char *name, size_t length, bool read_only) {
          (read_only && pt_ascii_equal(name, length, "x-polytomic-access-mode"));
 }
 
-/* in: a table of names and values; gives each to `add`, which returns false when memory is
- * exhausted */
-static void read_each_header(const reader *r, int index, bool read_only,
-                             bool (*add)(void *to, const char *name, const char *value,
-                                         size_t length),
-                             void *to) {
+static bool add_header(target *to, const char *name, const char *value, size_t length) {
+  if (to->call != NULL)
+    return pt_call_add_line(to->call, name, value, length);
+  pt_call_write_line(&to->config->headers, name, value, length);
+  return !to->config->headers.failed;
+}
+
+static void read_headers(const reader *r, int index, target *to) {
   lua_State *L = r->L;
   if (lua_type(L, index) != LUA_TTABLE)
     bad_type(r, "a table of names and values", index);
@@ -273,8 +285,8 @@ static void read_each_header(const reader *r, int index, bool read_only,
     const char *name = lua_tolstring(L, -2, &name_length);
     const char *value = lua_tolstring(L, -1, &length);
     if (!pt_header_name_valid(name, name_length))
-      bad(r, "must have names that are header names");
-    if (set_by_library(name, name_length, read_only))
+      bad(r, "must have valid header names");
+    if (set_by_library(name, name_length, to->options->read_only))
       pt_lua_error(L, "headers must not contain '%.64s': the library sets it", name);
     if (!pt_header_value_valid(value, length))
       pt_lua_error(L,
@@ -283,19 +295,10 @@ static void read_each_header(const reader *r, int index, bool read_only,
                    name, PT_MAX_HEADER_VALUE);
     if (++count > MAX_HEADERS)
       pt_lua_error(L, "too many headers: at most %d", MAX_HEADERS);
-    if (!add(to, name, value, length))
-      bad(r, "cannot be kept: not enough memory");
+    if (!add_header(to, name, value, length))
+      bad(r, PT_NO_MEMORY);
     lua_pop(L, 1);
   }
-}
-
-static bool add_client_header(void *headers, const char *name, const char *value, size_t length) {
-  pt_call_write_line(headers, name, value, length);
-  return !((pt_buffer *)headers)->failed;
-}
-
-static void read_client_headers(const reader *r, int index, target *to) {
-  read_each_header(r, index, to->options->read_only, add_client_header, &to->config->headers);
 }
 
 static void read_read_only(const reader *r, int index, target *to) {
@@ -312,10 +315,7 @@ static void check_function(const reader *r, int index, target *to) {
 }
 
 /* In the order they are read: what others depend on first. */
-static const struct {
-  const char *name;
-  option_reader read;
-} client_option[] = {
+static const option client_options[] = {
     {"env", read_env},
     {"allow_http", read_allow_http},
     {"api_key", read_api_key},
@@ -338,16 +338,14 @@ static const struct {
     {"client_key", read_client_key},
     {"user_agent", read_user_agent},
     {"read_only", read_read_only},
-    {"headers", read_client_headers},
+    {"headers", read_headers},
     {"on_event", check_function},
     {"wait", check_function},
 };
-enum { CLIENT_OPTIONS = sizeof client_option / sizeof client_option[0] };
+enum { CLIENT_OPTIONS = sizeof client_options / sizeof client_options[0] };
 
-/* Refuses a name that is not in the table. `names` is the first name of a table whose entries
- * are `stride` bytes apart. */
-static void check_names(lua_State *L, int index, const char *const *names, size_t stride,
-                        size_t count) {
+/* Refuses a name that is not in the table. */
+static void check_names(lua_State *L, int index, const option *options, size_t count) {
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     lua_pop(L, 1);
@@ -358,10 +356,8 @@ static void check_names(lua_State *L, int index, const char *const *names, size_
     pt_nearest search = pt_nearest_begin(name, length);
     bool known = false;
     for (size_t i = 0; i < count && !known; i++) {
-      const char *candidate =
-          *(const char *const *)(const void *)((const char *)names + i * stride);
-      known = pt_text_equal(name, length, candidate);
-      pt_nearest_consider(&search, candidate);
+      known = pt_text_equal(name, length, options[i].name);
+      pt_nearest_consider(&search, options[i].name);
     }
     char shown[PT_LUA_NAME_SIZE];
     (void)pt_lua_copy_name(L, -1, shown);
@@ -369,6 +365,15 @@ static void check_names(lua_State *L, int index, const char *const *names, size_
       pt_lua_error(L, "unknown option '%s', did you mean '%s'?", shown, search.best);
     if (!known)
       pt_lua_error(L, "unknown option '%s'", shown);
+  }
+}
+
+static void read_options(lua_State *L, int index, const option *options, size_t count, target *to) {
+  for (size_t i = 0; i < count; i++) {
+    lua_getfield(L, index, options[i].name);
+    if (!lua_isnil(L, -1))
+      options[i].read(&(reader){L, options[i].name}, lua_gettop(L), to);
+    lua_pop(L, 1);
   }
 }
 
@@ -411,10 +416,7 @@ static void read_proxy_variable(lua_State *L, pt_config *config) {
 static char *copy_variable(const reader *r, const char *problem, const char *path) {
   if (problem != NULL)
     bad(r, problem);
-  char *copy = pt_copy(path, strlen(path));
-  if (copy == NULL)
-    bad(r, "cannot be kept: not enough memory");
-  return copy;
+  return copy_text(r, path, strlen(path));
 }
 
 /* As the command `curl` does it: CURL_CA_BUNDLE alone, or the two that OpenSSL reads. */
@@ -444,9 +446,7 @@ static void compose_user_agent(lua_State *L, pt_config *config) {
   (void)snprintf(text, sizeof text,
                  "User-Agent: polytomic-lua/" PT_VERSION " libcurl/%s " PT_LUA_NAME "%s%s",
                  pt_libcurl_version(), own != NULL ? " " : "", own != NULL ? own : "");
-  char *composed = pt_copy(text, strlen(text));
-  if (composed == NULL)
-    pt_lua_error(L, "not enough memory");
+  char *composed = copy_text(&(reader){L, "user_agent"}, text, strlen(text));
   pt_free(config->user_agent);
   config->user_agent = composed;
 }
@@ -472,15 +472,16 @@ static void push_key_functions(lua_State *L, int index, const pt_config *config)
 static void copy_options(lua_State *L, int index) {
   lua_createtable(L, 0, CLIENT_OPTIONS);
   for (size_t i = 0; i < CLIENT_OPTIONS; i++) {
-    lua_getfield(L, index, client_option[i].name);
-    lua_setfield(L, -2, client_option[i].name);
+    lua_getfield(L, index, client_options[i].name);
+    lua_setfield(L, -2, client_options[i].name);
   }
   lua_replace(L, index);
 }
 
 void pt_lua_read_client_options(lua_State *L, int index, pt_config *config,
                                 pt_client_options *options) {
-  target to = {.config = config, .options = options, .environment = true};
+  target to = {
+      .config = config, .options = options, .limits = &options->limits, .environment = true};
   config->transport.max_connections = 32;
   config->transport.max_response_bytes = 67108864;
   options->limits =
@@ -492,14 +493,9 @@ void pt_lua_read_client_options(lua_State *L, int index, pt_config *config,
   } else if (lua_type(L, index) != LUA_TTABLE) {
     pt_lua_error(L, "options must be a table, got %s", luaL_typename(L, index));
   }
-  check_names(L, index, &client_option[0].name, sizeof client_option[0], CLIENT_OPTIONS);
+  check_names(L, index, client_options, CLIENT_OPTIONS);
   copy_options(L, index);
-  for (size_t i = 0; i < CLIENT_OPTIONS; i++) {
-    lua_getfield(L, index, client_option[i].name);
-    if (!lua_isnil(L, -1))
-      client_option[i].read(&(reader){L, client_option[i].name}, lua_gettop(L), &to);
-    lua_pop(L, 1);
-  }
+  read_options(L, index, client_options, CLIENT_OPTIONS, &to);
   if (to.environment)
     read_keys_and_url(L, &to);
   if (config->base_url.origin == NULL)
@@ -517,32 +513,10 @@ void pt_lua_read_client_options(lua_State *L, int index, pt_config *config,
 
 /* ---- options of one call ---- */
 
-typedef struct {
-  pt_call *call;
-  pt_client_options *options;
-  bool *no_key;
-} call_target;
-
-static void read_call_timeout(const reader *r, int index, call_target *to) {
-  to->call->limits.timeout = check_seconds(r, index);
-}
-static void read_call_attempt_timeout(const reader *r, int index, call_target *to) {
-  to->call->limits.attempt_timeout = check_seconds(r, index);
-}
-static void read_call_retries(const reader *r, int index, call_target *to) {
-  to->call->limits.retries = (int)check_count(r, index, 0, MAX_RETRIES);
-}
-static void read_call_version(const reader *r, int index, call_target *to) {
-  check_version(r, index, to->options->version);
-}
-static void read_call_organization(const reader *r, int index, call_target *to) {
-  check_organization(r, index, to->options->organization);
-}
-
-static void read_idempotency_key(const reader *r, int index, call_target *to) {
+static void read_idempotency_key(const reader *r, int index, target *to) {
   pt_method method = to->call->operation->method;
   if (lua_type(r->L, index) == LUA_TBOOLEAN && !lua_toboolean(r->L, index)) {
-    *to->no_key = true;
+    to->no_key = true;
     return;
   }
   size_t length;
@@ -554,54 +528,35 @@ static void read_idempotency_key(const reader *r, int index, call_target *to) {
   if (method == PT_METHOD_GET || method == PT_METHOD_DELETE)
     bad(r, "can only be given for POST, PUT and PATCH");
   if (!pt_call_set_key(to->call, key, length))
-    bad(r, "cannot be kept: not enough memory");
+    bad(r, PT_NO_MEMORY);
 }
 
-static bool add_call_header(void *call, const char *name, const char *value, size_t length) {
-  return pt_call_add_line(call, name, value, length);
-}
-
-static void read_headers(const reader *r, int index, call_target *to) {
-  read_each_header(r, index, to->options->read_only, add_call_header, to->call);
-}
-
-static void check_additions(const reader *r, int index, call_target *to) {
+static void check_additions(const reader *r, int index, target *to) {
   if (lua_type(r->L, index) != LUA_TTABLE)
     bad_type(r, "a table of members", index);
   if (to->call->own_operation != NULL)
-    bad(r, "belongs into the request itself: request{ query = …, body = … }");
+    bad(r, "belongs in the request itself: request{ query = …, body = … }");
 }
 
-static const struct {
-  const char *name;
-  void (*read)(const reader *r, int index, call_target *to);
-} call_option[] = {
-    {"timeout", read_call_timeout},
-    {"attempt_timeout", read_call_attempt_timeout},
-    {"retries", read_call_retries},
-    {"idempotency_key", read_idempotency_key},
-    {"headers", read_headers},
-    {"version", read_call_version},
-    {"organization", read_call_organization},
-    {"query", check_additions},
+static const option call_options[] = {
+    {"timeout", read_timeout},           {"attempt_timeout", read_attempt_timeout},
+    {"retries", read_retries},           {"idempotency_key", read_idempotency_key},
+    {"headers", read_headers},           {"version", read_version},
+    {"organization", read_organization}, {"query", check_additions},
     {"body", check_additions},
 };
-enum { CALL_OPTIONS = sizeof call_option / sizeof call_option[0] };
+enum { CALL_OPTIONS = sizeof call_options / sizeof call_options[0] };
 
 void pt_lua_read_call_options(lua_State *L, int index, pt_call *call, pt_client_options *options,
                               bool *no_key) {
+  target to = {.call = call, .options = options, .limits = &call->limits};
   *no_key = false;
   if (lua_isnoneornil(L, index))
     return;
   if (lua_type(L, index) != LUA_TTABLE)
     pt_lua_error(L, "%s: options must be a table, got %s", call->operation->name,
                  luaL_typename(L, index));
-  check_names(L, index, &call_option[0].name, sizeof call_option[0], CALL_OPTIONS);
-  call_target to = {call, options, no_key};
-  for (size_t i = 0; i < CALL_OPTIONS; i++) {
-    lua_getfield(L, index, call_option[i].name);
-    if (!lua_isnil(L, -1))
-      call_option[i].read(&(reader){L, call_option[i].name}, lua_gettop(L), &to);
-    lua_pop(L, 1);
-  }
+  check_names(L, index, call_options, CALL_OPTIONS);
+  read_options(L, index, call_options, CALL_OPTIONS, &to);
+  *no_key = to.no_key;
 }

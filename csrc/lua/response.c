@@ -326,9 +326,6 @@ static void make_metatable(lua_State *L, const char *name, const char *key,
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, response_pairs);
   lua_setfield(L, -2, "__pairs");
-  pt_set_string(L, "__name", name);
-  lua_pushliteral(L, "protected");
-  lua_setfield(L, -2, "__metatable");
   if (tostring != NULL) {
     lua_pushcfunction(L, tostring);
     lua_setfield(L, -2, "__tostring");
