@@ -223,7 +223,7 @@ static void recognise_cut(pt_reply *reply) {
   bool doubtful = (reply->cut_by_close || reply->compressed) && reply->body.length > 0;
   if (reply->end != PT_END_ANSWERED || reply->status >= 300 || !doubtful)
     return;
-  if (pt_json_look(reply->body.bytes, reply->body.length, PT_JSON_DEPTH) != PT_JSON_CUT)
+  if (pt_json_validate(reply->body.bytes, reply->body.length, PT_JSON_DEPTH) != PT_JSON_CUT)
     return;
   reply->end = reply->cut_by_close ? PT_END_NETWORK : PT_END_PROTOCOL;
   reply->status = 0;

@@ -11,25 +11,25 @@ struct pt_call_pool {
   bool open;
   pt_call *kept; /* linked by `next` */
   size_t kept_count;
-  void (*let_engine_go)(pt_engine *engine);
+  void (*free_engine)(pt_engine *engine);
   pt_engine *engine;
 };
 
-pt_call_pool *pt_call_pool_new(pt_engine *engine, void (*let_engine_go)(pt_engine *engine)) {
+pt_call_pool *pt_call_pool_new(pt_engine *engine, void (*free_engine)(pt_engine *engine)) {
   pt_call_pool *pool = pt_zalloc(sizeof *pool);
   if (pool == NULL)
     return NULL;
   pool->references = 1;
   pool->open = true;
   pool->engine = engine;
-  pool->let_engine_go = let_engine_go;
+  pool->free_engine = free_engine;
   return pool;
 }
 
-static void let_go(pt_call_pool *pool) {
+static void release(pt_call_pool *pool) {
   if (--pool->references > 0)
     return;
-  pool->let_engine_go(pool->engine);
+  pool->free_engine(pool->engine);
   pt_free(pool);
 }
 
@@ -42,7 +42,7 @@ void pt_call_pool_close(pt_call_pool *pool) {
     pool->kept = call->next;
     pt_call_free(call);
   }
-  let_go(pool);
+  release(pool);
 }
 
 pt_call *pt_call_pool_take(pt_call_pool *pool) {
@@ -75,5 +75,5 @@ void pt_call_release(pt_call *call) {
   } else {
     pt_call_free(call);
   }
-  let_go(pool);
+  release(pool);
 }

@@ -8,9 +8,9 @@
 typedef struct pt_call_pool pt_call_pool;
 
 /* One reference, for the engine. NULL when memory is exhausted. */
-pt_call_pool *pt_call_pool_new(pt_engine *engine, void (*let_engine_go)(pt_engine *engine));
+pt_call_pool *pt_call_pool_new(pt_engine *engine, void (*free_engine)(pt_engine *engine));
 /* The engine is closed: what comes back from now on is freed. The pool itself lives as long as a
- * call of it; then it lets the engine go. */
+ * call of it; then it frees the engine. */
 void pt_call_pool_close(pt_call_pool *pool);
 
 /* A new call (see pt_call_new) of the pool and its engine, or NULL when memory is exhausted. */

@@ -261,7 +261,7 @@ static void attempt_ended(pt_engine *engine, pt_call *call) {
   }
 }
 
-static bool collect(pt_engine *engine) {
+static bool collect_finished(pt_engine *engine) {
   bool any = false;
   for (unsigned i = 0; i < PT_KEY_KINDS; i++) {
     pt_call *call;
@@ -413,7 +413,7 @@ static bool move(pt_engine *engine, double seconds, double stop) {
 }
 
 /* One round: what time brought, what the queue may start, what the sockets say. */
-static bool round_of(pt_engine *engine, double seconds, double stop) {
+static bool run_round(pt_engine *engine, double seconds, double stop) {
   double now = pt_clock_monotonic();
   size_t open = engine->open_calls;
   run_timers(engine, now);
@@ -421,7 +421,7 @@ static bool round_of(pt_engine *engine, double seconds, double stop) {
   bool ended = engine->open_calls < open; /* it may be the very call that is waited for */
   double until_timer = earliest_timer(engine) - now;
   bool moved = move(engine, ended || until_timer <= 0 ? 0 : fmin(seconds, until_timer), stop);
-  return collect(engine) || moved || ended;
+  return collect_finished(engine) || moved || ended;
 }
 
 /* Lets the shared descriptor become readable when a step is wanted. */
@@ -442,19 +442,19 @@ size_t pt_engine_step(pt_engine *engine, double seconds, bool *moved) {
     double now = pt_clock_monotonic();
     double stop = seconds > 0 ? INFINITY : now + PT_STEP_BUDGET;
     double end = now + seconds;
-    *moved = round_of(engine, 0, stop);
+    *moved = run_round(engine, 0, stop);
     if (seconds <= 0) {
       bool more = *moved;
       while (more && engine->open_calls > 0 && pt_clock_monotonic() < stop)
-        more = round_of(engine, 0, stop);
+        more = run_round(engine, 0, stop);
     } else if (!*moved && engine->open_calls > 0) { /* the first round only starts and looks */
-      *moved = round_of(engine, end - now, stop);
+      *moved = run_round(engine, end - now, stop);
     }
     now = pt_clock_monotonic();
     run_timers(engine, now);
     start_queued(engine, now, stop);
     /* libcurl may have ended attempts there: they leave before somebody cancels their calls */
-    *moved = collect(engine) || *moved;
+    *moved = collect_finished(engine) || *moved;
   }
   arm(engine);
   return engine->open_calls;
@@ -469,7 +469,7 @@ void pt_engine_run(pt_engine *engine, pt_call *call, double seconds) {
   notice_fork(engine);
   double end = pt_clock_monotonic() + seconds, left = 0; /* the first round only starts and looks */
   while (!has_news(call) && left >= 0) {
-    (void)round_of(engine, left, INFINITY);
+    (void)run_round(engine, left, INFINITY);
     left = end - pt_clock_monotonic();
   }
   arm(engine);

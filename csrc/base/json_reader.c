@@ -501,7 +501,7 @@ char pt_json_peek(const pt_json_reader *in) {
 
 size_t pt_json_offset(const pt_json_reader *in) { return (size_t)(in->at - in->bytes); }
 
-pt_json_token pt_json_look(const char *bytes, size_t length, size_t max_depth) {
+pt_json_token pt_json_validate(const char *bytes, size_t length, size_t max_depth) {
   pt_json_reader in;
   pt_json_start(&in, bytes, length, max_depth);
   pt_json_token token;

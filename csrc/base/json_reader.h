@@ -70,9 +70,9 @@ size_t pt_json_offset(const pt_json_reader *in);
    number of bytes. Half a surrogate pair becomes U+FFFD, as in browsers. */
 size_t pt_json_unescape(const pt_json_string *string, char *out);
 
-/* Looks over a whole text: one of the first four tokens. An empty or blank text is cut; a number at
-   the very end is whole though digits may be missing. */
-pt_json_token pt_json_look(const char *bytes, size_t length, size_t max_depth);
+/* Reads a whole text: one of the first four tokens. An empty or blank text is cut; a number at the
+   very end is whole though digits may be missing. */
+pt_json_token pt_json_validate(const char *bytes, size_t length, size_t max_depth);
 
 /* Reads the escape whose backslash is just before `bytes`: what it means goes to `out`, 1 to 4
    bytes of UTF-8 or none, and their number to `count`. Returns how many bytes the escape takes

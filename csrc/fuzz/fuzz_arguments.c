@@ -114,7 +114,7 @@ static int run(lua_State *L) {
   if (written) {
     check_target(&call->target);
     CHECK(!call->has_body ||
-          pt_json_look(call->body.bytes, call->body.length, 200) == PT_JSON_WHOLE);
+          pt_json_validate(call->body.bytes, call->body.length, 200) == PT_JSON_WHOLE);
   } else {
     CHECK(refusal.problem[0] != '\0' && strlen(refusal.problem) < PT_MAX_PROBLEM &&
           strlen(refusal.field) < PT_MAX_FIELD);

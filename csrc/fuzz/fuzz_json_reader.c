@@ -33,7 +33,7 @@ static pt_json_token look(const char *text, size_t length, size_t depth, char be
     CHECK(in.depth <= depth);
   } while (token > PT_JSON_TOO_DEEP);
   CHECK(pt_json_next(&in) == token);
-  CHECK(pt_json_look(bytes, length, depth) == token);
+  CHECK(pt_json_validate(bytes, length, depth) == token);
   *offset = pt_json_offset(&in);
   CHECK(token == PT_JSON_INVALID || token == PT_JSON_TOO_DEEP ? *offset < length
                                                               : *offset == length);

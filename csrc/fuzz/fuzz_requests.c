@@ -129,7 +129,7 @@ static void check_request(const pt_call *call) {
   CHECK(target->length > 0 && target->bytes[0] == '/' && strlen(target->bytes) == target->length);
   for (size_t i = 0; i < target->length; i++)
     CHECK(target->bytes[i] > ' ' && target->bytes[i] < 127 && target->bytes[i] != '#');
-  CHECK(!call->has_body || pt_json_look(body->bytes, body->length, 200) == PT_JSON_WHOLE);
+  CHECK(!call->has_body || pt_json_validate(body->bytes, body->length, 200) == PT_JSON_WHOLE);
   for (size_t i = 0; i < call->secret_count; i++) {
     const pt_span *span = &call->secrets[i];
     size_t length = span->in_body ? body->length : target->length;

@@ -21,7 +21,7 @@ enum { MAX_GROWTH = 16 };
  * server can promise anything. Without memory for all of it, it grows when it must. */
 static void reserve_body(pt_exchange *exchange, size_t added) {
   pt_buffer *body = &exchange->reply->body;
-  size_t most = exchange->place->options->max_response_bytes;
+  size_t most = exchange->shared->options->max_response_bytes;
   size_t come = body->length + added;
   if (come < body->capacity || come >= exchange->expected || come > SIZE_MAX / MAX_GROWTH)
     return;
@@ -37,7 +37,7 @@ static size_t keep_body(char *bytes, size_t one, size_t length, void *context) {
   size_t added = one * length;
   pt_buffer *body = &exchange->reply->body;
   /* counted here, since CURLOPT_MAXFILESIZE counts before decompression */
-  if (added > exchange->place->options->max_response_bytes - body->length) {
+  if (added > exchange->shared->options->max_response_bytes - body->length) {
     exchange->too_large = true;
     return 0;
   }
@@ -149,7 +149,7 @@ static int before_send(void *context, char *ip, char *local_ip, int port, int lo
   (void)ip, (void)local_ip, (void)port;
   pt_exchange *exchange = context;
   if (exchange->sends == 0 && is_reused(exchange) &&
-      !pt_sockets_quiet(&exchange->place->sockets, local_port)) {
+      !pt_sockets_quiet(&exchange->shared->sockets, local_port)) {
     exchange->stale = true;
     return CURL_PREREQFUNC_ABORT;
   }
@@ -162,7 +162,7 @@ static int before_send(void *context, char *ip, char *local_ip, int port, int lo
 static curl_socket_t open_socket(void *context, curlsocktype purpose,
                                  struct curl_sockaddr *address) {
   (void)purpose;
-  pt_exchange_place *place = context;
+  pt_exchange_shared *shared = context;
 #ifdef SOCK_CLOEXEC
   int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 #else
@@ -172,15 +172,15 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose,
 #endif
   if (fd < 0)
     return CURL_SOCKET_BAD;
-  if (!place->options->http2) /* there libcurl always listens */
-    pt_sockets_add(&place->sockets, fd);
+  if (!shared->options->http2) /* there libcurl always listens */
+    pt_sockets_add(&shared->sockets, fd);
   return fd;
 }
 
 /* https://curl.se/libcurl/c/CURLOPT_CLOSESOCKETFUNCTION.html */
 static int close_socket(void *context, curl_socket_t fd) {
-  pt_exchange_place *place = context;
-  pt_sockets_remove(&place->sockets, fd);
+  pt_exchange_shared *shared = context;
+  pt_sockets_remove(&shared->sockets, fd);
   return close(fd);
 }
 
@@ -250,11 +250,11 @@ static bool set_proxy(CURL *easy, const pt_transport_options *options) {
 /* Sets all that never changes between two exchanges of one transport. */
 static bool prepare_handle(pt_exchange *exchange) {
   CURL *easy = exchange->easy;
-  const pt_transport_options *options = exchange->place->options;
+  const pt_transport_options *options = exchange->shared->options;
   SET(CURLOPT_NOSIGNAL, 1L);
   SET(CURLOPT_PRIVATE, exchange);
   SET(CURLOPT_ERRORBUFFER, exchange->error);
-  SET(CURLOPT_CURLU, exchange->place->url);
+  SET(CURLOPT_CURLU, exchange->shared->url);
   SET(CURLOPT_FOLLOWLOCATION, 0L);
   SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
   SET(CURLOPT_HTTP09_ALLOWED, 0L);
@@ -275,15 +275,15 @@ static bool prepare_handle(pt_exchange *exchange) {
   SET(CURLOPT_PREREQFUNCTION, before_send);
   SET(CURLOPT_PREREQDATA, exchange);
   SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
-  SET(CURLOPT_OPENSOCKETDATA, exchange->place);
+  SET(CURLOPT_OPENSOCKETDATA, exchange->shared);
   if (!options->http2) {
     SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-    SET(CURLOPT_CLOSESOCKETDATA, exchange->place);
+    SET(CURLOPT_CLOSESOCKETDATA, exchange->shared);
   }
 #if LIBCURL_VERSION_NUM >= 0x075700
   SET(CURLOPT_QUICK_EXIT, 1L); /* closing never waits for a name look-up */
 #endif
-  return set_protocols(easy, exchange->place->https) && set_tls(easy, options) &&
+  return set_protocols(easy, exchange->shared->https) && set_tls(easy, options) &&
          set_proxy(easy, options);
 }
 
@@ -348,13 +348,13 @@ static bool prepare_timeouts(pt_exchange *exchange, const pt_exchange_request *r
   return true;
 }
 
-static void link_line(pt_exchange *exchange, size_t place, const char *text) {
+static void link_line(pt_exchange *exchange, size_t i, const char *text) {
   union {
     const char *readable;
     char *text;
   } line = {text};
-  exchange->lines[place].data = line.text;
-  exchange->lines[place].next = place > 0 ? &exchange->lines[place - 1] : NULL;
+  exchange->lines[i].data = line.text;
+  exchange->lines[i].next = i > 0 ? &exchange->lines[i - 1] : NULL;
 }
 
 /* The caller's lines, as a list that needs no allocation: libcurl reads it and never writes. A name
@@ -396,11 +396,11 @@ void pt_exchange_free(pt_exchange *exchange) {
   pt_free(exchange);
 }
 
-pt_exchange *pt_exchange_new(pt_exchange_place *place) {
+pt_exchange *pt_exchange_new(pt_exchange_shared *shared) {
   pt_exchange *exchange = pt_zalloc(sizeof *exchange);
   if (exchange == NULL)
     return NULL;
-  exchange->place = place;
+  exchange->shared = shared;
   exchange->easy = curl_easy_init();
   if (exchange->easy == NULL || !prepare_handle(exchange)) {
     pt_exchange_free(exchange);
@@ -446,7 +446,7 @@ void pt_exchange_measure(pt_exchange *exchange) {
   if (connects > 0) {
     reply->name = seconds_of(easy, CURLINFO_NAMELOOKUP_TIME_T);
     reply->tcp = seconds_of(easy, CURLINFO_CONNECT_TIME_T);
-    bool https = exchange->place->https;
+    bool https = exchange->shared->https;
     reply->connect = https ? seconds_of(easy, CURLINFO_APPCONNECT_TIME_T) : reply->tcp;
   }
   exchange->opened = (unsigned long)connects;
@@ -474,8 +474,8 @@ void pt_exchange_conclude(pt_exchange *exchange, CURLcode code) {
       .connect_status = number_of(exchange->easy, CURLINFO_HTTP_CONNECTCODE),
       .sends = exchange->sends,
       .sent = reply->sent,
-      .proxy = exchange->place->options->proxy.bytes != NULL,
-      .https = exchange->place->https,
+      .proxy = exchange->shared->options->proxy.bytes != NULL,
+      .https = exchange->shared->https,
       .headers_done = exchange->headers_done,
       .refused = exchange->refused,
       .bad_status = exchange->bad_status,

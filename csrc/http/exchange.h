@@ -18,11 +18,11 @@ typedef struct {
   CURLU *url; /* of the server */
   bool https;
   pt_sockets sockets;
-} pt_exchange_place;
+} pt_exchange_shared;
 
 typedef struct pt_exchange {
   CURL *easy;
-  pt_exchange_place *place;
+  pt_exchange_shared *shared;
   pt_reply *reply;
   void *owner;
 
@@ -56,7 +56,7 @@ typedef struct pt_exchange {
 } pt_exchange;
 
 /* NULL when memory is exhausted. */
-pt_exchange *pt_exchange_new(pt_exchange_place *place);
+pt_exchange *pt_exchange_new(pt_exchange_shared *shared);
 void pt_exchange_free(pt_exchange *exchange);
 
 /* Makes the handle ready for a request. False when memory is exhausted. */

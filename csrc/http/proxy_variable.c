@@ -16,10 +16,10 @@ typedef struct {
   unsigned char bytes[16];
   char name[MAX_NAME];
   size_t length;
-} place;
+} network_host;
 
 /* False when it is too long to be a name. */
-static bool read_place(place *to, const char *text, size_t length) {
+static bool read_host(network_host *to, const char *text, size_t length) {
   if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {
     text++;
     length -= 2;
@@ -44,10 +44,10 @@ static bool same_bits(const unsigned char *a, const unsigned char *b, unsigned b
 }
 
 /* Whether an address is the entry's, or in its block "10.0.0.0/8". */
-static bool address_matches(const place *host, const char *entry, size_t length) {
+static bool address_matches(const network_host *host, const char *entry, size_t length) {
   unsigned all = host->family == AF_INET ? IPV4_BITS : IPV6_BITS, bits = all;
   const char *slash = memchr(entry, '/', length);
-  place block = {0};
+  network_host block = {0};
   if (slash != NULL) {
     char *end;
     unsigned long number = strtoul(slash + 1, &end, 10);
@@ -56,12 +56,12 @@ static bool address_matches(const place *host, const char *entry, size_t length)
     bits = (unsigned)number;
     length = (size_t)(slash - entry);
   }
-  return read_place(&block, entry, length) && block.family == host->family &&
+  return read_host(&block, entry, length) && block.family == host->family &&
          same_bits(host->bytes, block.bytes, bits);
 }
 
 /* Whether a name is the entry's, or below it. */
-static bool name_matches(const place *host, const char *entry, size_t length) {
+static bool name_matches(const network_host *host, const char *entry, size_t length) {
   while (length > 0 && entry[length - 1] == '.')
     length--;
   if (length > 0 && entry[0] == '.') {
@@ -76,10 +76,10 @@ static bool name_matches(const place *host, const char *entry, size_t length) {
 
 bool pt_proxy_excluded(const char *list, const char *host, size_t length) {
   static const char separators[] = ", \t";
-  place of_host = {0};
+  network_host of_host = {0};
   if (strcmp(list, "*") == 0)
     return true;
-  if (!read_place(&of_host, host, length))
+  if (!read_host(&of_host, host, length))
     return false;
   for (const char *entry = list + strspn(list, separators); *entry != '\0';) {
     size_t size = strcspn(entry, separators);

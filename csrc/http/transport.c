@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 struct pt_transport {
-  pt_exchange_place place;
+  pt_exchange_shared shared;
   CURLM *multi;
   bool raises_sigpipe; /* libcurl does */
   pt_exchange *idle, *active;
@@ -109,15 +109,15 @@ static int set_timer(CURLM *multi, long milliseconds, void *context) {
 
 static bool configure_multi(pt_transport *transport) {
   CURLM *multi = transport->multi;
-  const pt_transport_options *options = transport->place.options;
+  const pt_transport_options *options = transport->shared.options;
   if (curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, options->max_connections) != CURLM_OK)
     return false;
   return curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS,
                            options->http2 ? options->max_connections : 0L) == CURLM_OK;
 }
 
-/* Lets the multi report its sockets and its timer, where there is a poller to put them in. */
-static bool connect_multi(pt_transport *transport) {
+/* Lets the multi report its sockets and its timer to the poller, where there is one. */
+static bool attach_poller(pt_transport *transport) {
   CURLM *multi = transport->multi;
   if (transport->poller == NULL)
     return true;
@@ -140,7 +140,7 @@ static bool have_multi(pt_transport *transport) {
   if (transport->multi != NULL)
     return true;
   transport->multi = curl_multi_init();
-  if (transport->multi != NULL && configure_multi(transport) && connect_multi(transport))
+  if (transport->multi != NULL && configure_multi(transport) && attach_poller(transport))
     return true;
   drop_multi(transport);
   return false;
@@ -148,7 +148,7 @@ static bool have_multi(pt_transport *transport) {
 
 /* After a multi failed. It may be broken inside (7.88 divides by zero once it ran out of memory) or
    refuse to go on: what runs ends, and the next exchange begins with a new one. */
-static void give_up(pt_transport *transport, CURLMcode code) {
+static void give_up_multi(pt_transport *transport, CURLMcode code) {
   take_finished(transport);
   while (transport->active != NULL) {
     pt_exchange *exchange = transport->active;
@@ -166,7 +166,7 @@ static void after_driving(pt_transport *transport, CURLMcode code) {
   if (code == CURLM_OK)
     take_finished(transport);
   else
-    give_up(transport, code);
+    give_up_multi(transport, code);
 }
 
 /* ---- public ---- */
@@ -179,11 +179,11 @@ pt_transport *pt_transport_new(const pt_base_url *server, const pt_transport_opt
     return NULL;
   transport->timer = INFINITY;
   transport->raises_sigpipe = pt_libcurl_raises_sigpipe();
-  transport->place.options = options;
-  transport->place.url = curl_url();
-  transport->place.https = server->https;
-  if (transport->place.url == NULL ||
-      curl_url_set(transport->place.url, CURLUPART_URL, server->origin, 0) != CURLUE_OK ||
+  transport->shared.options = options;
+  transport->shared.url = curl_url();
+  transport->shared.https = server->https;
+  if (transport->shared.url == NULL ||
+      curl_url_set(transport->shared.url, CURLUPART_URL, server->origin, 0) != CURLUE_OK ||
       !have_multi(transport)) {
     pt_transport_free(transport);
     return NULL;
@@ -207,9 +207,9 @@ void pt_transport_free(pt_transport *transport) {
   free_list(transport->finished);
   free_list(transport->idle);
   drop_multi(transport);
-  pt_sockets_free(&transport->place.sockets);
-  if (transport->place.url != NULL)
-    curl_url_cleanup(transport->place.url);
+  pt_sockets_free(&transport->shared.sockets);
+  if (transport->shared.url != NULL)
+    curl_url_cleanup(transport->shared.url);
   pt_free(transport);
 }
 
@@ -219,7 +219,7 @@ pt_exchange *pt_transport_start(pt_transport *transport, const pt_exchange_reque
   pt_exchange *exchange = transport->idle;
   if (exchange != NULL)
     transport->idle = exchange->next;
-  else if ((exchange = pt_exchange_new(&transport->place)) == NULL)
+  else if ((exchange = pt_exchange_new(&transport->shared)) == NULL)
     return NULL;
   exchange->next = NULL;
   pt_sigpipe sigpipe = pt_sigpipe_hold(transport->raises_sigpipe);
@@ -294,7 +294,7 @@ bool pt_transport_use_poller(pt_transport *transport, pt_poller *poller, unsigne
     return true;
   transport->poller = poller;
   transport->tag = tag;
-  if (transport->multi == NULL || connect_multi(transport))
+  if (transport->multi == NULL || attach_poller(transport))
     return true;
   transport->poller = NULL;
   return false;

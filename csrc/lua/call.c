@@ -27,7 +27,7 @@ static pt_lua_call *push_holder(lua_State *L) {
   return holder;
 }
 
-void pt_lua_push_twin(lua_State *L, pt_call *call) {
+void pt_lua_push_call_owner(lua_State *L, pt_call *call) {
   pt_lua_call *holder = push_holder(L);
   pt_call_retain(call);
   holder->call = call;

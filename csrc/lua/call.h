@@ -23,7 +23,7 @@ void pt_lua_watch(lua_State *L, int client, int index);
 int pt_lua_next_done(lua_State *L, int client);
 
 /* Pushes another owner of a call that is done, which refers to no client and to no result. */
-void pt_lua_push_twin(lua_State *L, pt_call *call);
+void pt_lua_push_call_owner(lua_State *L, pt_call *call);
 /* Pushes a value that keeps what pt_engine_config gives of the client, whatever closes it; returns
  * NULL, and pushes nothing, for a client that is closed. */
 const pt_config *pt_lua_hold_config(lua_State *L, int client);

@@ -305,7 +305,7 @@ void pt_lua_push_response(lua_State *L, int index) {
   const pt_lua_call *holder = lua_touserdata(L, index);
   push_with_metatable(L, &response_key);
   if (holder->own_table) /* it refers to the response, which Lua 5.1 would never collect */
-    pt_lua_push_twin(L, holder->call);
+    pt_lua_push_call_owner(L, holder->call);
   else
     lua_pushvalue(L, index);
   keep_call(L);
@@ -315,7 +315,7 @@ void pt_lua_push_error(lua_State *L, pt_call *call) {
   push_with_metatable(L, &error_key);
   if (call == NULL)
     return;
-  pt_lua_push_twin(L, call);
+  pt_lua_push_call_owner(L, call);
   keep_call(L);
 }
 

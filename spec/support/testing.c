@@ -187,7 +187,7 @@ static int json_look(lua_State *L) {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
   size_t depth = (size_t)luaL_checknumber(L, 2);
-  lua_pushstring(L, token_names[pt_json_look(text, length, depth)]);
+  lua_pushstring(L, token_names[pt_json_validate(text, length, depth)]);
   return 1;
 }
 
