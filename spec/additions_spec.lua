@@ -42,7 +42,7 @@ describe("The option `body` of a call", function()
 
   it("is refused for a member given twice, and what no JSON is, and sends nothing", function()
     for _, case in ipairs {
-      { { name = "Initech" }, "body.name", "body.name is given twice" },
+      { { name = "Initech" }, "body.name", "body.name is given among the arguments too" },
       { { plan = print }, "body.plan", "body.plan must be a JSON value" },
       { { [1] = "x" }, "body", "body must have string keys only" },
       { { plan = 0 / 0 }, "body.plan", "body.plan must be a finite number" },

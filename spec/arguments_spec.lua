@@ -241,7 +241,7 @@ describe("Values inside a body", function()
     refused("create_model", model { a = { 1, 2, "\255" } }, "configuration.a[3]",
       "must be valid UTF-8")
     refused("create_model", model { ["\255"] = 1 }, "configuration.?",
-      "must be valid UTF-8 in its name")
+      "must have a name of valid UTF-8")
     refused("create_model", model { a = { 1, nil, 3 } }, "configuration.a", "no gaps")
     refused("create_model", model { a = { 1, x = 2 } }, "configuration.a", "no gaps")
     refused("create_model", model { a = { [1.5] = 2 } }, "configuration.a", "string keys only")
@@ -257,12 +257,12 @@ describe("Values inside a body", function()
     refused("create_model", model { a = list }, "configuration.a[1]", "contains itself")
   end)
 
-  it("are refused where they are nested too deep", function()
+  it("are refused where they are nested too deeply", function()
     local deep = {}
     for _ = 1, 100000 do deep = { deep } end
     local message = refused("create_model", model { a = deep },
       select(3, client:create_model(model { a = deep })).field)
-    assert.is_truthy(message:find("is nested too deep", 1, true))
+    assert.is_truthy(message:find("is nested too deeply", 1, true))
     assert.is_true(#message < 400)
   end)
 

@@ -46,16 +46,17 @@ describe("A key that a function gives", function()
 
   it("makes the call unconfigured where it raises or gives no key, and sends nothing", function()
     for _, case in ipairs {
-      { function() error({ why = "vault" }) end, "raised an error" },
-      { function() end, "returned no string" },
-      { function() return "" end, "returned an empty string" },
-      { function() return "two words" end, "must" },
+      { function() error({ why = "vault" }) end,
+        "the function that gives the partner key raised an error" },
+      { function() end, "the function that gives the partner key returned no string" },
+      { function() return "" end,
+        "the function that gives the partner key returned an empty string" },
+      { function() return "two words" end, "the partner key that its function returned must hold" },
     } do
       local client, server = clients.answered({ ORG }, { partner_key = case[1] })
       local data, message, err = client:list_orgs()
       assert.is_nil(data)
-      local said = "the function that gives the partner key " .. case[2]
-      assert.truthy(message:find(said, 1, true), message)
+      assert.truthy(message:find(case[2], 1, true), message)
       assert.same({ "unconfigured", "unsent" }, { err.kind, err.outcome })
       assert.is_nil(message:find("two words", 1, true))
       assert.equal(0, #server:requests())

@@ -236,7 +236,7 @@ describe("What get_user gave back", function()
     user.org_id = org.id
     local _, message, err = one:update_user(user)
     assert.same({ "invalid", "unsent" }, { err.kind, err.outcome })
-    local advice = "(patch_user changes what was read, and keeps the rest)"
+    local advice = "(patch_user changes what is given and keeps the rest)"
     assert.truthy(message:find(advice, 1, true), message)
   end)
 end)

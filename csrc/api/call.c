@@ -199,7 +199,7 @@ const char *pt_call_prepare(pt_call *call, bool wants_key) {
   if (!make_attempt_room(call, call->limits.retries + 1))
     return "not enough memory";
   if (wants_key && call->idempotency_key == NULL && !make_key(call))
-    return "the system gives no randomness or memory for an idempotency key";
+    return "the system provides no randomness, or no memory, for an idempotency key";
   const char *key = call->idempotency_key;
   if (key != NULL && !pt_call_add_line(call, "Idempotency-Key", key, strlen(key)))
     return "not enough memory";

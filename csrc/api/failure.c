@@ -169,7 +169,7 @@ static void write_tls_hint(char *hint, size_t size, const pt_config *config) {
   bool local = config->base_url.loopback;
   (void)snprintf(hint, size, "verified with %s; set ca_file to trust another authority%s%s",
                  text.failed || text.bytes == NULL ? "libcurl's own CA" : text.bytes,
-                 local ? "; a server without TLS, as the sandbox is, is written http://" : "",
+                 local ? "; for a server without TLS, such as the sandbox, write http://" : "",
                  local ? config->base_url.host : "");
   pt_buffer_free(&text);
 }

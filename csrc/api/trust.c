@@ -114,8 +114,8 @@ const char *pt_trust_check_file(const char *path, const char *label) {
     return "is a directory, not a file";
   if (!S_ISREG(status.st_mode) || holds_pem(path, label))
     return NULL;
-  return label[0] == 'C' ? "has no certificate in PEM format in it"
-                         : "has no private key in PEM format in it";
+  return label[0] == 'C' ? "contains no certificate in PEM format"
+                         : "contains no private key in PEM format";
 }
 
 const char *pt_trust_check_directory(const char *path) {

@@ -262,10 +262,10 @@ const char *pt_base_url_parse(pt_base_url *url, const char *text, size_t length,
   if (message != NULL)
     return message;
   if (where.rest_length >= 4 && memcmp(where.rest + where.rest_length - 4, "/api", 4) == 0)
-    return "must not end in /api: the paths of the operations bring it";
+    return "must not end in /api: the paths of the operations begin with it";
   bool loopback = is_loopback(where.host, where.host_length);
   if (!where.https && !loopback && !allow_http)
-    return "must use https: plain http is for loopback hosts, or with allow_http = true";
+    return "must use https: plain http is only for loopback hosts, or with allow_http = true";
   size_t host_start = 0;
   url->origin = write_origin(&where, &host_start);
   url->prefix = pt_copy(where.rest, where.rest_length);

@@ -127,7 +127,7 @@ static bool refuse_unknown(pt_writer *w) {
                    field, nearest);
   else if (operation->patched_by != NULL)
     (void)snprintf(w->refusal->problem, PT_MAX_PROBLEM,
-                   "unknown field '%s' (%s changes what was read, and keeps the rest)", field,
+                   "unknown field '%s' (%s changes what is given and keeps the rest)", field,
                    operation->patched_by);
   else
     (void)snprintf(w->refusal->problem, PT_MAX_PROBLEM, "unknown field '%s'", field);
@@ -171,7 +171,7 @@ static bool check_addition(pt_writer *w, int arguments) {
   const char *name = lua_tolstring(L, -2, &length);
   const pt_place *above = w->here;
   w->here = &(pt_place){.above = above, .name = name, .length = length};
-  return pt_lua_refuse(w, "is given twice, among the arguments too");
+  return pt_lua_refuse(w, "is given among the arguments too");
 }
 
 /* Appends the additions to the query, or to the body; `count` is what is there before. */

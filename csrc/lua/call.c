@@ -163,44 +163,57 @@ static readiness add_credential_and_headers(lua_State *L, pt_lua_client *client,
   return READY;
 }
 
-/* Asks the client's functions for its keys, which may close it. READY, or REFUSED with nil,
- * message, err pushed: its member `cause` is what the function raised. */
+/* in: function; out: -. Asks it for the client's key of that kind, and may find the client closed
+ * by it. READY, or REFUSED with nil, message, err pushed: its `cause` is what the function raised.
+ */
+static readiness ask_for_key(lua_State *L, pt_lua_client *client, pt_key_kind kind,
+                             const pt_call *call) {
+  char detail[160];
+  size_t length = 0;
+  bool returned = lua_pcall(L, 0, 1, 0) == 0;
+  if (!returned && pt_lua_is_interrupt(L))
+    (void)lua_error(L); /* Ctrl-C ends the script's call, not the key's function alone */
+  if (client->engine == NULL) {
+    (void)pt_lua_push_closed(L, call);
+    return REFUSED;
+  }
+  bool is_string = returned && lua_type(L, -1) == LUA_TSTRING;
+  const char *key = is_string ? lua_tolstring(L, -1, &length) : "";
+  const char *fault = !returned     ? "raised an error"
+                      : !is_string  ? "returned no string"
+                      : length == 0 ? "returned an empty string"
+                                    : NULL;
+  const char *problem = fault == NULL ? pt_engine_set_key(client->engine, kind, key, length) : NULL;
+  if (fault == NULL && problem == NULL) {
+    lua_pop(L, 1);
+    return READY;
+  }
+  (void)snprintf(detail, sizeof detail,
+                 fault != NULL ? "the function that gives the %s %s"
+                               : "the %s that its function returned %s",
+                 pt_key_label(kind), fault != NULL ? fault : problem);
+  if (returned)
+    lua_pushnil(L); /* what came in place of a key may be one */
+  (void)pt_lua_push_no_key(L, call, detail, lua_gettop(L));
+  return REFUSED;
+}
+
+/* Asks the client's functions for its keys. As ask_for_key. */
 static readiness ask_for_keys(lua_State *L, int base, const pt_call *call) {
   pt_lua_client *client = lua_touserdata(L, base);
   if (!client->has_key_functions)
     return READY;
+  int top = lua_gettop(L);
   pt_getuservalue(L, base);
   lua_getfield(L, -1, "keys");
-  int functions = lua_gettop(L);
-  for (unsigned kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++) {
-    lua_rawgeti(L, functions, (int)kind);
-    if (lua_isnil(L, -1)) {
+  for (int kind = PT_KEY_API; kind <= PT_KEY_DEPLOYMENT; kind++) {
+    lua_rawgeti(L, top + 2, kind);
+    if (lua_isnil(L, -1))
       lua_pop(L, 1);
-      continue;
-    }
-    bool returned = lua_pcall(L, 0, 1, 0) == 0;
-    if (!returned && pt_lua_is_interrupt(L))
-      (void)lua_error(L); /* Ctrl-C ends the script's call, not the key's function alone */
-    if (client->engine == NULL) {
-      (void)pt_lua_push_closed(L, call);
+    else if (ask_for_key(L, client, (pt_key_kind)kind, call) == REFUSED)
       return REFUSED;
-    }
-    size_t length = 0;
-    const char *problem = !returned ? "raised an error" : "returned no string";
-    if (returned && lua_type(L, -1) == LUA_TSTRING) {
-      const char *key = lua_tolstring(L, -1, &length);
-      problem = length == 0 ? "returned an empty string"
-                            : pt_engine_set_key(client->engine, (pt_key_kind)kind, key, length);
-    }
-    if (problem != NULL) {
-      if (returned)
-        lua_pushnil(L); /* what came in place of a key may be one */
-      (void)pt_lua_push_no_key(L, call, (pt_key_kind)kind, problem, lua_gettop(L));
-      return REFUSED;
-    }
-    lua_pop(L, 1);
   }
-  lua_pop(L, 2);
+  lua_settop(L, top);
   return READY;
 }
 
@@ -486,12 +499,10 @@ static int call_result(lua_State *L) {
   push_client_of(L, 1);
   pt_getuservalue(L, 1);
   if (!call->settled) {
-    int results = lua_gettop(L) + 1;
     (void)pt_lua_push_result(L, 1, call);
     call->settled = true;
-    for (int i = 2; i >= 0; i--)
-      lua_rawseti(L, 3, i + 1);
-    lua_settop(L, results - 1);
+    keep_results(L, 1, lua_gettop(L) - 2);
+    lua_settop(L, 3);
   }
   while (pt_lua_dispatch_events(L, 2, call)) {
     lua_getfield(L, 3, "thrown");

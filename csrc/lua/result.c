@@ -209,11 +209,7 @@ int pt_lua_push_unconfigured(lua_State *L, const pt_call *call) {
   return conclude_error(L, call, "unconfigured", PT_OUTCOME_UNSENT, detail, false);
 }
 
-int pt_lua_push_no_key(lua_State *L, const pt_call *call, pt_key_kind kind, const char *problem,
-                       int cause) {
-  char detail[MAX_HINT];
-  (void)snprintf(detail, sizeof detail, "the function that gives the %s %s", pt_key_label(kind),
-                 problem);
+int pt_lua_push_no_key(lua_State *L, const pt_call *call, const char *detail, int cause) {
   pt_lua_push_error(L, NULL);
   lua_pushvalue(L, cause);
   lua_setfield(L, -2, "cause");
@@ -301,19 +297,40 @@ static int push_bad_response(lua_State *L, pt_call *call, const char *problem) {
   return push_failure(L, call, problem);
 }
 
+/* A body that is not JSON: a file, where that may be, else a failure. `top` as in pt_envelope. */
+static int push_undecoded(lua_State *L, int index, pt_call *call, char top) {
+  char problem[MAX_MESSAGE];
+  const pt_operation *operation = call->operation;
+  const pt_buffer *body = &call->reply.body;
+  bool may_be_file = !operation->returns_body && operation->method == PT_METHOD_GET;
+  if (may_be_file && !pt_reply_claims_json(call)) {
+    push_foreign_body(L, body);
+    lua_pushlstring(L, body->bytes, body->length);
+    pt_call_drop_body(call);
+    return push_success(L, index, true);
+  }
+  pt_redact_reply(call, pt_call_config(call));
+  pt_envelope_describe_text(problem, sizeof problem, operation, body, top);
+  return push_bad_response(L, call, problem);
+}
+
+static int push_redirect(lua_State *L, int index, pt_call *call) {
+  char problem[MAX_MESSAGE];
+  if (!pt_lua_push_redirect(L, call, problem, sizeof problem))
+    return push_bad_response(L, call, problem);
+  pt_call_drop_body(call);
+  pt_redact_location(call); /* the data has it; headers are shown and logged */
+  return push_success(L, index, false);
+}
+
 int pt_lua_push_result(lua_State *L, int index, pt_call *call) {
   char problem[MAX_MESSAGE];
   const pt_operation *operation = call->operation;
   luaL_checkstack(L, 20, "result");
   if (!call->success)
     return push_failure(L, call, NULL);
-  if (operation->redirect_status != 0 && call->status == (int)operation->redirect_status) {
-    if (!pt_lua_push_redirect(L, call, problem, sizeof problem))
-      return push_bad_response(L, call, problem);
-    pt_call_drop_body(call);
-    pt_redact_location(call); /* the data has it; headers are shown and logged */
-    return push_success(L, index, false);
-  }
+  if (operation->redirect_status != 0 && call->status == (int)operation->redirect_status)
+    return push_redirect(L, index, call);
   if (call->status == 404 ||
       (call->reply.body.length == 0 && pt_envelope_may_be_empty(operation, call->status))) {
     lua_pushboolean(L, 1);
@@ -326,18 +343,8 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call) {
   if (decoded == PT_DECODE_MEMORY)
     return luaL_error(L, "%s: the call succeeded, but there is not enough memory for its reply",
                       operation->name);
-  if (decoded != PT_DECODED) {
-    bool file = !operation->returns_body && operation->method == PT_METHOD_GET;
-    if (file && !pt_reply_claims_json(call)) {
-      push_foreign_body(L, &call->reply.body);
-      lua_pushlstring(L, call->reply.body.bytes, call->reply.body.length);
-      pt_call_drop_body(call);
-      return push_success(L, index, true);
-    }
-    pt_redact_reply(call, pt_call_config(call));
-    pt_envelope_describe_text(problem, sizeof problem, operation, &call->reply.body, envelope.top);
-    return push_bad_response(L, call, problem);
-  }
+  if (decoded != PT_DECODED)
+    return push_undecoded(L, index, call, envelope.top);
   if (pt_envelope_check(operation, envelope, problem, sizeof problem) != NULL) {
     lua_pop(L, 1);
     return push_bad_response(L, call, problem);

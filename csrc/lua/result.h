@@ -13,10 +13,9 @@ int pt_lua_push_result(lua_State *L, int index, pt_call *call);
 /* Pushes nil, message, err for a call that was refused before it was made. */
 int pt_lua_push_invalid(lua_State *L, const pt_call *call, const pt_refusal *refusal);
 int pt_lua_push_unconfigured(lua_State *L, const pt_call *call);
-/* The same where the function that should give a key did not; `cause` is the index of what it
- * raised, or of nil. */
-int pt_lua_push_no_key(lua_State *L, const pt_call *call, pt_key_kind kind, const char *problem,
-                       int cause);
+/* The same where the function that should give a key did not, as `detail` says; `cause` is the
+ * index of what it raised, or of nil. */
+int pt_lua_push_no_key(lua_State *L, const pt_call *call, const char *detail, int cause);
 int pt_lua_push_closed(lua_State *L, const pt_call *call);
 
 /* in: at `base` the response an error is about, or the name of an operation that has none, then

@@ -116,7 +116,7 @@ static int system_fingerprint(lua_State *L) {
 static int system_uuid(lua_State *L) {
   char uuid[PT_UUID_LENGTH + 1];
   if (!pt_random_uuid(uuid))
-    return luaL_error(L, "the system gives no randomness");
+    return luaL_error(L, "the system provides no randomness");
   lua_pushlstring(L, uuid, PT_UUID_LENGTH);
   return 1;
 }

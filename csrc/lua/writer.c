@@ -224,7 +224,7 @@ static bool write_member(pt_writer *w, const pt_type *type, const ancestor *abov
   if (!first)
     pt_buffer_add_char(w->out, ',');
   if (!pt_json_add_string(w->out, name, length))
-    return pt_lua_refuse(w, "must be valid UTF-8 in its name");
+    return pt_lua_refuse(w, "must have a name of valid UTF-8");
   pt_buffer_add_char(w->out, ':');
   size_t start = w->out->length;
   if (!write_value(w, member, lua_gettop(L), above))
@@ -328,7 +328,7 @@ static bool write_value(pt_writer *w, const pt_type *type, int index, const ance
     if (a->table == here.table)
       return pt_lua_refuse(w, "contains itself");
   if (w->depth == MAX_DEPTH)
-    return pt_lua_refuse(w, "is nested too deep");
+    return pt_lua_refuse(w, "is nested too deeply");
   luaL_checkstack(w->L, 8, "arguments");
   w->depth++;
   bool written = write_typed(w, type, index, &here);
