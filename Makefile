@@ -44,15 +44,17 @@ said = $(if $(V),,@$(if $(IS_SILENT),,echo '  $1';))
 # ---- files ----
 
 OUT := $(BUILD)/$(LUA_VERSION)
-STOREYS := base http api lua
-SOURCES := $(wildcard $(STOREYS:%=csrc/%/*.c))
-PLAIN_SOURCES := $(filter-out csrc/lua/%.c,$(SOURCES))
 CORE := $(OUT)/polytomic/core.so
 TESTING := $(OUT)/polytomic/testing.so
 TESTING_CORE := $(OUT)/testing-core/polytomic/core.so
-CORE_OBJECTS := $(SOURCES:csrc/%.c=$(OUT)/core/%.o)
-TESTING_OBJECTS := $(PLAIN_SOURCES:csrc/%.c=$(OUT)/testing/%.o) \
-  $(OUT)/testing/lua/array.o $(OUT)/testing/lua/json.o
+# What knows no Lua is compiled once for all of them. Of it, these are other objects in a test build.
+PLAIN := $(BUILD)/plain
+PLAIN_SOURCES := $(wildcard csrc/base/*.c csrc/http/*.c csrc/api/*.c)
+PLAIN_OBJECTS := $(PLAIN_SOURCES:csrc/%.c=$(PLAIN)/%.o)
+OTHER_IN_TESTS := base/memory.o http/libcurl.o
+TESTING_OBJECTS := $(filter-out $(addprefix $(PLAIN)/,$(OTHER_IN_TESTS)),$(PLAIN_OBJECTS)) \
+  $(addprefix $(PLAIN)/testing/,$(OTHER_IN_TESTS)) $(OUT)/testing/testing_memory.o
+LUA_OBJECTS := $(patsubst csrc/%.c,$(OUT)/%.o,$(wildcard csrc/lua/*.c))
 FUZZERS := $(patsubst csrc/fuzz/fuzz_%.c,%,$(wildcard csrc/fuzz/fuzz_*.c))
 C_FILES := $(filter-out csrc/api/operations_data.c, \
   $(wildcard csrc/*/*.[ch] spec/support/*.[ch] bench/*.c examples/embed/*.c))
@@ -69,33 +71,32 @@ all: $(CORE) ## builds the library for LUA_VERSION into build/
 
 testing: $(TESTING) $(TESTING_CORE) ## builds polytomic.testing, the core's pure functions for specs
 
-$(CORE): $(CORE_OBJECTS)
+$(CORE): $(PLAIN_OBJECTS) $(LUA_OBJECTS)
 	@mkdir -p $(@D)
 	$(call said,LD $@)$(LINK) -o $@ $^ $(CURL_LIBS) -lm
 
-# Of the other objects the linker takes those that testing.c needs.
-$(TESTING): $(OUT)/testing/testing.o $(OUT)/testing/testing_memory.o $(OUT)/testing/plain.a
+$(TESTING): $(OUT)/testing/testing.o $(TESTING_OBJECTS) $(OUT)/lua/array.o $(OUT)/lua/json.o
 	@mkdir -p $(@D)
-	$(call said,LD $@)$(LINK) -o $@ $^ -Wl,--as-needed $(CURL_LIBS) -lm
+	$(call said,LD $@)$(LINK) -o $@ $^ $(CURL_LIBS) -lm
 
 # The library itself, able to run out of memory on demand; the same file is the module
 # polytomic.memory.
-$(TESTING_CORE): $(SOURCES:csrc/%.c=$(OUT)/testing/%.o) $(OUT)/testing/testing_memory.o
+$(TESTING_CORE): $(TESTING_OBJECTS) $(LUA_OBJECTS)
 	@mkdir -p $(@D)
 	$(call said,LD $@)$(LINK) -o $@ $^ $(CURL_LIBS) -lm
 	@ln -sf core.so $(@D)/memory.so
 
-$(OUT)/testing/plain.a: $(TESTING_OBJECTS)
-	@rm -f $@
-	@$(AR) rcs $@ $^
+$(PLAIN)/%.o: csrc/%.c | needs
+	@mkdir -p $(@D)
+	$(call said,CC $<)$(COMPILE) $(CURL_CFLAGS) -c -o $@ $<
 
-$(OUT)/core/%.o: csrc/%.c | needs
+$(PLAIN)/testing/%.o: csrc/%.c | needs
+	@mkdir -p $(@D)
+	$(call said,CC $<)$(COMPILE) -DPT_TESTING $(CURL_CFLAGS) -c -o $@ $<
+
+$(OUT)/lua/%.o: csrc/lua/%.c | needs
 	@mkdir -p $(@D)
 	$(call said,CC $<)$(COMPILE) $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
-
-$(OUT)/testing/%.o: csrc/%.c | needs
-	@mkdir -p $(@D)
-	$(call said,CC $<)$(COMPILE) -DPT_TESTING $(LUA_CFLAGS) $(CURL_CFLAGS) -c -o $@ $<
 
 $(OUT)/testing/%.o: spec/support/%.c | needs
 	@mkdir -p $(@D)
@@ -104,7 +105,8 @@ $(OUT)/testing/%.o: spec/support/%.c | needs
 needs:
 	@$(PKG_CONFIG) --print-errors --exists $(LUA_PC) libcurl
 
--include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d $(BUILD)/fuzz/*.d $(BUILD)/fuzz/*/*.d)
+-include $(wildcard $(addsuffix /*.d,$(OUT)/* $(PLAIN)/* $(PLAIN)/testing/* $(BUILD)/fuzz \
+  $(BUILD)/fuzz/*))
 
 # ---- trying and testing ----
 
@@ -140,8 +142,8 @@ check: ## luacheck, clang-format, cppcheck, fresh generated files, gcc and clang
 	done; done
 	@echo "as on a system without epoll and SSE2, warnings are errors"
 	@$(MAKE) --no-print-directory -s WERROR=1 CPPFLAGS="-DPT_NO_EPOLL -DPT_JSON_WORDS" \
-	  BUILD=$(BUILD)/plain all testing
-	@.ci/with-lua $(BUILD)/plain $(LUA_VERSION) $(LUA) $$(command -v busted) -o plainTerminal \
+	  BUILD=$(BUILD)/no-epoll all testing
+	@.ci/with-lua $(BUILD)/no-epoll $(LUA_VERSION) $(LUA) $$(command -v busted) -o plainTerminal \
 	  spec/json_reader_spec.lua
 
 # The storeys above each: what its files must not include.

@@ -36,7 +36,8 @@ if VERSION == "5.4" or VERSION == "5.1" then
     it("builds offline by its rockspec, and runs", function()
       local path = "rockspec/polytomic-" .. require "polytomic.version" .. "-1.rockspec"
       assert.equal(0, (luarocks("lint", path)))
-      local status, out, err = luarocks("make", "--deps-mode=none", path)
+      -- Not optimized: what is seen here is the same, in half the time.
+      local status, out, err = luarocks("make", "--deps-mode=none", path, "CFLAGS=-O0 -fPIC")
       assert.equal(0, status, out .. err)
       local words = { tree .. "/bin/polytomic", "--version" }
       local code, text, complaint = process.run(words, { env = clean(), directory = "/" })

@@ -122,7 +122,7 @@ describe("examples/embed", function()
       it("is clean with the library under " .. name
           .. ", in four threads, with calls that end and calls in flight #slow", function()
         local build = process.directory() .. "/" .. flag
-        local flags = "-O1 -g -fno-omit-frame-pointer -fsanitize=" .. flag
+        local flags = "-O0 -g1 -fno-omit-frame-pointer -fsanitize=" .. flag
         run(("make -s CC=gcc BUILD=%s CFLAGS='%s' LUA_VERSION=5.4 all"):format(build, flags),
           { timeout = 120 })
         local sanitized = process.directory() .. "/embed-" .. flag
