@@ -6,9 +6,9 @@ local core = require "polytomic.core"
 local descriptions = require "polytomic.cli.descriptions"
 local facts = require "spec.support.facts"
 local process = require "spec.support.process"
+local types = require "spec.support.types"
 
 local DOCS = process.contents "docs/operations.md"
-local TYPES = process.contents "library/polytomic.lua"
 local PLACES = { { "path_params", "path" }, { "query_params", "query" }, { "body", "body" } }
 
 -- As one line, without what sets the text in type or breaks it into lines.
@@ -56,9 +56,13 @@ end
 
 -- ---- docs ----
 
-local function docs_of(name)
-  local section = DOCS:match("\n### " .. name .. "\n(.-)\n##")
-  return assert(section, name .. " is not in the docs")
+local sections = {} -- by their headings
+for section in (DOCS:gsub("\n##", "\0\n##") .. "\0"):gmatch "\n### (%Z+)" do
+  sections[section:match "^[^\n]+"] = section:match "\n.*$"
+end
+
+local function docs_of(heading)
+  return assert(sections[heading], heading .. " is not in the docs")
 end
 
 -- The text of an argument in the docs, without those of its members.
@@ -75,10 +79,8 @@ end
 
 -- The description above each field of an arguments class, by name; "" where there is none.
 local function types_of(name)
-  local block = TYPES:match("\n%-%-%-@class polytomic%.arguments%." .. name .. "\n(.-)\n\n")
-  assert(block or TYPES:find("\n---@class polytomic.arguments." .. name .. "\n", 1, true), name)
   local fields, above = {}, {}
-  for line in ((block or "") .. "\n"):gmatch "([^\n]*)\n" do
+  for line in types.classes["polytomic.arguments." .. name]:gmatch "[^\n]+" do
     local field = line:match '^%-%-%-@field ([%w_]+)%??' or line:match '^%-%-%-@field %["([^"]+)"%]'
     if field then
       fields[field] = { text = table.concat(above, " "), line = line }
@@ -97,8 +99,7 @@ end
 local function comments_of(name)
   local comments = {}
   for index, signature in ipairs { "function Client:" .. name, "function M." .. name } do
-    local at = assert(TYPES:find("\n" .. signature .. "(", 1, true), signature)
-    comments[index] = plain((TYPES:sub(1, at):match ".*\n\n(.-)$"):gsub("\n%-%-%-", " "))
+    comments[index] = plain((types.annotations[signature]:gsub("\n%-%-%-", " ")))
   end
   return comments
 end
@@ -116,7 +117,7 @@ describe("What is said of", function()
     local arguments = arguments_of(operation)
 
     it(operation.name .. " is said in docs, types, help and table alike", function()
-      local section, types = docs_of(operation.name), types_of(operation.name)
+      local section, in_types = docs_of(operation.name), types_of(operation.name)
       local known = descriptions.operations[operation.name]
       local help = help_of(operation.name)
       local table_entry = core.describe(operation.name)
@@ -145,7 +146,7 @@ describe("What is said of", function()
         assert.equal(argument.required, in_table[name].required or false, name)
         assert.equal(argument.required, in_help[name].required or false, name)
         assert.equal(argument.place, in_table[name].location)
-        assert.equal(text or "", types[name].text)
+        assert.equal(text or "", in_types[name].text)
         assert.equal(text, in_help[name].description)
         if text then
           described = described + 1
@@ -166,8 +167,7 @@ describe("What is said of", function()
 
   it("the members of types is said in docs, types and help alike", function()
     for name, schema in pairs(facts.schemas) do
-      local section = DOCS:match("\n### " .. name .. " %(type%)\n(.-)\n##")
-      local block = TYPES:match("\n%-%-%-@class polytomic%." .. name .. "\n(.-)\n\n")
+      local section, lines = sections[name .. " (type)"], types.classes["polytomic." .. name]
       local known = descriptions.types[name]
       for index, field in ipairs(schema.fields or {}) do
         local text = field.description
@@ -176,7 +176,7 @@ describe("What is said of", function()
           assert.same({ field.name, text }, { member.name, member.description })
         end
         if text then
-          assert.is_true(contains(plain(block:gsub("\n%-%-%-", " ")), text), name)
+          assert.is_true(contains(plain(lines:gsub("\n%-%-%-", " ")), text), name)
           if section then assert.is_true(contains(plain(section), ": " .. text), name) end
         end
       end
@@ -193,8 +193,8 @@ describe("What is said of", function()
     local place = "(" .. #values .. ", see docs/operations.md#filterfunction-type)"
     assert.is_true(contains(help, place))
     assert.is_false(contains(help, last))
-    assert.is_true(contains(docs_of "FilterFunction %(type%)", "`" .. last .. "`"))
-    assert.is_true(contains(TYPES, '\n---| "' .. last .. '"\n'))
+    assert.is_true(contains(docs_of "FilterFunction (type)", "`" .. last .. "`"))
+    assert.is_true(contains(types.text, '\n---| "' .. last .. '"\n'))
   end)
 
   it("an object's members is one level deep in the help, with a link to its type", function()

@@ -4,10 +4,9 @@ local cjson = require("cjson").new()
 local core = require "polytomic.core"
 local polytomic = require "polytomic"
 local process = require "spec.support.process"
+local types = require "spec.support.types"
 
-local PATH = "library/polytomic.lua"
-
-local text = process.contents(PATH)
+local text = types.text
 
 local function set_of(pattern, from)
   local set, count = {}, 0
@@ -18,25 +17,16 @@ local function set_of(pattern, from)
   return set, count
 end
 
--- The lines of a class: name of each field, true where it may be absent.
+-- The name of each field of a class, true where it may be absent; nil where there is no such class.
 local function class(name)
-  local escaped = name:gsub("%p", "%%%0")
-  local body = text:match("\n%-%-%-@class " .. escaped .. "[^\n%w_.][^\n]*\n(.-)\n\n")
-    or text:match("\n%-%-%-@class " .. escaped .. "\n(.-)\n\n")
-  if not body and not text:find("\n%-%-%-@class " .. escaped .. "\n") then return nil end
+  if not types.classes[name] then return nil end
   local fields = {}
-  for line in ((body or "") .. "\n"):gmatch "([^\n]*)\n" do
+  for line in types.classes[name]:gmatch "[^\n]+" do
     local field, optional = line:match '^%-%-%-@field ([%w_]+)(%??) '
     if not field then field, optional = line:match '^%-%-%-@field %["([^"]+)"%](%??) ' end
     if field then fields[field] = optional == "?" end
   end
   return fields
-end
-
--- The annotations right above a function.
-local function annotations(signature)
-  local first = assert(text:find("\n" .. signature .. "(", 1, true), signature)
-  return text:sub(1, first):match "\n\n([^\n].-)$" and text:sub(1, first):match ".*\n\n(.-)$"
 end
 
 describe("library/polytomic.lua", function()
@@ -48,7 +38,7 @@ describe("library/polytomic.lua", function()
   teardown(function() client:close() end)
 
   it("is Lua that can be loaded", function()
-    local module = assert(loadfile(PATH))()
+    local module = assert(loadfile "library/polytomic.lua")()
     assert.is_table(module)
     assert.is_function(module.create_org)
   end)
@@ -131,7 +121,7 @@ describe("library/polytomic.lua", function()
     for _, operation in ipairs(polytomic.operations) do
       for _, signature in ipairs { "function Client:" .. operation.name,
           "function M." .. operation.name } do
-        local above = annotations(signature)
+        local above = assert(types.annotations[signature], signature)
         assert.truthy(
           above:find("---@param arguments%?? polytomic%.arguments%." .. operation.name .. "\n"),
           signature
@@ -144,7 +134,7 @@ describe("library/polytomic.lua", function()
 
   it("has the parameters and returns of every other method of a client that has any", function()
     for name, parameters in text:gmatch "\nfunction Client:([%w_]+)%(([^)]*)%)" do
-      local above = annotations("function Client:" .. name)
+      local above = types.annotations["function Client:" .. name]
       for parameter in parameters:gmatch "[%w_]+" do
         assert.truthy(above:find("---@param " .. parameter .. "%??%s"), name .. " " .. parameter)
       end

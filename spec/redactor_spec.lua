@@ -78,21 +78,21 @@ describe("M: a secret in a text", function()
 
   it("is not looked for again and again: many of them in a long text", function()
     local secrets, parts = {}, {}
-    for i = 1, 20000 do secrets[i] = ("secret-%d-%x"):format(i * 7919, i) end
-    for i = 1, 20000 do parts[i] = "<p>secret-" .. i .. " and\\\\" .. secrets[i] .. "</p>" end
+    for i = 1, 10000 do secrets[i] = ("secret-%d-%x"):format(i * 7919, i) end
+    for i = 1, 10000 do parts[i] = "<p>secret-" .. i .. " and\\\\" .. secrets[i] .. "</p>" end
     local text = table.concat(parts, "\n")
     local before = os.clock()
     local shown = core.redact(text, secrets)
-    assert.is_true(os.clock() - before < 3, "seconds: " .. os.clock() - before)
-    for i = 1, 20000, 1999 do assert.is_nil(shown:find(secrets[i], 1, true)) end
+    assert.is_true(os.clock() - before < 2, "seconds: " .. os.clock() - before)
+    for i = 1, 10000, 999 do assert.is_nil(shown:find(secrets[i], 1, true)) end
     before = os.clock()
-    core.redact(("a"):rep(1e6), { ("a"):rep(1e6) .. "b", ("a"):rep(31) .. "b" })
+    core.redact(("a"):rep(5e5), { ("a"):rep(5e5) .. "b", ("a"):rep(31) .. "b" })
     local against = { "abcdef", "%&\\a", "%%%%%%", "&&&&&&", "25%25%" }
     for _, part in ipairs { "\\", "\\u005c", "%25", "25", "&amp;", "amp;" } do
-      core.redact("%&\\" .. part:rep(math.floor(1e6 / #part)), against)
+      core.redact("%&\\" .. part:rep(math.floor(5e5 / #part)), against)
     end
     core.redact(("a" .. ("\\"):rep(20)):rep(50000), { "aaaaaaaaab" })
-    assert.is_true(os.clock() - before < 3, "seconds: " .. os.clock() - before)
+    assert.is_true(os.clock() - before < 2, "seconds: " .. os.clock() - before)
   end)
 
   it("hides everything where there is no memory to look for it, or too many secrets", function()
