@@ -1,5 +1,6 @@
 -- client:batch: many calls of one operation, in order, several at once, slower where the server
 -- asks for it.
+-- Takes: 8 s
 
 local clients = require "spec.support.clients"
 local core = require "polytomic.core"

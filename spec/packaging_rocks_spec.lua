@@ -2,6 +2,7 @@
 -- Needs: luarocks
 -- Needs: git
 -- Luas: 5.4 5.1
+-- Takes: 15 s
 
 local packaging = require "spec.support.packaging"
 local process = require "spec.support.process"

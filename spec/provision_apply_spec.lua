@@ -1,5 +1,6 @@
 -- Bringing customers about: provision.apply, on SQLite.
 -- Needs: dbd.sqlite3
+-- Takes: 15 s
 
 local clients = require "spec.support.clients"
 local core = require "polytomic.core"

@@ -1,5 +1,6 @@
 -- O, kill -9 at any moment: ten kills of the torture that `make torture` runs to 200.
 -- Needs: postgresql
+-- Takes: 22 s
 
 local postgresql = require "spec.support.postgresql"
 local process = require "spec.support.process"

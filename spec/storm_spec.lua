@@ -1,5 +1,6 @@
 -- A storm of create_user calls under faults: afterwards the sandbox's own list shows each user
 -- once, and every call has reported the truth. PT_SHOW_STORM prints the table.
+-- Takes: 27 s
 
 local core = require "polytomic.core"
 local sandbox = require "spec.support.sandbox"

@@ -1,4 +1,5 @@
 -- L: random programs in hostile hands; make torture runs more of them.
+-- Takes: 20 s
 
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"

@@ -1,4 +1,5 @@
 -- Faults E1 to E10: bodies that are too much, broken, or odd.
+-- Takes: 10 s
 
 local locale = require "spec.support.locale"
 local process = require "spec.support.process"

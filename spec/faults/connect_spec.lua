@@ -1,4 +1,5 @@
 -- Faults A1 to A10: no connection, or none that can be trusted.
+-- Takes: 28 s
 
 local certificates = require "spec.support.certificates"
 local dns = require "spec.support.dns"

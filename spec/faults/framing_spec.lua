@@ -1,4 +1,5 @@
 -- Faults C1 to C8: replies that are not the HTTP they should be.
+-- Takes: 12 s
 
 local wire = require "spec.support.wire"
 

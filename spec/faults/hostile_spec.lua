@@ -1,5 +1,6 @@
 -- L: Lua code that runs inside a call, and what it could reach. What could bring the process down,
 -- or never end, runs in a child.
+-- Takes: 8 s
 
 local clients = require "spec.support.clients"
 local polytomic = require "polytomic"

@@ -1,4 +1,5 @@
 -- Faults B1 to B8: connections that are used again, and what must never be sent twice.
+-- Takes: 24 s
 
 local certificates = require "spec.support.certificates"
 local raw_server = require "spec.support.raw_server"

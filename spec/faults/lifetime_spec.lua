@@ -1,5 +1,6 @@
 -- L: clients, calls, coroutines and processes that end, or go on, when nobody expects it. What
 -- could bring the process down runs in a child.
+-- Takes: 8 s
 
 local polytomic = require "polytomic"
 local process = require "spec.support.process"

@@ -1,5 +1,6 @@
 -- G: sequences of replies. Each row says, for each kind of request, how many times it is sent and
 -- how the call ends.
+-- Takes: 18 s
 
 local raw_server = require "spec.support.raw_server"
 local sandbox = require "spec.support.sandbox"

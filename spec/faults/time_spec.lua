@@ -1,4 +1,5 @@
 -- Faults D1 to D8: replies that take too long, deadlines, and calls that are given up.
+-- Takes: 27 s
 
 local cqueues = require "cqueues"
 local polytomic = require "polytomic"

@@ -1,5 +1,6 @@
 -- Inside a C program that links nothing but Lua: frames, and the end of a state whatever is in
 -- flight.
+-- Takes: 25 s
 
 local core = require "polytomic.core"
 local dns = require "spec.support.dns"
