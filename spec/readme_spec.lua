@@ -41,7 +41,7 @@ git() {
   [ "$1" = clone ]
   mkdir -p polytomic-lua/build
   (cd "$ROOT" && cp -a Makefile lua csrc library docs "$PLACE/polytomic-lua")
-  cp -a "$ROOT/build/$VERSION" polytomic-lua/build
+  cp -a "$ROOT/build/plain" "$ROOT/build/$VERSION" polytomic-lua/build
 }
 make() { command make -s "$@" "LUA_VERSION=$VERSION" "PREFIX=$PLACE/local"; }
 lua5.4() { command "$INTERPRETER" "$@"; }

