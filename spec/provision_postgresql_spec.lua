@@ -10,6 +10,7 @@ local postgresql = require "spec.support.postgresql"
 local process = require "spec.support.process"
 local provision = require "polytomic.provision"
 local sandbox = require "spec.support.sandbox"
+local stopped_worker = require "spec.support.stopped_worker"
 
 local server = postgresql.shared()
 
@@ -145,6 +146,21 @@ describe("provisioning on PostgreSQL", function()
     assert.same({ 1, "" }, { summary.done, stolen })
     assert.equal("3\n", server:sql("SELECT lease FROM polytomic_customers", name))
     assert.same({ 1, 2 }, { sandbox:committed "create_org", sandbox:committed "create_user" })
+  end)
+
+  local function new_ledger()
+    local url, name = server:database()
+    return url, function()
+      return server:sql(stopped_worker.QUERIES[1], name)
+        .. server:sql(stopped_worker.QUERIES[2], name)
+    end
+  end
+
+  it("does nothing twice, and writes nothing of what was taken over from a stopped worker",
+    function() stopped_worker.check_once(clients.sandbox(), new_ledger()) end)
+
+  it("does not overwrite what was brought about while a worker was stopped", function()
+    stopped_worker.check_newest(clients.sandbox(), new_ledger())
   end)
 
   it("leaves no session idle in a transaction, and none open at the end", function()

@@ -122,6 +122,14 @@ function pool:drop(task)
   self.alive = self.alive - 1
 end
 
+-- The same, and cancels its call.
+function pool:abandon(task)
+  self:drop(task)
+  for call, waiting in pairs(self.waiting) do
+    if waiting == task then return call:cancel() end
+  end
+end
+
 -- Cancels what the tasks wait for, and forgets them.
 function pool:cancel()
   for call, task in pairs(self.waiting) do

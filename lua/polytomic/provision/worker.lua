@@ -5,7 +5,9 @@ local core = require "polytomic.core"
 local customers = require "polytomic.provision.customers"
 local jobs = require "polytomic.provision.jobs"
 local json_text = require "polytomic.json_text"
+local ledgers = require "polytomic.provision.ledger"
 local reads = require "polytomic.provision.reads"
+local run = require "polytomic.run"
 local tasks = require "polytomic.provision.tasks"
 
 local M = {}
@@ -14,8 +16,10 @@ local unpack = table.unpack or unpack -- luacheck: ignore
 -- Seconds
 local BEAT = 0.1          -- between two looks at the clock
 local POLL = 0.5          -- between two looks for work that others hold or bring
-local RENEW = 20          -- between two renewals of leases
 local LOCKED = 60         -- a ledger may be locked by another program
+-- Parts of the time that a lease lasts: after one they are renewed, after the other nothing is sent
+-- any more until that has succeeded, since another may hold the customers
+local RENEW, EXPIRES = 1 / 3, 5 / 6
 -- Between two transactions that nothing waits for: so many times as long as one takes, since calls
 -- stand still meanwhile
 local DEFER, SHORTEST_DEFER, LONGEST_DEFER = 20, 0.02, 0.25
@@ -160,11 +164,17 @@ local function hidden(job, message)
   end
 end
 
+-- Counts a customer that is done or failed; or, with -1, one that this process does not end after
+-- all.
+local function add_ended(self, state, by)
+  local field = state == "done" and "done" or "failed"
+  self[field] = self[field] + by
+end
+
 local function finish(self, job, state, kind, message)
   self.finish[job.id] = { id = job.id, lease = job.lease, fingerprint = job.fingerprint,
     state = state, error_kind = kind, error = message }
-  self.done = self.done + (state == "done" and 1 or 0)
-  self.failed = self.failed + (state ~= "done" and 1 or 0)
+  add_ended(self, state, 1)
 end
 
 -- Ends a task whose customer goes back into the queue.
@@ -201,11 +211,12 @@ end
 local function lose(self, job)
   self.lost = self.lost + 1
   self.source:lost(job.id)
+  if self.finish[job.id] then add_ended(self, self.finish[job.id].state, -1) end
   self.steps[job.id], self.finish[job.id], self.release[job.id] = nil, nil, nil
   self.preparing[job.id] = nil
   forget(self, job)
   if job.task and not job.task.over then
-    self.pool:drop(job.task)
+    self.pool:abandon(job.task)
     if not job.task.parked then self.active = self.active - 1 end
   end
   for i = #self.queue, 1, -1 do
@@ -261,6 +272,16 @@ end
 
 -- ---- transactions ----
 
+-- Whether the leases were renewed before such a part of their time.
+local function is_older(self, part)
+  return core.now() - self.renewed_at >= ledgers.TTL * part
+end
+
+-- Whether leases may be over: this process was stopped, or the ledger is out of reach.
+local function may_be_over(self)
+  return self.held_count > 0 and is_older(self, EXPIRES)
+end
+
 -- What is to be written now.
 local function collect(self)
   local work = { fence = {}, steps = {}, finish = {}, release = {} }
@@ -280,7 +301,7 @@ local function collect(self)
   for _, list in ipairs { self.committing, self.minted } do
     for _, task in ipairs(list) do concerned[task.job.id] = true end
   end
-  local all = core.now() - self.renewed_at >= RENEW
+  local all = is_older(self, RENEW)
   for id, job in pairs(self.held) do
     if all or concerned[id] then work.fence[#work.fence + 1] = { id = id, lease = job.lease } end
   end
@@ -298,7 +319,7 @@ end
 
 -- Whether there is no time to lose: something waits for a transaction.
 local function is_urgent(self)
-  return #self.committing > 0 or self.active == 0 or self:is_ending()
+  return #self.committing > 0 or self.active == 0 or self:is_ending() or may_be_over(self)
     or #self.queue == 0 and self.active < self.limit
 end
 
@@ -358,7 +379,7 @@ local function transact(self)
   local result, found = self.ledger:write(work)
   if not result then return put_off(self, found) end
   self.retry_at, self.troubled_at = nil, nil
-  if all then self.renewed_at = core.now() end
+  if all then self.renewed_at = now end
   local committing = self.committing
   local prepared, minted = self.preparing, self.minted
   self.committing, self.steps, self.preparing, self.minted = {}, {}, {}, {}
@@ -481,25 +502,34 @@ local function is_over(self)
   return over
 end
 
+-- One turn of the loop; says whether it was the last.
+local function turn(self)
+  if may_be_over(self) then transact(self) end
+  local sure = not may_be_over(self)
+  if sure then self.pool:turn() end
+  pace(self)
+  if not self.stopping and (self.stop() or self.thrown or self.failure) then
+    begin_to_stop(self)
+  end
+  if self.failure and self.failure.final then return true end
+  if not sure then return run.pause(self.client, RETRY_BUSY) and false end
+  local ok, found = start_list(self)
+  if not ok then put_off(self, found) end
+  start_jobs(self)
+  transact(self)
+  start_jobs(self) -- those just claimed
+  transact(self)
+  report_steps(self)
+  return is_over(self)
+end
+
 local function loop(self)
   self.pool:start({ ended = function(_, ok, problem)
     if not ok then self.thrown = self.thrown or { problem } end
   end }, beat, self)
   repeat
-    self.pool:turn()
-    pace(self)
-    if not self.stopping and (self.stop() or self.thrown or self.failure) then
-      begin_to_stop(self)
-    end
+    local over = turn(self)
     if self.failure and self.failure.final then break end
-    local ok, found = start_list(self)
-    if not ok then put_off(self, found) end
-    start_jobs(self)
-    transact(self)
-    start_jobs(self) -- those just claimed
-    transact(self)
-    report_steps(self)
-    local over = is_over(self)
     if not over and #self.pool.ready == 0 then self.pool:await() end
   until over
   self.over = true

@@ -1,0 +1,69 @@
+-- Workers that are stopped beyond their leases, and ledgers that are deleted, on SQLite.
+-- Needs: dbd.sqlite3
+
+local clients = require "spec.support.clients"
+local process = require "spec.support.process"
+local provision = require "polytomic.provision"
+local sandbox = require "spec.support.sandbox"
+local stopped_worker = require "spec.support.stopped_worker"
+
+local unpack = table.unpack or unpack -- luacheck: ignore
+
+-- What SQL gives that another process asks: closing a file of this process would end its locks.
+local function ask(path, ...)
+  local script = process.temporary_file [[
+    local connection = assert(require("DBI").Connect("SQLite3", table.remove(arg, 1)))
+    connection:autocommit(true)
+    for _, text in ipairs(arg) do
+      local statement = assert(connection:prepare(text))
+      assert(statement:execute())
+      for row in statement:rows() do
+        for i = 1, 7 do io.write(tostring(row[i]), "|") end
+        io.write "\n"
+      end
+      statement:close()
+    end
+    connection:close()
+  ]]
+  local status, out, err = process.run({ process.interpreter(), script, path, ... },
+    { env = process.environment() })
+  assert(status == 0, err)
+  return out
+end
+
+local function new_ledger()
+  local path = process.temporary_file() .. ".ledger"
+  return "sqlite:" .. path, function() return ask(path, unpack(stopped_worker.QUERIES)) end, path
+end
+
+describe("a worker that is stopped beyond its leases", function()
+  clients.around(before_each, after_each)
+
+  it("does nothing twice, and writes nothing of what another has taken over", function()
+    stopped_worker.check_once(clients.sandbox(), new_ledger())
+  end)
+
+  it("does not overwrite at the server what another has brought about meanwhile", function()
+    stopped_worker.check_newest(clients.sandbox(), new_ledger())
+  end)
+end)
+
+describe("a worker", function()
+  clients.around(before_each, after_each)
+
+  it("counts a customer once that another took before the ledger knew that it is done", function()
+    local client, url, _, path = clients.sandbox(), new_ledger()
+    local stolen
+    assert(provision.enqueue(client, { { name = "Acme", users = { { email = "a@b.c" } } } },
+      { ledger = url }))
+    sandbox:faults { { operation = "create_user", fault = "latency", seconds = 0.3, times = 1 } }
+    local result = assert(provision.work(client, { ledger = url, drain = true,
+      progress = function()
+        if stolen or #sandbox:requests "create_user" == 0 then return end
+        stolen = ask(path, "UPDATE polytomic_customers SET lease = lease + 1, lease_until = "
+          .. "(julianday('now') - 2440587.5) * 86400 + 0.5, lease_owner = 'elsewhere/1/2/3'")
+      end }))
+    assert.same({ "", 1, 0 }, { stolen, result.done, result.failed })
+    assert.same({ 1, 1 }, { sandbox:committed "create_org", sandbox:committed "create_user" })
+  end)
+end)
