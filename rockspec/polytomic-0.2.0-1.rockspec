@@ -57,6 +57,7 @@ build = {
         "csrc/base/buffer.c",
         "csrc/base/clock.c",
         "csrc/base/durable_file.c",
+        "csrc/base/file_identity.c",
         "csrc/base/json_reader.c",
         "csrc/base/json_writer.c",
         "csrc/base/memory.c",

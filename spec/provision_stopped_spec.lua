@@ -66,4 +66,27 @@ describe("a worker", function()
     assert.same({ "", 1, 0 }, { stolen, result.done, result.failed })
     assert.same({ 1, 1 }, { sandbox:committed "create_org", sandbox:committed "create_user" })
   end)
+
+  it("stops where its ledger is deleted or replaced, and begins anew with what is there", function()
+    for _, replace in ipairs { false, true } do
+      local client, url, _, path = clients.sandbox(), new_ledger()
+      local list, gone = {}, false
+      for i = 1, 12 do list[i] = { name = "Acme " .. i, users = { { email = "a@b.c" } } } end
+      local _, message, err = provision.apply(client, list, { ledger = url, concurrency = 2,
+        on_step = function()
+          if gone then return end
+          gone = true
+          assert(os.remove(path))
+          if replace then assert(io.open(path, "w")):close() end
+        end })
+      assert.equal("provision: ledger: the ledger " .. url
+        .. ": its file was deleted or replaced while it was in use", message)
+      assert.equal("ledger", err.kind)
+      os.remove(path)
+      local summary = assert(provision.apply(client, list, { ledger = url }))
+      assert.equal(12, summary.done)
+      assert.same({ 12, 12 }, { sandbox:committed "create_org", sandbox:committed "create_user" })
+      sandbox:reset()
+    end
+  end)
 end)

@@ -2,6 +2,7 @@
 #include "lua/system.h"
 
 #include "base/durable_file.h"
+#include "base/file_identity.h"
 #include "base/private_file.h"
 #include "base/random.h"
 #include "base/stop_signal.h"
@@ -9,7 +10,7 @@
 #include "lua/response.h"
 
 #include <errno.h>
-#include <stdint.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,6 +75,19 @@ static int system_create_private(lua_State *L) {
   return push_outcome(L, pt_durable_create(check_path(L, 1)));
 }
 
+/* file_identity(path): out: a text that no other file has while this one is open; or nil */
+static int system_file_identity(lua_State *L) {
+  pt_file_identity identity;
+  if (!pt_file_identify(check_path(L, 1), &identity)) {
+    lua_pushnil(L);
+    return 1;
+  }
+  char text[2 * 16 + 2];
+  (void)snprintf(text, sizeof text, "%" PRIx64 ":%" PRIx64, identity.device, identity.inode);
+  lua_pushstring(L, text);
+  return 1;
+}
+
 /* catch_signals(): out: boolean */
 static int system_catch_signals(lua_State *L) {
   lua_pushboolean(L, pt_stop_signal_catch());
@@ -125,6 +139,7 @@ void pt_lua_add_system(lua_State *L) {
   static const luaL_Reg functions[] = {{"append_durably", system_append_durably},
                                        {"create_private", system_create_private},
                                        {"read_private", system_read_private},
+                                       {"file_identity", system_file_identity},
                                        {"catch_signals", system_catch_signals},
                                        {"release_signals", system_release_signals},
                                        {"caught_signal", system_caught_signal},

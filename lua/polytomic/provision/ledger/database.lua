@@ -106,7 +106,13 @@ local function connect_sqlite(self)
   end
   if rows then ok, message = set_up(connection, { "PRAGMA synchronous = FULL" }) end
   if not rows or not ok then return nil, message end
+  self.identity = core.file_identity(path)
   return connection
+end
+
+-- SQLite goes on with a file that has no name any more, or not this one.
+local function is_moved(self)
+  return self.identity ~= nil and core.file_identity(self.address.path) ~= self.identity
 end
 
 -- LuaDBI loses the cause of a failed connect.
@@ -212,6 +218,9 @@ end
 function database:run(name, ...)
   local ok, found = self:connect()
   if not ok then return nil, found end
+  if not self.in_transaction and is_moved(self) then
+    return nil, problem("failed", "its file was deleted or replaced while it was in use")
+  end
   local statement = self.prepared[name]
   if not statement then
     local text = dialects.render(self.dialect, statements[name])
