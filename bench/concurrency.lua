@@ -93,13 +93,8 @@ for _, concurrency in ipairs(CONCURRENCIES) do
     local took, cpu = one[2](concurrency)
     if took then
       print(
-        ("%3d at once  %-20s %7.3f s  %.3fx  %4.0f us"):format(
-          concurrency,
-          one[1],
-          took,
-          took / ideal,
-          cpu * 1e6
-        )
+        ("%3d at once  %-20s %7.3f s  %.3fx  %4.0f us"):format(concurrency, one[1], took,
+          took / ideal, cpu * 1e6)
       )
     end
   end

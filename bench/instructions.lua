@@ -66,20 +66,14 @@ local ok, problem = pcall(function()
   local ours = per_call("lua", lua .. " bench/create_org.lua")
   local baseline = per_call("baseline", out .. "/baseline")
   print(
-    ("instructions per create_org: %.0f, C baseline: %.0f, ratio %.3f"):format(
-      ours,
-      baseline,
-      ours / baseline
-    )
+    ("instructions per create_org: %.0f, C baseline: %.0f, ratio %.3f"):format(ours, baseline,
+      ours / baseline)
   )
   for _, row in ipairs(by_object "lua") do
     if row.amount > 200 then
       print(
-        ("  %-28s %8.0f  %.3f of the baseline"):format(
-          row.object,
-          row.amount,
-          row.amount / baseline
-        )
+        ("  %-28s %8.0f  %.3f of the baseline"):format(row.object, row.amount,
+          row.amount / baseline)
       )
     end
   end

@@ -28,10 +28,8 @@ local function theirs(organization)
   local order = cjson.encode { url = sandbox.url, token = sandbox.partner_key,
     organization = organization, emails = emails, inFlight = IN_FLIGHT,
     timeout = storm.ATTEMPT_TIMEOUT, retries = storm.RETRIES, patience = PATIENCE }
-  local status, out, err = process.run(
-    { "node", "bench/storm.mjs" },
-    { stdin = order, timeout = 200 }
-  )
+  local status, out, err = process.run({ "node", "bench/storm.mjs" },
+    { stdin = order, timeout = 200 })
   assert(status == 0, err)
   return cjson.decode(out)
 end
@@ -47,12 +45,8 @@ vendor.install()
 local rows =
   { weather("polytomic for Lua", ours), weather("the vendor's TypeScript client", theirs) }
 print(
-  ("create_user, %d calls, %d in flight, %d faults, seed %d"):format(
-    calls,
-    IN_FLIGHT,
-    #faults,
-    seed
-  )
+  ("create_user, %d calls, %d in flight, %d faults, seed %d"):format(calls, IN_FLIGHT, #faults,
+    seed)
 )
 print(storm.report(rows))
 process.stop_all()

@@ -45,12 +45,8 @@ local jane = assert(
 show("update_user", "%s has the role %s", jane.email, jane.role_ids[1])
 
 assert(client:delete_user { org_id = org.id, id = users[2].id })
-show(
-  "delete_user",
-  "%s is gone; left are %s",
-  users[2].email,
-  emails(assert(client:list_users { org_id = org.id }))
-)
+show("delete_user", "%s is gone; left are %s", users[2].email,
+  emails(assert(client:list_users { org_id = org.id })))
 
 local _, message, err = client:create_org { name = "Acme" }
 assert(err and err.kind == "conflict", "a second organization of that name was not refused")

@@ -61,10 +61,8 @@ describe("The option `body` of a call", function()
   end)
 
   it("M: hides members whose names say that they are secret", function()
-    local _, _, response = client:create_org(
-      { name = "Acme" },
-      { body = { setup = { api_key = "canary-in-the-mine" } } }
-    )
+    local _, _, response = client:create_org({ name = "Acme" },
+      { body = { setup = { api_key = "canary-in-the-mine" } } })
     assert.is_nil(response:curl():find("canary", 1, true))
   end)
 end)
@@ -99,15 +97,11 @@ describe("The option `headers` of a client", function()
       headers = { ["X-Tenant"] = "acme", ["X-Trace"] = "of-the-client" },
     })
     assert(client:get_org { id = UUID })
-    assert.same(
-      { "acme", "of-the-client" },
-      { last().headers["x-tenant"], last().headers["x-trace"] }
-    )
+    assert.same({ "acme", "of-the-client" },
+      { last().headers["x-tenant"], last().headers["x-trace"] })
     assert(client:get_org({ id = UUID }, { headers = { ["x-trace"] = "of-the-call" } }))
-    assert.same(
-      { "acme", "of-the-call" },
-      { last().headers["x-tenant"], last().headers["x-trace"] }
-    )
+    assert.same({ "acme", "of-the-call" },
+      { last().headers["x-tenant"], last().headers["x-trace"] })
     assert(client:as_org(UUID):get_org { id = UUID })
     assert.equal("acme", last().headers["x-tenant"])
   end)
@@ -143,11 +137,8 @@ describe("An e-mail address", function()
         local id = operation == "update_user" and UUID or nil
         local data, message, err =
           client[operation](client, { org_id = UUID, id = id, email = address })
-        assert.same(
-          { nil, "invalid", "email", "unsent" },
-          { data, err.kind, err.field, err.outcome },
-          message
-        )
+        assert.same({ nil, "invalid", "email", "unsent" },
+          { data, err.kind, err.field, err.outcome }, message)
       end
       assert.equal(0, #server:requests())
     end)

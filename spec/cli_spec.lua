@@ -571,10 +571,8 @@ describe("the command polytomic", function()
     end)
 
     it("says that a key is refused", function()
-      local status, out = run(
-        { "doctor" },
-        { env = { POLYTOMIC_PARTNER_KEY = "canary_in_the_mine" } }
-      )
+      local status, out = run({ "doctor" },
+        { env = { POLYTOMIC_PARTNER_KEY = "canary_in_the_mine" } })
       assert.equal(4, status)
       contains(out, "FAIL  partner key: ")
       lacks(out, "canary")
@@ -590,10 +588,8 @@ describe("the command polytomic", function()
 
     it("says that a partner key was set as a user key, and says whose key it is", function()
       local server = answering(200, { data = { is_partner = true, organization_name = "Acme" } })
-      local status, out = run(
-        { "doctor" },
-        { env = { POLYTOMIC_DEPLOYMENT_URL = server.url, POLYTOMIC_API_KEY = "some_user_key" } }
-      )
+      local status, out = run({ "doctor" },
+        { env = { POLYTOMIC_DEPLOYMENT_URL = server.url, POLYTOMIC_API_KEY = "some_user_key" } })
       server:stop()
       assert.equal(4, status)
       contains(out, "FAIL  user key: this is a partner key; set it as POLYTOMIC_PARTNER_KEY")
@@ -694,10 +690,8 @@ describe("JSON of the command line", function()
 
   it("writes null elements and mixed depths, indented", function()
     local null = require("polytomic").null
-    assert.equal(
-      '[\n  null,\n  {\n    "a": [\n      1\n    ]\n  }\n]',
-      json.encode({ null, { a = { 1 } } }, { pretty = true })
-    )
+    assert.equal('[\n  null,\n  {\n    "a": [\n      1\n    ]\n  }\n]',
+      json.encode({ null, { a = { 1 } } }, { pretty = true }))
   end)
 
   it("reads back what it writes", function()

@@ -362,11 +362,7 @@ describe("bad usage of ensuring", function()
     assert.truthy(
       raised(function()
         client:ensure_user({ org_id = ADMIN, email = "a" }, { tiemout = 1 })
-      end):find(
-        "unknown option 'tiemout'",
-        1,
-        true
-      )
+      end):find("unknown option 'tiemout'", 1, true)
     )
   end)
 end)

@@ -47,14 +47,10 @@ for way, make in pairs(ways) do
       local _, _, response = run(client, "create_org", { name = "Acme" })
       assert.same({ "attempt", "done" }, types(list))
       local attempt, done = list[1], list[2]
-      assert.same(
-        { "create_org", 1, 200, response.request_id },
-        { attempt.operation, attempt.attempt, attempt.status, attempt.request_id }
-      )
-      assert.same(
-        { "create_org", 1, 200, response.request_id },
-        { done.operation, done.attempt, done.status, done.request_id }
-      )
+      assert.same({ "create_org", 1, 200, response.request_id },
+        { attempt.operation, attempt.attempt, attempt.status, attempt.request_id })
+      assert.same({ "create_org", 1, 200, response.request_id },
+        { done.operation, done.attempt, done.status, done.request_id })
       assert.is_string(done.request_id)
       assert.is_true(attempt.elapsed > 0 and attempt.elapsed <= done.elapsed)
       assert.equal(response.elapsed, done.elapsed)
@@ -74,10 +70,8 @@ for way, make in pairs(ways) do
       assert.is_table((run(client, "list_orgs")))
       assert.same({ "attempt", "retry", "attempt", "retry", "attempt", "done" }, types(list))
       assert.same({ 1, 503, "server" }, { list[1].attempt, list[1].status, list[1].error })
-      assert.same(
-        { 1, 503, "server", 0 },
-        { list[2].attempt, list[2].status, list[2].error, list[2].wait }
-      )
+      assert.same({ 1, 503, "server", 0 },
+        { list[2].attempt, list[2].status, list[2].error, list[2].wait })
       assert.same({ 2, "network" }, { list[3].attempt, list[3].error })
       assert.is_nil(list[3].status)
       assert.same({ 2, "network" }, { list[4].attempt, list[4].error })
@@ -93,10 +87,8 @@ for way, make in pairs(ways) do
       local client, run = make { on_event = tell }
       run(client, "get_org", { id = uuid })
       assert.same({ "attempt", "done" }, types(list))
-      assert.same(
-        { "not_found", "not_found", 404 },
-        { list[1].error, list[2].error, list[2].status }
-      )
+      assert.same({ "not_found", "not_found", 404 },
+        { list[1].error, list[2].error, list[2].status })
       sandbox:faults { { operation = "list_orgs", fault = "bad_json" } }
       run(client, "list_orgs")
       assert.equal("bad_response", list[#list].error)
@@ -182,19 +174,13 @@ describe("A deprecation", function()
       { on_event = tell }
     )
     for _ = 1, 3 do client:list_orgs() end
-    assert.same(
-      { "attempt", "deprecation", "done", "attempt", "done", "attempt", "done" },
-      types(list)
-    )
-    assert.same(
-      { "list_orgs", 200, "@1688169599", "Sun, 30 Jun 2030 23:59:59 GMT" },
-      { list[2].operation, list[1].status, list[2].deprecation, list[2].sunset }
-    )
+    assert.same({ "attempt", "deprecation", "done", "attempt", "done", "attempt", "done" },
+      types(list))
+    assert.same({ "list_orgs", 200, "@1688169599", "Sun, 30 Jun 2030 23:59:59 GMT" },
+      { list[2].operation, list[1].status, list[2].deprecation, list[2].sunset })
     client:list_current_org_users()
-    assert.same(
-      { "attempt", "deprecation", "done" },
-      { types(list)[8], types(list)[9], types(list)[10] }
-    )
+    assert.same({ "attempt", "deprecation", "done" },
+      { types(list)[8], types(list)[9], types(list)[10] })
     assert.equal("list_current_org_users", list[9].operation)
   end)
 

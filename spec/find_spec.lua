@@ -122,11 +122,7 @@ describe("bad usage of finding", function()
     assert.truthy(
       raised(function()
         client:find_user({ org_id = UNKNOWN, email = "a@b.c" }, { x = 1 })
-      end):find(
-        "unknown option 'x'",
-        1,
-        true
-      )
+      end):find("unknown option 'x'", 1, true)
     )
   end)
 end)

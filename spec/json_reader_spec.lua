@@ -121,10 +121,8 @@ describe("A look over JSON text", function()
     assert.equal("whole", core.json_look(("["):rep(100) .. ("]"):rep(100), 100))
     assert.equal("too_deep", core.json_look(("["):rep(101) .. ("]"):rep(101), 100))
     assert.equal("whole", core.json_look(('{"a":'):rep(100) .. "1" .. ("}"):rep(100), 100))
-    assert.equal(
-      "invalid",
-      core.json_look(("["):rep(50) .. ('{"a":'):rep(20) .. "1" .. ("}"):rep(19) .. "]", 100)
-    )
+    assert.equal("invalid",
+      core.json_look(("["):rep(50) .. ('{"a":'):rep(20) .. "1" .. ("}"):rep(19) .. "]", 100))
   end)
 
   it("E6: stops at a depth of its own whatever the limit", function()

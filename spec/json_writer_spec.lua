@@ -82,10 +82,8 @@ describe("A written string", function()
       [["\b\f\n\r\t\u0000\u0001\u001f]] .. '\127"',
       core.json_string("\b\f\n\r\t\0\1\31\127")
     )
-    assert.equal(
-      '"\195\182\226\130\172\240\159\152\128"',
-      core.json_string("\195\182\226\130\172\240\159\152\128")
-    )
+    assert.equal('"\195\182\226\130\172\240\159\152\128"',
+      core.json_string("\195\182\226\130\172\240\159\152\128"))
   end)
 
   it("reads back for every byte of ASCII", function()

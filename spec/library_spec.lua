@@ -106,11 +106,8 @@ describe("library/polytomic.lua", function()
     for _, operation in ipairs(polytomic.operations) do
       local fields = assert(class("polytomic.arguments." .. operation.name), operation.name)
       for _, argument in ipairs(operation.arguments) do
-        assert.equal(
-          not argument.required,
-          fields[argument.name],
-          operation.name .. "." .. argument.name
-        )
+        assert.equal(not argument.required, fields[argument.name],
+          operation.name .. "." .. argument.name)
         fields[argument.name] = nil
       end
       assert.is_nil(next(fields), operation.name)

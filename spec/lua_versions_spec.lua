@@ -141,10 +141,8 @@ describe("Thousands of calls", function()
       calls(1000)
       grown = math.min(grown, resident() - before)
     end
-    assert.is_true(
-      collectgarbage "count" - lua_before < 64,
-      "Lua grew by " .. collectgarbage "count" - lua_before .. " KB"
-    )
+    assert.is_true(collectgarbage "count" - lua_before < 64,
+      "Lua grew by " .. collectgarbage "count" - lua_before .. " KB")
     assert.is_true(grown < 512, "the process grew by " .. grown .. " KB")
     assert.equal(1, client:stats().connections_opened)
   end)

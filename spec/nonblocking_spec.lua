@@ -193,10 +193,8 @@ describe("step", function()
   end)
 
   it("queues calls past max_connections, and begins them as others end", function()
-    local client = client_of(
-      { per = "request", { { wait = "now" }, { send = OK } } },
-      { max_connections = 2 }
-    )
+    local client = client_of({ per = "request", { { wait = "now" }, { send = OK } } },
+      { max_connections = 2 })
     local calls = {}
     for i = 1, 5 do calls[i] = client:start("create_org", { name = "Acme" }) end
     drive(client, function() return server:await("requests", 2, 0) end)
@@ -372,10 +370,8 @@ describe("cancel", function()
   end)
 
   it("makes room for the next call in the queue", function()
-    local client = client_of(
-      { { "read", "stall" }, { "read", { send = OK } } },
-      { max_connections = 1 }
-    )
+    local client = client_of({ { "read", "stall" }, { "read", { send = OK } } },
+      { max_connections = 1 })
     local first = client:start("create_org", { name = "Acme" })
     local second = client:start("create_org", { name = "Initech" })
     drive(client, function() return server:await("requests", 1, 0) end)

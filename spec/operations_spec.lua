@@ -116,18 +116,12 @@ for title, way in pairs(ways) do
     end)
 
     it("update_org replaces all settings: what is left out is cleared", function()
-      local org = must(
-        "create_org",
-        { name = "Acme", issuer = "https://login.acme.com", sso_domain = "acme.com" }
-      )
-      assert.same(
-        { id = org.id, name = "Acme 2", sso_domain = "acme.org" },
-        must("update_org", { id = org.id, name = "Acme 2", sso_domain = "acme.org" })
-      )
-      assert.same(
-        { id = org.id, name = "Acme 3" },
-        must("update_org", { id = org.id, name = "Acme 3", sso_domain = polytomic.null })
-      )
+      local org = must("create_org",
+        { name = "Acme", issuer = "https://login.acme.com", sso_domain = "acme.com" })
+      assert.same({ id = org.id, name = "Acme 2", sso_domain = "acme.org" },
+        must("update_org", { id = org.id, name = "Acme 2", sso_domain = "acme.org" }))
+      assert.same({ id = org.id, name = "Acme 3" },
+        must("update_org", { id = org.id, name = "Acme 3", sso_domain = polytomic.null }))
       assert.same({ id = org.id, name = "Acme 3" }, must("get_org", { id = org.id }))
     end)
 
@@ -159,10 +153,8 @@ for title, way in pairs(ways) do
       local joe = must("create_user", { org_id = org.id, email = "joe@acme.com" })
       assert.same({ member }, joe.role_ids)
       assert.same(jane, must("get_user", { org_id = org.id, id = jane.id }))
-      assert.same(
-        { "jane@acme.com", "joe@acme.com" },
-        names(must("list_users", { org_id = org.id }))
-      )
+      assert.same({ "jane@acme.com", "joe@acme.com" },
+        names(must("list_users", { org_id = org.id })))
       local err = fails("unprocessable", "create_user", { org_id = org.id, email = "JOE@acme.com" })
       assert.equal("unprocessable", err.key)
     end)
@@ -170,10 +162,8 @@ for title, way in pairs(ways) do
     it("update_user changes the role and leaves the e-mail address as it is", function()
       local org = must("create_org", { name = "Acme" })
       local jane = must("create_user", { org_id = org.id, email = "jane@acme.com" })
-      local updated = must(
-        "update_user",
-        { org_id = org.id, id = jane.id, email = "new@acme.com", role_ids = { admin } }
-      )
+      local updated = must("update_user",
+        { org_id = org.id, id = jane.id, email = "new@acme.com", role_ids = { admin } })
       assert.same({ "jane@acme.com", "admin" }, { updated.email, updated.role })
       assert.same(updated, must("get_user", { org_id = org.id, id = jane.id }))
     end)
@@ -195,10 +185,8 @@ for title, way in pairs(ways) do
       local second =
         must("create_user_api_key", { org_id = org.id, id = jane.id, force = true }).value
       assert.not_equal(first, second)
-      assert.equal(
-        "unauthorized",
-        select(3, clients.sandbox({ api_key = first }):get_current_org()).kind
-      )
+      assert.equal("unauthorized",
+        select(3, clients.sandbox({ api_key = first }):get_current_org()).kind)
       assert.same(org, (clients.sandbox({ api_key = second }):get_current_org()))
     end)
 
@@ -214,10 +202,8 @@ for title, way in pairs(ways) do
         assert.equal(org.id, jane.organization_id)
         assert.equal(jane.email, must("get_current_org_user", { id = jane.id }).email)
         assert.same({ "boss@acme.com", "jane@acme.com" }, names(must "list_current_org_users"))
-        assert.equal(
-          "admin",
-          must("update_current_org_user", { id = jane.id, role_ids = { admin } }).role
-        )
+        assert.equal("admin",
+          must("update_current_org_user", { id = jane.id, role_ids = { admin } }).role)
         assert.equal(jane.id, must("delete_current_org_user", { id = jane.id }).id)
         fails("not_found", "get_current_org_user", { id = jane.id })
       end
@@ -230,11 +216,8 @@ for title, way in pairs(ways) do
     end)
 
     it("what the server refuses comes with its key, message and metadata", function()
-      local err = fails(
-        "unprocessable",
-        "create_user",
-        { org_id = must("create_org", { name = "Acme" }).id, email = "two@at@signs" }
-      )
+      local err = fails("unprocessable", "create_user",
+        { org_id = must("create_org", { name = "Acme" }).id, email = "two@at@signs" })
       assert.same({ "unprocessable", "email", 422 }, { err.key, err.metadata.field, err.status })
       assert.is_string(err.message)
       fails(

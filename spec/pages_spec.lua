@@ -110,10 +110,8 @@ for _, mode in ipairs(modes) do
         local client, server = answered { { 200, '{"data":[{"id":"a"}],' .. more .. "}" } }
         local ids, message = ids_of(client, "list_orgs")
         assert.equal("a", ids)
-        assert.truthy(
-          message:find("names a further page of a list that has only one", 1, true),
-          message
-        )
+        assert.truthy(message:find("names a further page of a list that has only one", 1, true),
+          message)
         assert.equal(1, #server:requests())
       end
     end)
@@ -490,10 +488,8 @@ describe("a client with a wait", function()
       coroutine.yield(client)
     end
     local attempt = modes[2].attempt
-    local client = clients.answered(
-      { page({ "a" }, '"t1"'), page { "b" } },
-      { api_key = "key-of-a-user", wait = wait }
-    )
+    local client = clients.answered({ page({ "a" }, '"t1"'), page { "b" } },
+      { api_key = "key-of-a-user", wait = wait })
     local pages, after_first = client:pages "list_syncs", nil
     assert(attempt(function()
       assert(pages:next())
@@ -555,11 +551,8 @@ describe("bad usage of pages", function()
       )
     )
     assert.truthy(
-      raised(function() client:pages("list_orgs", {}, { timeout = -1 }) end):find(
-        "timeout",
-        1,
-        true
-      )
+      raised(function() client:pages("list_orgs", {}, { timeout = -1 }) end):find("timeout", 1,
+        true)
     )
   end)
 end)

@@ -86,10 +86,8 @@ for _, mode in ipairs(modes) do
       local patched, message, response = patch { id = org.id, name = "Acme 2" }
       assert.is_nil(message)
       assert.equal("update_org", response.operation)
-      assert.same(
-        { id = org.id, name = "Acme 2", sso_domain = "acme.com", sso_org_id = "o-1" },
-        patched
-      )
+      assert.same({ id = org.id, name = "Acme 2", sso_domain = "acme.com", sso_org_id = "o-1" },
+        patched)
       assert.same({ name = "Acme 2", sso_domain = "acme.com", sso_org_id = "o-1" }, last_update())
     end)
 
@@ -108,10 +106,8 @@ for _, mode in ipairs(modes) do
       }
       local patched, message, err = patch { id = org.id, name = "Acme 2" }
       assert.is_nil(patched)
-      assert.same(
-        { "invalid", "client_secret", "unsent", "patch_org" },
-        { err.kind, err.field, err.outcome, err.operation }
-      )
+      assert.same({ "invalid", "client_secret", "unsent", "patch_org" },
+        { err.kind, err.field, err.outcome, err.operation })
       for _, part in ipairs { "https://idp.example", "client_id and client_secret would be lost",
           "give client_secret", "drop_oidc = true" } do
         assert.truthy(message:find(part, 1, true), message)
@@ -177,10 +173,8 @@ for _, mode in ipairs(modes) do
         patch({ id = org.id, name = "Acme 2" }, { idempotency_key = "key-of-the-caller" })
       )
       assert.is_nil(sandbox:requests("get_org")[1].headers["idempotency-key"])
-      assert.equal(
-        "key-of-the-caller",
-        sandbox:requests("update_org")[1].headers["idempotency-key"]
-      )
+      assert.equal("key-of-the-caller",
+        sandbox:requests("update_org")[1].headers["idempotency-key"])
     end)
 
     it("refuses bad data and sends nothing, and leaves the arguments as they were", function()

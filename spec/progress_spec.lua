@@ -23,17 +23,12 @@ describe("The line of a batch's progress", function()
 
   it("says while the server asks to slow down", function()
     local state = { operation = "create_user", done = 7, failures = 0, rate = 0.5, slowed = true }
-    assert.equal(
-      "create_user: 7, slowed down by the server, 0.5/s, 0 failed",
-      progress.text(state)
-    )
+    assert.equal("create_user: 7, slowed down by the server, 0.5/s, 0 failed", progress.text(state))
   end)
 
   it("knows no end where the arguments come from a function", function()
-    assert.equal(
-      "create_user: 7, 0.5/s, 0 failed",
-      progress.text { operation = "create_user", done = 7, failures = 0, rate = 0.5 }
-    )
+    assert.equal("create_user: 7, 0.5/s, 0 failed",
+      progress.text { operation = "create_user", done = 7, failures = 0, rate = 0.5 })
   end)
 end)
 
@@ -50,10 +45,8 @@ describe("A meter", function()
     assert.is_true(#states < 100)
     meter:stop()
     local last = states[#states]
-    assert.same(
-      { "create_user", 1000, 1000, 10, 0 },
-      { last.operation, last.done, last.total, last.failures, last.eta }
-    )
+    assert.same({ "create_user", 1000, 1000, 10, 0 },
+      { last.operation, last.done, last.total, last.failures, last.eta })
     assert.is_true(last.rate > 0)
   end)
 end)

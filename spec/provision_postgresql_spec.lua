@@ -139,9 +139,8 @@ describe("provisioning on PostgreSQL", function()
     local summary = assert(provision.apply(client, customers(1),
       { ledger = url, progress = function()
       if stolen or #sandbox:requests "create_user" == 0 then return end
-      stolen = server:sql("UPDATE polytomic_customers SET lease = lease + 1, "
-        .. "lease_owner = 'elsewhere/1/2/3', "
-        .. "lease_until = extract(epoch FROM clock_timestamp()) + 1", name)
+      stolen = server:sql("UPDATE polytomic_customers SET lease = lease + 1, lease_owner = "
+        .. "'elsewhere/1/2/3', lease_until = extract(epoch FROM clock_timestamp()) + 1", name)
     end }))
     assert.same({ 1, "" }, { summary.done, stolen })
     assert.equal("3\n", server:sql("SELECT lease FROM polytomic_customers", name))

@@ -187,10 +187,7 @@ describe("F: a success that is a redirect", function()
       assert.is_nil((err.headers.location or ""):find("signed", 1, true))
     end
     local _, message = redirected(302, nil)
-    assert.equal(
-      "get_sync_execution_logs: 302 bad_response: the redirect has no Location",
-      message
-    )
+    assert.equal("get_sync_execution_logs: 302 bad_response: the redirect has no Location", message)
   end)
 
   it("is an error with every other status, and of every other operation", function()
@@ -461,10 +458,8 @@ describe("E4: an error", function()
         { ["X-Request-Id"] = "7f3c", ["X-A"] = { "1", "2" } },
       },
     }
-    local data, message, err = client:create_org(
-      { name = "Acme" },
-      { idempotency_key = "order_42-A" }
-    )
+    local data, message, err = client:create_org({ name = "Acme" },
+      { idempotency_key = "order_42-A" })
     assert.is_nil(data)
     assert.equal("create_org: 409 conflict: taken (request 7f3c)", message)
     assert.equal(message, tostring(err))
@@ -484,10 +479,8 @@ describe("E4: an error", function()
     )
     assert.same({ message = "taken", extra = { 1, null } }, err.body)
     assert.equal("1, 2", err.headers["x-a"])
-    assert.same(
-      { 1, 409, "conflict" },
-      { #err.timeline, err.timeline[1].status, err.timeline[1].error }
-    )
+    assert.same({ 1, 409, "conflict" },
+      { #err.timeline, err.timeline[1].status, err.timeline[1].error })
     assert.is_true(err.elapsed > 0)
     assert.is_nil(err.field)
     assert.is_nil(err.hint)
@@ -526,10 +519,8 @@ describe("E4: an error", function()
 
   it("has all fields also where nothing was sent", function()
     local _, _, err = clients.sandbox():create_org {}
-    assert.same(
-      { "create_org", 0, {}, {}, "name is required", "name" },
-      { err.operation, err.attempts, err.headers, err.timeline, err.message, err.field }
-    )
+    assert.same({ "create_org", 0, {}, {}, "name is required", "name" },
+      { err.operation, err.attempts, err.headers, err.timeline, err.message, err.field })
     assert.is_nil(err.status)
     assert.is_nil(err.request_id)
     assert.equal("number", type(err.elapsed))
@@ -564,10 +555,8 @@ describe("E4: an error", function()
       return { err.retryable, err.retry_after, err.outcome }
     end
     assert.same({ true, 7, "rejected" }, told(429, { ["Retry-After"] = "7" }))
-    assert.same(
-      { true, 0 },
-      { told(503, { ["Retry-After"] = "0" })[1], told(503, { ["Retry-After"] = "0" })[2] }
-    )
+    assert.same({ true, 0 },
+      { told(503, { ["Retry-After"] = "0" })[1], told(503, { ["Retry-After"] = "0" })[2] })
     assert.is_nil(told(429, { ["Retry-After"] = "soon" })[2])
     for status, expected in pairs { [422] = { false, "rejected" }, [500] = { false, "unknown" },
         [502] = { true, "unknown" }, [429] = { true, "rejected" } } do
@@ -588,10 +577,8 @@ describe("E4: an error", function()
     local _, message, err = client:create_org { name = "x" }
     client:close()
     refused.stop()
-    assert.same(
-      { "connect", "unsent", 1, true },
-      { err.kind, err.outcome, err.attempts, err.retryable }
-    )
+    assert.same({ "connect", "unsent", 1, true },
+      { err.kind, err.outcome, err.attempts, err.retryable })
     assert.is_nil(err.status)
     assert.is_nil(err.body)
     assert.same({}, err.headers)
@@ -601,10 +588,8 @@ describe("E4: an error", function()
   it("names no more than the redirect, and goes nowhere", function()
     local elsewhere = raw_server.start { script = { per = "request", 200 } }
     local _, _, err = answered("", 307, { Location = elsewhere.url .. "/api/organizations" })
-    assert.same(
-      { "redirect", 307, elsewhere.url .. "/api/organizations" },
-      { err.kind, err.status, err.headers.location }
-    )
+    assert.same({ "redirect", 307, elsewhere.url .. "/api/organizations" },
+      { err.kind, err.status, err.headers.location })
     assert.equal(0, elsewhere:connections())
     elsewhere:stop()
   end)
@@ -634,10 +619,8 @@ describe("curl()", function()
     local client = clients.answered({ { 200, '{"data":{}}' } }, { user_agent = "acme/1.0" })
     local response = select(
       3,
-      client:create_org(
-        { name = "Acme" },
-        { idempotency_key = "order_42-A", headers = { ["X-Trace"] = "it's" } }
-      )
+      client:create_org({ name = "Acme" },
+        { idempotency_key = "order_42-A", headers = { ["X-Trace"] = "it's" } })
     )
     local command = response:curl()
     for _, part in ipairs { "curl -X POST 'http://127.0.0.1:", "/api/organizations'",
@@ -689,10 +672,8 @@ describe("curl()", function()
     local client = clients.answered { { 200, '{"data":{}}' } }
     local response = select(
       3,
-      client:create_org(
-        { name = "Acme", client_secret = "canary\"'\\4711" },
-        { headers = { ["X-Api-Token"] = "canary4711" } }
-      )
+      client:create_org({ name = "Acme", client_secret = "canary\"'\\4711" },
+        { headers = { ["X-Api-Token"] = "canary4711" } })
     )
     assert.is_truthy(response:curl():find('{"client_secret":"***","name":"Acme"}', 1, true))
     assert.is_truthy(response:curl():find("X-Api-Token: ***", 1, true))

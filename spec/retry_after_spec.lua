@@ -72,12 +72,8 @@ describe("Retry-After as a date:", function()
   reads("1 March behind it", "Tue, 01 Mar 2016 00:00:00 GMT", 1456790400 - NOW)
   reads("29 February 2000", "Tue, 29 Feb 2000 00:00:00 GMT", 951782400, 0)
   reads("the year 2038", "Tue, 19 Jan 2038 03:14:08 GMT", 2147483648, 0)
-  reads(
-    "1 March 2100, after a year that does not leap",
-    "Mon, 01 Mar 2100 00:00:00 GMT",
-    4107542400,
-    0
-  )
+  reads("1 March 2100, after a year that does not leap", "Mon, 01 Mar 2100 00:00:00 GMT",
+    4107542400, 0)
   reads("the last second of year 9999", "Fri, 31 Dec 9999 23:59:59 GMT", 253402300799, 0)
   reads("a leap second", "Sat, 31 Dec 2016 23:59:60 GMT", 1483228800 - NOW)
   reads("capitals", "WED, 21 OCT 2015 07:29:00 GMT", 60)
@@ -89,19 +85,12 @@ describe("Retry-After as a date:", function()
   reads("asctime with a zero", "Sun Nov 01 00:00:00 2015", 1446336000 - NOW)
 
   reads("RFC 850 fifty years ahead", "Wednesday, 21-Oct-65 07:28:00 GMT", 3023335680 - NOW)
-  reads(
-    "RFC 850 more than fifty years ahead, so of the past century,",
-    "Wednesday, 21-Oct-66 07:28:00 GMT",
-    0
-  )
+  reads("RFC 850 more than fifty years ahead, so of the past century,",
+    "Wednesday, 21-Oct-66 07:28:00 GMT", 0)
   reads("RFC 850 of the century before", "Sunday, 06-Nov-94 08:49:37 GMT", 0)
   reads("RFC 850 over the end of a century", "Friday, 01-Jan-00 00:01:00 GMT", 60, 4102444800)
-  reads(
-    "RFC 850 a second before the end of a century",
-    "Friday, 01-Jan-00 00:00:00 GMT",
-    1,
-    4102444799
-  )
+  reads("RFC 850 a second before the end of a century", "Friday, 01-Jan-00 00:00:00 GMT", 1,
+    4102444799)
 
   for title, value in pairs {
     ["the year 100000"] = "Fri, 31 Dec 100000 23:59:59 GMT",

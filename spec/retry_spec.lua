@@ -357,11 +357,8 @@ describe("The rules of one method:", function()
     )
     for _, method in ipairs { "GET", "PUT", "POST", "PATCH" } do
       assert.is_false(
-        decide(
-          method,
-          { status = 404 },
-          { unknown_before = true, attempt = 2, keyed = method ~= "GET" }
-        ).success
+        decide(method, { status = 404 },
+          { unknown_before = true, attempt = 2, keyed = method ~= "GET" }).success
       )
     end
   end)

@@ -312,15 +312,11 @@ describe("a fault of the sandbox", function()
     arm { operation = "list_orgs", fault = "status", status = 400 }
     arm { fault = "status", status = 502 }
     arm { fault = "status", status = 504 }
-    assert.same(
-      { 502, 504, 200 },
-      { status_of((create())), status_of((create())), status_of((create())) }
-    )
+    assert.same({ 502, 504, 200 },
+      { status_of((create())), status_of((create())), status_of((create())) })
     local _, state = control("GET", "faults")
-    assert.same(
-      { 1, 1, 0 },
-      { state.unconsumed, state.faults[1].remaining, state.faults[2].remaining }
-    )
+    assert.same({ 1, 1, 0 },
+      { state.unconsumed, state.faults[1].remaining, state.faults[2].remaining })
     assert.is_false((pcall(count)))
   end)
 

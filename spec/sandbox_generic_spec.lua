@@ -288,16 +288,12 @@ describe("a collection of the sandbox", function()
         local wrong = facts.complaint(1, field.type, "") and 1 or { "wrong" }
         if facts.complaint(wrong, field.type, "") then
           refused = refused + 1
-          assert.same(
-            { operation.name, 422, field.name },
-            { operation.name, refusal(operation, field.name, wrong) }
-          )
+          assert.same({ operation.name, 422, field.name },
+            { operation.name, refusal(operation, field.name, wrong) })
         end
         if field.required then
-          assert.same(
-            { operation.name, 422, field.name },
-            { operation.name, refusal(operation, field.name, nil) }
-          )
+          assert.same({ operation.name, 422, field.name },
+            { operation.name, refusal(operation, field.name, nil) })
         end
       end
     end
@@ -320,10 +316,8 @@ describe("a collection of the sandbox", function()
   it("replaces with PUT, clearing what is left out, and keeps id and time of creation", function()
     local made = call("create_sync", { name = "First", filter_logic = "A AND B" }).data
     local changed = call("update_sync", { id = made.id, name = "Second" }).data
-    assert.same(
-      { made.id, made.created_at, "Second" },
-      { changed.id, changed.created_at, changed.name }
-    )
+    assert.same({ made.id, made.created_at, "Second" },
+      { changed.id, changed.created_at, changed.name })
     assert.is_nil(changed.filter_logic)
     assert.is_true(changed.updated_at > made.updated_at)
     assert.same(changed, call("get_sync", { id = made.id }).data)
@@ -389,12 +383,8 @@ describe("a collection of the sandbox", function()
   it("belongs to one organization", function()
     local org = ok("POST", "/api/organizations", { name = "Acme" }).data
     local basic = "Basic " .. base64(org.id .. ":partner-key")
-    local model = ok(
-      "POST",
-      "/api/models",
-      { name = "M", configuration = { a = 1 }, connection_id = unknown },
-      basic
-    ).data
+    local model = ok("POST", "/api/models",
+      { name = "M", configuration = { a = 1 }, connection_id = unknown }, basic).data
     assert.equal(org.id, model.organization_id)
     assert.equal(404, (send("GET", "/api/models/" .. model.id)))
     assert.equal(200, (send("GET", "/api/models/" .. model.id, nil, basic)))
@@ -403,18 +393,14 @@ describe("a collection of the sandbox", function()
 
   it("is there below an item that is there, and gone with it", function()
     local sync = call("create_bulk_sync").data
-    local schedule = call(
-      "create_bulk_sync_schedule",
-      { sync_id = sync.id, schedule = { frequency = "daily", hour = "7" } }
-    ).data
+    local schedule = call("create_bulk_sync_schedule",
+      { sync_id = sync.id, schedule = { frequency = "daily", hour = "7" } }).data
     assert.same({ "daily", "7", sync.id }, { schedule.frequency, schedule.hour, schedule.syncId })
     assert.equal(404, status_of("list_bulk_sync_schedules", { sync_id = unknown }))
     assert.equal(404, status_of("create_bulk_sync_schedule", { sync_id = unknown }))
     call("delete_bulk_sync", { id = sync.id })
-    assert.equal(
-      404,
-      status_of("get_bulk_sync_schedule", { sync_id = sync.id, schedule_id = schedule.id })
-    )
+    assert.equal(404,
+      status_of("get_bulk_sync_schedule", { sync_id = sync.id, schedule_id = schedule.id }))
     for path in pairs(resources.of(emulator.state.owner).stores) do
       assert.is_nil(path:find(sync.id, 1, true))
     end
@@ -472,10 +458,8 @@ describe("a list of the sandbox", function()
     local first = ok("GET", "/api/models?limit=2")
     ok("DELETE", "/api/models/" .. planted[2])
     ok("DELETE", "/api/models/" .. planted[3])
-    assert.same(
-      { planted[4] },
-      ids(ok("GET", "/api/models?page_token=" .. first.pagination.next_page_token).data)
-    )
+    assert.same({ planted[4] },
+      ids(ok("GET", "/api/models?page_token=" .. first.pagination.next_page_token).data))
   end)
 
   it("refuses a token that it did not give", function()
@@ -515,10 +499,8 @@ describe("work of the sandbox", function()
         or { id = sync.id, exec_id = started.id }
       local first = call("get_" .. kind .. "_execution", named).data
       assert.same({ "running", nil }, { first.status, first.completed_at })
-      assert.same(
-        { "completed", "completed", "completed" },
-        looks("get_" .. kind .. "_execution", named)
-      )
+      assert.same({ "completed", "completed", "completed" },
+        looks("get_" .. kind .. "_execution", named))
       assert.is_true(
         call("get_" .. kind .. "_execution", named).data.completed_at > first.started_at
       )
@@ -561,19 +543,15 @@ describe("work of the sandbox", function()
   it("of an execution fails where the sync's name says so", function()
     local sync = call("create_sync", { name = "This one fails" }).data
     local started = call("start_sync", { id = sync.id }).data
-    assert.same(
-      { "running", "failed", "failed" },
-      looks("get_sync_execution", { sync_id = sync.id, id = started.id })
-    )
+    assert.same({ "running", "failed", "failed" },
+      looks("get_sync_execution", { sync_id = sync.id, id = started.id }))
     local failed = ok("GET", "/api/syncs/" .. sync.id .. "/executions?only_completed=true").data
     assert.same({ 1, { "the sandbox was asked to fail" } }, { #failed, failed[1].errors })
     local bulk = call("create_bulk_sync", { name = "fails" }).data
     local named = { id = bulk.id, exec_id = call("start_bulk_sync", { id = bulk.id }).data.id }
     assert.same({ "running", "failed", "failed" }, looks("get_bulk_sync_execution", named))
-    assert.equal(
-      "the sandbox was asked to fail",
-      call("get_bulk_sync_execution", named).data.status_message
-    )
+    assert.equal("the sandbox was asked to fail",
+      call("get_bulk_sync_execution", named).data.status_message)
   end)
 
   it("in the background is a job, whose result is what the operation makes", function()
@@ -611,10 +589,8 @@ describe("work of the sandbox", function()
       call("run_query", { connection_id = connection.id, query = "SELECT * FROM t" }).data
     assert.equal("created", query.status)
     local running = call("get_query", { id = query.id })
-    assert.same(
-      { "running", nil, nil },
-      { running.data.status, running.data.results, at(running, "links.next") }
-    )
+    assert.same({ "running", nil, nil },
+      { running.data.status, running.data.results, at(running, "links.next") })
     local body = call("get_query", { id = query.id })
     assert.same({ "done", 25, 10 }, { body.data.status, body.data.count, #body.data.results })
     local rows, links = #body.data.results, { body.links.next }
@@ -713,26 +689,19 @@ describe("work of the sandbox", function()
     assert.equal("prepared", call("get_harbor_action_execution", named).data.status)
     local started = call("execute_harbor_action", named).data
     assert.same({ "executing", nil }, { started.status, started.finished_at })
-    assert.same(
-      { "executing", "succeeded", "succeeded" },
-      looks("get_harbor_action_execution", named)
-    )
+    assert.same({ "executing", "succeeded", "succeeded" },
+      looks("get_harbor_action_execution", named))
     assert.equal("succeeded", call("execute_harbor_action", named).data.status)
-    assert.equal(
-      404,
-      status_of("execute_harbor_action", { harbor_id = harbor.id, execution_id = unknown })
-    )
+    assert.equal(404,
+      status_of("execute_harbor_action", { harbor_id = harbor.id, execution_id = unknown }))
   end)
 end)
 
 describe("the sandbox's single operations", function()
   it("say truthfully who is asking", function()
     local org = ok("POST", "/api/organizations", { name = "Acme" }).data
-    local user = ok(
-      "POST",
-      "/api/organizations/" .. org.id .. "/users",
-      { email = "jane@acme.com", role = "admin" }
-    ).data
+    local user = ok("POST", "/api/organizations/" .. org.id .. "/users",
+      { email = "jane@acme.com", role = "admin" }).data
     local key =
       ok("POST", "/api/organizations/" .. org.id .. "/users/" .. user.id .. "/keys").data.value
     local function me(authorization) return ok("GET", "/api/me", nil, authorization).data end
@@ -743,10 +712,8 @@ describe("the sandbox's single operations", function()
       is_user = false, is_organization = true, is_partner = false, is_system = false },
       me("Basic " .. base64(org.id .. ":partner-key")))
     local partner, deployment = me(), me "Bearer deployment-key"
-    assert.same(
-      { true, false, false, "Sandbox Owner" },
-      { partner.is_partner, partner.is_user, partner.is_system, partner.organization_name }
-    )
+    assert.same({ true, false, false, "Sandbox Owner" },
+      { partner.is_partner, partner.is_user, partner.is_system, partner.organization_name })
     assert.same({ true, true }, { deployment.is_partner, deployment.is_system })
     assert.equal(401, (send("GET", "/api/me", nil, "Bearer nobody")))
   end)
@@ -763,10 +730,8 @@ describe("the sandbox's single operations", function()
     local user =
       ok("POST", "/api/organization/users", { email = "a@acme.com", role_ids = { own.id } }).data
     assert.same({ { own.id }, "user" }, { user.role_ids, user.role })
-    assert.equal(
-      422,
-      (send("POST", "/api/organization/users", { email = "b@acme.com", role_ids = { unknown } }))
-    )
+    assert.equal(422,
+      (send("POST", "/api/organization/users", { email = "b@acme.com", role_ids = { unknown } })))
   end)
 
   it("turn syncs and webhooks on and off", function()
@@ -785,10 +750,8 @@ describe("the sandbox's single operations", function()
     local logging = ok("GET", "/api/organization/record-logging").data
     assert.same({ false, nil }, { logging.enabled, logging.deliveryPrefix })
     ok("PUT", "/api/notifications/global-error-subscribers", { emails = { "a@acme.com" } })
-    assert.same(
-      { emails = { "a@acme.com" } },
-      ok("GET", "/api/notifications/global-error-subscribers")
-    )
+    assert.same({ emails = { "a@acme.com" } },
+      ok("GET", "/api/notifications/global-error-subscribers"))
     local named = plant("get_harbor_context_draft").arguments
     call(
       "save_harbor_context_draft",
@@ -852,24 +815,14 @@ describe("the sandbox's single operations", function()
     assert.equal(404, (send("POST", path, { child_organization_id = unknown })))
     local shared = ok("POST", path, { child_organization_id = child.id }).data
     assert.same({ shared.id }, ids(ok("GET", path).data))
-    assert.same(
-      { shared.id },
-      ids(ok("GET", "/api/connections/" .. connection.id .. "/shared").data)
-    )
-    local seen = ok(
-      "GET",
-      "/api/connections/" .. shared.id,
-      nil,
-      "Basic " .. base64(child.id .. ":partner-key")
-    ).data
-    assert.same(
-      { "Warehouse", connection.id, child.id },
-      { seen.name, seen.parent_connection_id, seen.organization_id }
-    )
-    assert.equal(
-      404,
-      (send("GET", (path:gsub(connection.organization_id:gsub("%-", "%%-"), unknown))))
-    )
+    assert.same({ shared.id },
+      ids(ok("GET", "/api/connections/" .. connection.id .. "/shared").data))
+    local seen = ok("GET", "/api/connections/" .. shared.id, nil,
+      "Basic " .. base64(child.id .. ":partner-key")).data
+    assert.same({ "Warehouse", connection.id, child.id },
+      { seen.name, seen.parent_connection_id, seen.organization_id })
+    assert.equal(404,
+      (send("GET", (path:gsub(connection.organization_id:gsub("%-", "%%-"), unknown)))))
   end)
 
   it("take a connect session's token instead of a key, and only one that was given", function()
@@ -906,10 +859,8 @@ end)
 describe("seeding the sandbox", function()
   it("fills the collection of an operation and what is above it, and says where", function()
     local planted = plant("list_harbor_context_versions", 4)
-    assert.same(
-      { 4, 36, 36 },
-      { #planted.ids, #planted.arguments.harbor_id, #planted.arguments.context_id }
-    )
+    assert.same({ 4, 36, 36 },
+      { #planted.ids, #planted.arguments.harbor_id, #planted.arguments.context_id })
     assert.equal(4, #call("list_harbor_context_versions", planted.arguments).data)
     local again = plant("list_harbor_context_versions", 2, planted.arguments)
     assert.same(planted.arguments, again.arguments)
@@ -922,10 +873,8 @@ describe("seeding the sandbox", function()
       seed.plant(emulator.state, { operation = "list_webhooks", count = 2, organization = org.id })
     )
     assert.same({}, ok("GET", "/api/webhooks").data)
-    assert.equal(
-      2,
-      #ok("GET", "/api/webhooks", nil, "Basic " .. base64(org.id .. ":partner-key")).data
-    )
+    assert.equal(2,
+      #ok("GET", "/api/webhooks", nil, "Basic " .. base64(org.id .. ":partner-key")).data)
   end)
 
   it("makes bulk syncs where their statuses are asked for", function()
@@ -945,14 +894,10 @@ describe("seeding the sandbox", function()
     local function refusal(wish) return select(2, seed.plant(emulator.state, wish)) end
     assert.matches("nothing to seed for operation list_orgs", refusal { operation = "list_orgs" })
     assert.matches("count must be", refusal { operation = "list_syncs", count = -1 })
-    assert.matches(
-      "organization: not found",
-      refusal { operation = "list_syncs", organization = unknown }
-    )
-    assert.matches(
-      "id: no such sync",
-      refusal { operation = "get_sync_status", arguments = { id = unknown } }
-    )
+    assert.matches("organization: not found",
+      refusal { operation = "list_syncs", organization = unknown })
+    assert.matches("id: no such sync",
+      refusal { operation = "get_sync_status", arguments = { id = unknown } })
     assert.matches("must be an object", refusal(1))
   end)
 end)

@@ -135,17 +135,13 @@ describe("the sandbox", function()
         local status, body = send(...)
         return status .. " " .. body.key
       end
-      assert.equal(
-        "400 unknown_version",
-        outcome("GET", "/api/organizations", nil, { version = "1999-01-01" })
-      )
+      assert.equal("400 unknown_version",
+        outcome("GET", "/api/organizations", nil, { version = "1999-01-01" }))
       assert.equal("404 not_found", outcome("GET", "/api/organizations/"))
       assert.equal("405 method_not_allowed", outcome("PATCH", "/api/organizations"))
       for _, text in ipairs { "{", "[]", "null", "1", "", '{"name":NaN}', '{"name":"\255"}' } do
-        assert.equal(
-          "400 invalid_json",
-          outcome("POST", "/api/organizations", nil, { text = text })
-        )
+        assert.equal("400 invalid_json",
+          outcome("POST", "/api/organizations", nil, { text = text }))
       end
     end)
   end)
@@ -312,10 +308,8 @@ describe("the sandbox", function()
 
     it("finds a user only in its own organization", function()
       local user = create_user(create_org "Acme", "jane@acme.com")
-      assert.equal(
-        404,
-        (send("GET", "/api/organizations/" .. create_org("Other").id .. "/users/" .. user.id))
-      )
+      assert.equal(404,
+        (send("GET", "/api/organizations/" .. create_org("Other").id .. "/users/" .. user.id)))
       assert.equal(404, (send("GET", "/api/organizations/" .. unknown .. "/users/" .. user.id)))
     end)
 
@@ -328,10 +322,8 @@ describe("the sandbox", function()
       local status, body = send("POST", path .. "?force=true")
       assert.equal(200, status)
       assert.equal(401, (send("GET", "/api/organization", nil, { authorization = bearer(first) })))
-      assert.equal(
-        200,
-        (send("GET", "/api/organization", nil, { authorization = bearer(body.data.value) }))
-      )
+      assert.equal(200,
+        (send("GET", "/api/organization", nil, { authorization = bearer(body.data.value) })))
     end)
 
     it("revokes the key with the user and with the organization", function()
@@ -339,32 +331,20 @@ describe("the sandbox", function()
       local jane, joe = create_user(org, "jane@acme.com"), create_user(org, "joe@acme.com")
       local jane_key, joe_key = mint_key(org, jane), mint_key(org, joe)
       send("DELETE", "/api/organizations/" .. org.id .. "/users/" .. jane.id)
-      assert.equal(
-        401,
-        (send("GET", "/api/organization", nil, { authorization = bearer(jane_key) }))
-      )
+      assert.equal(401,
+        (send("GET", "/api/organization", nil, { authorization = bearer(jane_key) })))
       send("DELETE", "/api/organizations/" .. org.id)
-      assert.equal(
-        401,
-        (send("GET", "/api/organization", nil, { authorization = bearer(joe_key) }))
-      )
+      assert.equal(401,
+        (send("GET", "/api/organization", nil, { authorization = bearer(joe_key) })))
     end)
   end)
 
   describe("on idempotency keys", function()
     it("replays the first outcome, headers included, under a new request id", function()
-      local _, first, first_headers = send(
-        "POST",
-        "/api/organizations",
-        { name = "Acme" },
-        { key = "key-00001" }
-      )
-      local status, second, headers = send(
-        "POST",
-        "/api/organizations",
-        { name = "Acme" },
-        { key = "key-00001" }
-      )
+      local _, first, first_headers = send("POST", "/api/organizations", { name = "Acme" },
+        { key = "key-00001" })
+      local status, second, headers = send("POST", "/api/organizations", { name = "Acme" },
+        { key = "key-00001" })
       assert.equal(200, status)
       assert.same(first, second)
       assert.equal(first_headers["content-type"], headers["content-type"])
@@ -376,30 +356,20 @@ describe("the sandbox", function()
 
     it("replays a refusal too", function()
       local org = create_org "Acme"
-      assert.equal(
-        409,
-        (send("POST", "/api/organizations", { name = "Acme" }, { key = "key-00001" }))
-      )
+      assert.equal(409,
+        (send("POST", "/api/organizations", { name = "Acme" }, { key = "key-00001" })))
       send("DELETE", "/api/organizations/" .. org.id)
-      assert.equal(
-        409,
-        (send("POST", "/api/organizations", { name = "Acme" }, { key = "key-00001" }))
-      )
+      assert.equal(409,
+        (send("POST", "/api/organizations", { name = "Acme" }, { key = "key-00001" })))
     end)
 
     it("refuses a used key with another body or path", function()
       send("POST", "/api/organizations", { name = "Acme" }, { key = "key-00001" })
-      local status, body = send(
-        "POST",
-        "/api/organizations",
-        { name = "Other" },
-        { key = "key-00001" }
-      )
+      local status, body = send("POST", "/api/organizations", { name = "Other" },
+        { key = "key-00001" })
       assert.equal("422 idempotency_mismatch", status .. " " .. body.key)
-      assert.equal(
-        422,
-        (send("POST", "/api/organization/users", { name = "Acme" }, { key = "key-00001" }))
-      )
+      assert.equal(422,
+        (send("POST", "/api/organization/users", { name = "Acme" }, { key = "key-00001" })))
     end)
 
     it("keeps the keys of different credentials apart", function()
@@ -414,10 +384,8 @@ describe("the sandbox", function()
         local status, body = send("POST", "/api/organizations", { name = "Acme" }, { key = key })
         assert.equal("400 invalid_idempotency_key", status .. " " .. body.key)
       end
-      assert.equal(
-        200,
-        (send("POST", "/api/organizations", { name = "Acme" }, { key = ("x"):rep(255) }))
-      )
+      assert.equal(200,
+        (send("POST", "/api/organizations", { name = "Acme" }, { key = ("x"):rep(255) })))
     end)
 
     it("honours a key on PUT and ignores it on GET and DELETE", function()

@@ -351,14 +351,10 @@ end)
 
 describe("M: a short text that is part of many others", function()
   it("is not hidden: an error stays readable", function()
-    local client = clients.answered(
-      { { 422, '{"message":"name is taken"}' } },
-      { partner_key = "is" }
-    )
-    assert.equal(
-      "create_org: 422 unprocessable: name is taken",
-      select(2, client:create_org { name = "x", client_secret = "name" })
-    )
+    local client = clients.answered({ { 422, '{"message":"name is taken"}' } },
+      { partner_key = "is" })
+    assert.equal("create_org: 422 unprocessable: name is taken",
+      select(2, client:create_org { name = "x", client_secret = "name" }))
   end)
 end)
 

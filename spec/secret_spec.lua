@@ -31,10 +31,8 @@ describe("A key", function()
 
   it("may have 4096 bytes", function()
     assert.equal("Authorization: Bearer " .. ("k"):rep(4096), core.authorization(("k"):rep(4096)))
-    assert.equal(
-      "Authorization: Bearer " .. ("k"):rep(4096),
-      core.authorization((" "):rep(5000) .. ("k"):rep(4096))
-    )
+    assert.equal("Authorization: Bearer " .. ("k"):rep(4096),
+      core.authorization((" "):rep(5000) .. ("k"):rep(4096)))
   end)
 
   for title, text in pairs { ["empty"] = "", ["white space"] = " \r\n\t" } do

@@ -93,17 +93,13 @@ describe("a child process", function()
       0,
       (process.run({ "tail", "--pid=" .. pid, "-s", "0.02", "-f", "/dev/null" }, { timeout = 5 }))
     )
-    assert.equal(
-      0,
-      (process.run({ "sh", "-c", 'while [ -e "$0" ]; do :; done', directory }, { timeout = 5 }))
-    )
+    assert.equal(0,
+      (process.run({ "sh", "-c", 'while [ -e "$0" ]; do :; done', directory }, { timeout = 5 })))
   end)
 
   it("gets its environment without showing it on a command line", function()
-    local child = process.start(
-      { "sh", "-c", 'echo "$SECRET"; sleep 60; :' },
-      { env = { SECRET = "it's a canary" } }
-    )
+    local child = process.start({ "sh", "-c", 'echo "$SECRET"; sleep 60; :' },
+      { env = { SECRET = "it's a canary" } })
     assert.equal("it's a canary", child.first_line)
     local _, lines =
       process.run { "sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\000' ' '" }
@@ -124,10 +120,8 @@ describe("a child process", function()
   it("is the same interpreter with the same modules where it is Lua", function()
     local program =
       "print(_VERSION, package.path == os.getenv 'LUA_PATH', (pcall(require, 'spec.support.http')))"
-    local status, out = process.run(
-      { process.interpreter(), "-e", program },
-      { env = process.environment() }
-    )
+    local status, out = process.run({ process.interpreter(), "-e", program },
+      { env = process.environment() })
     assert.equal(0, status)
     assert.equal(_VERSION .. "\ttrue\ttrue\n", out)
   end)
@@ -197,10 +191,8 @@ describe("the raw server", function()
     assert.is_true(request.raw == head .. body)
     assert.is_true(request.body == body)
     assert.is_true(request.complete)
-    assert.same(
-      { "POST", "/a?b=c", "HTTP/1.1" },
-      { request.method, request.target, request.version }
-    )
+    assert.same({ "POST", "/a?b=c", "HTTP/1.1" },
+      { request.method, request.target, request.version })
     assert.equal("1, 2", request.headers["x-one"])
     connection:close()
   end)
@@ -233,10 +225,8 @@ describe("the raw server", function()
     local second = connected(server, GET)
     assert.is_true(server:await("requests", 3))
     local requests = server:requests()
-    assert.same(
-      { 1, 1, 2 },
-      { requests[1].connection, requests[2].connection, requests[3].connection }
-    )
+    assert.same({ 1, 1, 2 },
+      { requests[1].connection, requests[2].connection, requests[3].connection })
     assert.equal(2, server:connections())
     connection:close()
     second:close()
@@ -597,11 +587,8 @@ describe("limits on what is measured", function()
     local count, ok, message = keep { 9, 9, 3 }
     assert.same({ 3, false }, { count, ok })
     assert.truthy(
-      message:find(
-        "a limit is not kept: seconds 3 (at most 2), a second 0.3333 (at least 0.25)",
-        1,
-        true
-      ),
+      message:find("a limit is not kept: seconds 3 (at most 2), a second 0.3333 (at least 0.25)", 1,
+        true),
       message
     )
   end)

@@ -264,19 +264,15 @@ end)
 
 describe("A query", function()
   it("starts with a question mark and goes on with ampersands", function()
-    assert.equal(
-      "?limit=10&page_token=abc",
-      core.url_pairs { { "limit", "10" }, { "page_token", "abc" } }
-    )
+    assert.equal("?limit=10&page_token=abc",
+      core.url_pairs { { "limit", "10" }, { "page_token", "abc" } })
   end)
 
   it("is empty without pairs", function() assert.equal("", core.url_pairs {}) end)
 
   it("K: keeps every byte of a value inside that value", function()
-    assert.equal(
-      "?q=a%26b%3Dc%23d%3Fe%2Ff%20g%2Bh%25%0D%0A%00%C3%B6",
-      core.url_pairs { { "q", "a&b=c#d?e/f g+h%\r\n\0\195\182" } }
-    )
+    assert.equal("?q=a%26b%3Dc%23d%3Fe%2Ff%20g%2Bh%25%0D%0A%00%C3%B6",
+      core.url_pairs { { "q", "a&b=c#d?e/f g+h%\r\n\0\195\182" } })
     assert.equal("?a%26b%3D=", core.url_pairs { { "a&b=", "" } })
   end)
 

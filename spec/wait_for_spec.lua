@@ -91,10 +91,8 @@ for _, mode in ipairs(modes) do
             local data, message, err = wait_for(client, name, arguments)
             assert.is_nil(data)
             assert.equal(("%s: 200 failed: the work ended as '%s'"):format(name, word), message)
-            assert.same(
-              { "failed", word == "unknown" and "unknown" or "rejected", 200 },
-              { err.kind, err.outcome, err.status }
-            )
+            assert.same({ "failed", word == "unknown" and "unknown" or "rejected", 200 },
+              { err.kind, err.outcome, err.status })
           end
         end
       end)
@@ -204,19 +202,13 @@ for _, mode in ipairs(modes) do
 
     it("waits for the status that is asked for, or for one of a list", function()
       local client = answered { status "created", status "running", status "done" }
-      assert.equal(
-        "running",
-        wait_for(client, "get_job", JOB, { until_status = "running", interval = 0.001 }).status
-      )
+      assert.equal("running",
+        wait_for(client, "get_job", JOB, { until_status = "running", interval = 0.001 }).status)
       client = answered { status "running", status "canceled" }
       assert.equal(
         "canceled",
-        wait_for(
-          client,
-          "get_job",
-          JOB,
-          { until_status = { "done", "canceled" }, interval = 0.001 }
-        ).status
+        wait_for(client, "get_job", JOB,
+          { until_status = { "done", "canceled" }, interval = 0.001 }).status
       )
     end)
 
@@ -237,10 +229,8 @@ for _, mode in ipairs(modes) do
       end
       local client =
         answered { schemas("refreshing", "2025-01-01"), schemas("fresh", "2025-01-02") }
-      assert.equal(
-        "fresh",
-        wait_for(client, "get_schemas_status", { id = ID }, { interval = 0.001 }).cache_status
-      )
+      assert.equal("fresh",
+        wait_for(client, "get_schemas_status", { id = ID }, { interval = 0.001 }).cache_status)
       local seen = {}
       local function refreshed(data, word)
         seen[#seen + 1] = word
@@ -253,12 +243,8 @@ for _, mode in ipairs(modes) do
       }
       assert.equal(
         "2025-01-02",
-        wait_for(
-          client,
-          "get_schemas_status",
-          { id = ID },
-          { until_status = refreshed, interval = 0.001 }
-        ).last_refresh_finished
+        wait_for(client, "get_schemas_status", { id = ID },
+          { until_status = refreshed, interval = 0.001 }).last_refresh_finished
       )
       assert.same({ "stale", "refreshing", "fresh" }, seen)
     end)
@@ -320,12 +306,8 @@ for _, mode in ipairs(modes) do
     it("passes options to every look", function()
       local client, server = answered { status "running", status "done" }
       assert.truthy(
-        wait_for(
-          client,
-          "get_job",
-          JOB,
-          { interval = 0.001, options = { headers = { ["X-Of-Mine"] = "1" } } }
-        )
+        wait_for(client, "get_job", JOB,
+          { interval = 0.001, options = { headers = { ["X-Of-Mine"] = "1" } } })
       )
       for _, request in ipairs(server:requests()) do
         assert.equal("1", request.headers["x-of-mine"])
@@ -366,12 +348,8 @@ for _, mode in ipairs(modes) do
       local function results(rows, next_link, word)
         return {
           200,
-          ('{"data":{"id":"%s","status":"%s","fields":["n"],"results":%s},"links":{%s}}'):format(
-            ID,
-            word or "done",
-            rows,
-            next_link or ""
-          ),
+          ('{"data":{"id":"%s","status":"%s","fields":["n"],"results":%s},"links":{%s}}'):format(ID,
+            word or "done", rows, next_link or ""),
         }
       end
 
@@ -427,19 +405,15 @@ for _, mode in ipairs(modes) do
         local rows
         rows, message = rows_of(client)
         assert.same({ "n1" }, rows)
-        assert.truthy(
-          message:find('404 not_found: scripted (resume with page = "p2")', 1, true),
-          message
-        )
+        assert.truthy(message:find('404 not_found: scripted (resume with page = "p2")', 1, true),
+          message)
       end)
 
       it("raise where the reply names no query", function()
         local client = answered { { 200, '{"data":{}}' } }
         local _, message = rows_of(client)
-        assert.truthy(
-          message:find("run_query: 200 bad_response: the reply holds no id", 1, true),
-          message
-        )
+        assert.truthy(message:find("run_query: 200 bad_response: the reply holds no id", 1, true),
+          message)
       end)
     end)
   end)

@@ -90,10 +90,8 @@ describe("a walk through a window of time", function()
                 assert.is_true((times[event.id] or 0) <= 1, event.id .. " came twice")
                 if not times[event.id] then missing = missing + 1 end
               end
-              assert.is_true(
-                missing == 0 or problem ~= nil,
-                ("%d events are lost with a limit of %d"):format(missing, limit)
-              )
+              assert.is_true(missing == 0 or problem ~= nil,
+                ("%d events are lost with a limit of %d"):format(missing, limit))
               if problem then
                 assert.truthy(problem:find("so the window cannot move", 1, true), problem)
               end
@@ -121,10 +119,8 @@ describe("a date-time", function()
         "2026-11-22T10:49:44.000001Z" } do
       assert.equal(text, date_time.text(date_time.parse(text), 6))
     end
-    assert.equal(
-      "2026-11-22T10:49:44.123Z",
-      date_time.text((date_time.parse "2026-11-22T10:49:44.1239Z"))
-    )
+    assert.equal("2026-11-22T10:49:44.123Z",
+      date_time.text((date_time.parse "2026-11-22T10:49:44.1239Z")))
   end)
 
   it("is nothing else", function()

@@ -77,11 +77,8 @@ local function resolve_field(model, owner, raw, location)
   return {
     name = raw.name,
     description = description_of(model, owner, raw),
-    type = parse_type(
-      model,
-      raw.type,
-      raw.format or overlay_entry(model, "formats", owner, raw.name)
-    ),
+    type = parse_type(model, raw.type,
+      raw.format or overlay_entry(model, "formats", owner, raw.name)),
     location = location,
     required = raw.required or location == "path",
     nullable = raw.nullable or false,
@@ -215,10 +212,8 @@ local function resolve_operation(model, raw)
   op.pagination = resolve_pagination(op, raw.pagination)
   op.is_list = gives_list(model, op)
   op.pagination.items_field = model.overlay.items[op.name] or (op.is_list and "data") or nil
-  assert(
-    op.pagination.kind == "none" or op.pagination.items_field,
-    op.name .. ": where the items are is not known"
-  )
+  assert(op.pagination.kind == "none" or op.pagination.items_field,
+    op.name .. ": where the items are is not known")
   op.returns = returned_type(model, op)
   local kind = op.envelope and op.returns and op.returns.kind
   op.secret_reply = model.overlay.secret_replies[op.name] or false
@@ -235,16 +230,12 @@ local function check_path(op)
   for name in op.path:gmatch "{([^}]+)}" do
     index = index + 1
     local field = op.fields[index]
-    assert(
-      field and field.location == "path" and field.name == name,
-      op.name .. ": path and fields differ at " .. name
-    )
+    assert(field and field.location == "path" and field.name == name,
+      op.name .. ": path and fields differ at " .. name)
   end
   local after = op.fields[index + 1]
-  assert(
-    not after or after.location ~= "path",
-    op.name .. ": a path field that the path does not hold"
-  )
+  assert(not after or after.location ~= "path",
+    op.name .. ": a path field that the path does not hold")
 end
 
 local function check_unique(op)
@@ -261,19 +252,15 @@ end
 local function check_overlay(model)
   for _, list in ipairs { "secret", "formats", "not_empty", "excludes", "descriptions" } do
     for key in pairs(model.overlay[list]) do
-      assert(
-        model.overlay_used[list .. " " .. key],
-        "overlay.json: " .. list .. " names an unknown field " .. key
-      )
+      assert(model.overlay_used[list .. " " .. key],
+        "overlay.json: " .. list .. " names an unknown field " .. key)
     end
   end
   for _, list in ipairs { "items", "patched_by", "body_fields", "secret_replies", "long_replies",
       "goes_on", "finished_when" } do
     for name in pairs(model.overlay[list]) do
-      assert(
-        model.operations_by_name[name],
-        "overlay.json: " .. list .. " names an unknown operation " .. name
-      )
+      assert(model.operations_by_name[name],
+        "overlay.json: " .. list .. " names an unknown operation " .. name)
     end
   end
 end
@@ -338,10 +325,8 @@ local function load_schemas(model, raw)
     model.schemas_by_name[name] = schema
   end
   for name in pairs(open) do
-    assert(
-      model.schemas_by_name[name],
-      "overlay.json: open_schemas names an unknown schema " .. name
-    )
+    assert(model.schemas_by_name[name],
+      "overlay.json: open_schemas names an unknown schema " .. name)
   end
   for _, schema in ipairs(model.schemas) do resolve_schema(model, schema) end
 end
@@ -388,10 +373,8 @@ function M.load(directory, only)
     assert(model.operations_by_name[name], "statuses.json names an unknown operation " .. name)
   end
   for name in pairs(model.secrets) do
-    assert(
-      model.operations_by_name[name],
-      "secret_replies.json names an unknown operation " .. name
-    )
+    assert(model.operations_by_name[name],
+      "secret_replies.json names an unknown operation " .. name)
   end
   if only then
     model.operations = {}

@@ -39,10 +39,8 @@ end
 local function refuse(message, err)
   local status = STATUS[err.kind]
   if not status then ngx.log(ngx.ERR, message) end
-  answer(
-    status or 502,
-    { error = status and err.message or "signing up does not work at the moment" }
-  )
+  answer(status or 502,
+    { error = status and err.message or "signing up does not work at the moment" })
 end
 
 -- Creates all three, or nothing: returns them, or nil, message, err. An organization whose user was

@@ -485,18 +485,14 @@ describe("the command", function()
 
     it("ends with 130 while it waits for work, the line of the terminal ended first", function()
       sandbox:faults { { operation = "get_query", fault = "stall_headers", seconds = 60 } }
-      local _, out = on_terminal(
-        { "wait_for", "get_query", "id=" .. org },
-        { input = "\3", prompt = "waiting for get_query: 1 s" }
-      )
+      local _, out = on_terminal({ "wait_for", "get_query", "id=" .. org },
+        { input = "\3", prompt = "waiting for get_query: 1 s" })
       assert.truthy(out:find "\27%[K.-polytomic:.- interrupted", out)
     end)
 
     it("ends with 130 at a question, with nothing sent", function()
-      local status, out = on_terminal(
-        { "delete_org", "id=" .. org },
-        { input = "\3", prompt = "delete_org id=" }
-      )
+      local status, out = on_terminal({ "delete_org", "id=" .. org },
+        { input = "\3", prompt = "delete_org id=" })
       assert.equal(130, status)
       contains(out, "interrupted; nothing was changed")
     end)

@@ -188,10 +188,8 @@ describe("the command's output", function()
       local user = select(2, sandbox:request(
         "POST", "/api/organizations/" .. acme .. "/users", { email = "jane@acme.com" }
       )).data.id
-      local _, out = on_terminal(
-        { "create_user_api_key", "org_id=" .. acme, "id=" .. user },
-        { columns = 20, env = { NO_COLOR = "1" } }
-      )
+      local _, out = on_terminal({ "create_user_api_key", "org_id=" .. acme, "id=" .. user },
+        { columns = 20, env = { NO_COLOR = "1" } })
       assert.truthy(out:gsub("\n", ""):find "value  sandbox_user_%x+")
     end)
 

@@ -31,11 +31,8 @@ local function all_fail(mode, url, expected, options)
     jobs[index] = {
       client = client,
       run = function()
-      wire.assert_error(
-        wire.merged(UNSENT, expected),
-        wire.call(client, kind, options.call),
-        kind.name
-      )
+      wire.assert_error(wire.merged(UNSENT, expected), wire.call(client, kind, options.call),
+        kind.name)
         client:close()
       end,
     }
@@ -58,18 +55,10 @@ local RESOLVING = { connect_timeout = 60, attempt_timeout = 60, timeout = 90 }
 describe("a name", function()
   row("A1 that does not exist is asked for once more, whatever the method", function(mode)
     local url = "https://" .. dns.missing
-    all_fail(
-      mode,
-      url,
-      { kind = "dns", attempts = 1, retryable = true },
-      { client = RESOLVING, call = { retries = 0 } }
-    )
-    all_fail(
-      mode,
-      url,
-      { kind = "dns", attempts = 2 },
-      { client = RESOLVING, call = { retries = 4 } }
-    )
+    all_fail(mode, url, { kind = "dns", attempts = 1, retryable = true },
+      { client = RESOLVING, call = { retries = 0 } })
+    all_fail(mode, url, { kind = "dns", attempts = 2 },
+      { client = RESOLVING, call = { retries = 4 } })
   end)
 
   -- The calls of a child whose resolver is out of order: kind, outcome, attempts and seconds of
@@ -87,10 +76,8 @@ describe("a name", function()
       end
       print(require("cqueues").monotime() - started)
     ]]):format(options.connect_timeout, options.retries)
-    local status, out, err = resolver:run(
-      { process.interpreter(), "-e", script },
-      { env = process.environment(), timeout = 30 }
-    )
+    local status, out, err = resolver:run({ process.interpreter(), "-e", script },
+      { env = process.environment(), timeout = 30 })
     assert.equal(0, status, err)
     return out
   end
@@ -116,18 +103,10 @@ end)
 describe("a connection", function()
   row("A3 refused is tried again, and nothing was sent", function(mode)
     local refused = raw_server.refused()
-    all_fail(
-      mode,
-      refused.url,
-      { kind = "connect", attempts = 1, retryable = true },
-      { call = { retries = 0 } }
-    )
-    all_fail(
-      mode,
-      refused.url,
-      { kind = "connect", attempts = 2, retryable = true },
-      { call = { retries = 1 } }
-    )
+    all_fail(mode, refused.url, { kind = "connect", attempts = 1, retryable = true },
+      { call = { retries = 0 } })
+    all_fail(mode, refused.url, { kind = "connect", attempts = 2, retryable = true },
+      { call = { retries = 1 } })
     refused.stop()
   end)
 
@@ -151,19 +130,11 @@ describe("a connection", function()
     local hole = raw_server.blackhole()
     local options = { connect_timeout = 0.15 }
     local started = os.time()
-    all_fail(
-      mode,
-      hole.url,
-      { kind = "timeout", attempts = 1, retryable = true },
-      { client = options, call = { retries = 0 } }
-    )
+    all_fail(mode, hole.url, { kind = "timeout", attempts = 1, retryable = true },
+      { client = options, call = { retries = 0 } })
     assert.is_true(os.time() - started <= 3)
-    all_fail(
-      mode,
-      hole.url,
-      { kind = "timeout", attempts = 2, retryable = true },
-      { client = options, call = { retries = 1 } }
-    )
+    all_fail(mode, hole.url, { kind = "timeout", attempts = 2, retryable = true },
+      { client = options, call = { retries = 1 } })
     hole.stop()
   end)
 
@@ -222,11 +193,8 @@ describe("a connection", function()
         { mode = mode, tls = certificates.good, client = { ca_file = certificates.ca } }
       for name,
           result in pairs(wire.play(script, wire.merged(options, { call = { retries = 0 } }))) do
-        wire.assert_error(
-          { kind = "network", outcome = "unsent", attempts = 1, retryable = true },
-          result,
-          name
-        )
+        wire.assert_error({ kind = "network", outcome = "unsent", attempts = 1, retryable = true },
+          result, name)
       end
       options.kinds = kinds_that_wait(mode)
       for name,
@@ -249,12 +217,8 @@ describe("TLS", function()
   -- connection and no request each.
   local function never_trusted(mode, steps, options, text)
     server:reset { steps }
-    all_fail(
-      mode,
-      server.url,
-      { kind = "tls", attempts = 1, retryable = false },
-      { client = options, call = { retries = 3 } }
-    )
+    all_fail(mode, server.url, { kind = "tls", attempts = 1, retryable = false },
+      { client = options, call = { retries = 3 } })
     assert.equal(#wire.kinds, server:connections())
     for _, request in ipairs(server:requests()) do assert.equal("", request.head) end
     local result = one(server.url, options, { retries = 3 })
@@ -285,19 +249,11 @@ describe("TLS", function()
   row("A7 that stalls in the handshake is tried again after connect_timeout", function(mode)
     server:reset { { "plain", "stall" } }
     local options = { ca_file = certificates.ca, connect_timeout = 0.15 }
-    local calls = all_fail(
-      mode,
-      server.url,
-      { kind = "timeout", attempts = 2, retryable = true },
-      { client = options, call = { retries = 1 } }
-    )
+    local calls = all_fail(mode, server.url, { kind = "timeout", attempts = 2, retryable = true },
+      { client = options, call = { retries = 1 } })
     assert.equal(2 * calls, server:connections())
-    all_fail(
-      mode,
-      server.url,
-      { kind = "timeout", attempts = 1, retryable = true },
-      { client = options, call = { retries = 0 } }
-    )
+    all_fail(mode, server.url, { kind = "timeout", attempts = 1, retryable = true },
+      { client = options, call = { retries = 0 } })
     assert.equal(2 * calls + #wire.kinds, server:connections())
   end)
 
@@ -342,16 +298,10 @@ describe("TLS", function()
     end)
 
     it("A8 with another's key is a TLS failure before anything is sent", function()
-      local result = one(
-        asking.url,
-        options(certificates.client.certificate, certificates.stranger.key),
-        { retries = 3 }
-      )
-      wire.assert_error(
-        { kind = "tls", outcome = "unsent", attempts = 1, retryable = false },
-        result,
-        "POST"
-      )
+      local result = one(asking.url,
+        options(certificates.client.certificate, certificates.stranger.key), { retries = 3 })
+      wire.assert_error({ kind = "tls", outcome = "unsent", attempts = 1, retryable = false },
+        result, "POST")
       assert.equal(0, #asking:requests())
     end)
 
@@ -425,12 +375,8 @@ describe("a proxy", function()
         all_fail(mode, server.url, expected, { client = client, call = { retries = 1 } })
       assert.equal(case[4] * calls, #proxy:requests())
       proxy:behave(case[2])
-      all_fail(
-        mode,
-        server.url,
-        wire.merged(expected, { attempts = 1 }),
-        { client = client, call = { retries = 0 } }
-      )
+      all_fail(mode, server.url, wire.merged(expected, { attempts = 1 }),
+        { client = client, call = { retries = 0 } })
       assert.equal(#wire.kinds, #proxy:requests())
       assert.is_false(proxy:saw "Authorization")
       assert.equal(0, server:connections())
@@ -475,11 +421,8 @@ describe("a proxy", function()
   it("A9 that tunnels to a server nobody should trust is not what failed", function()
     server:reset { { { tls = certificates.unknown_ca }, OK[1], OK[2] } }
     proxy:behave "tunnel"
-    wire.assert_error(
-      { kind = "tls", outcome = "unsent", attempts = 1 },
-      one(server.url, through(), { retries = 1 }),
-      "POST"
-    )
+    wire.assert_error({ kind = "tls", outcome = "unsent", attempts = 1 },
+      one(server.url, through(), { retries = 1 }), "POST")
   end)
 end)
 

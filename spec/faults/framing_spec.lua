@@ -54,21 +54,13 @@ describe("a body cut short", function()
   end)
 
   row("C2 is a lost reply by RST as by FIN", function(mode)
-    wire.once(
-      mode,
-      { "read", { send = with_headers("", '{"data":{"id":"1') }, { sleep = 0.02 }, "rst" },
-      LOST
-    )
+    wire.once(mode,
+      { "read", { send = with_headers("", '{"data":{"id":"1') }, { sleep = 0.02 }, "rst" }, LOST)
   end)
 
   row("C2 is committed at most once", function(mode)
-    wire.lost_in_sandbox(
-      mode,
-      { fault = "truncate", no_length = true },
-      true,
-      LOST,
-      { kinds = wire.answered_with_body }
-    )
+    wire.lost_in_sandbox(mode, { fault = "truncate", no_length = true }, true, LOST,
+      { kinds = wire.answered_with_body })
   end)
 
   row("C2 is taken when the JSON is whole", function(mode)
@@ -167,16 +159,11 @@ describe("a status line", function()
   end
 
   row("C5 in garbage is final though the request was carried out", function(mode)
-    local results = wire.play_sandbox(
-      { fault = "garbage" },
-      { mode = mode, call = { retries = 3 } }
-    )
+    local results = wire.play_sandbox({ fault = "garbage" },
+      { mode = mode, call = { retries = 3 } })
     for _, kind in ipairs(wire.kinds) do
-      wire.assert_error(
-        { kind = "protocol", outcome = "unknown", attempts = 1, retryable = false },
-        results[kind.name],
-        kind.name
-      )
+      wire.assert_error({ kind = "protocol", outcome = "unknown", attempts = 1, retryable = false },
+        results[kind.name], kind.name)
       assert.equal(1, #results[kind.name].requests)
       assert.equal(kind.method == "GET" and 0 or 1, results[kind.name].committed)
     end
@@ -203,11 +190,8 @@ describe("a header", function()
   end)
 
   row("C6 that continues a header that is not there is a broken protocol", function(mode)
-    wire.final(
-      mode,
-      answer(STATUS .. "  folded: yes\r\nContent-Length: 19\r\n\r\n" .. BODY),
-      BROKEN
-    )
+    wire.final(mode, answer(STATUS .. "  folded: yes\r\nContent-Length: 19\r\n\r\n" .. BODY),
+      BROKEN)
   end)
 
   row("C6 without a name is left out, without a value is empty, folded is one", function(mode)
@@ -276,11 +260,8 @@ describe("an odd reply", function()
   end)
 
   row("C8 304 is a redirect that is not followed", function(mode)
-    wire.final(
-      mode,
-      answer("HTTP/1.1 304 Not Modified\r\n\r\n"),
-      { kind = "redirect", status = 304, outcome = "rejected" }
-    )
+    wire.final(mode, answer("HTTP/1.1 304 Not Modified\r\n\r\n"),
+      { kind = "redirect", status = 304, outcome = "rejected" })
   end)
 
   row("C8 of no byte is a lost reply", function(mode)

@@ -206,10 +206,8 @@ describe("H: two calls with one key", function()
       if org then created = created + 1 else refused = err end
     end
     assert.equal(1, created)
-    assert.same(
-      { "conflict", "rejected", 1, "one-key-for-two" },
-      { refused.kind, refused.outcome, refused.attempts, refused.idempotency_key }
-    )
+    assert.same({ "conflict", "rejected", 1, "one-key-for-two" },
+      { refused.kind, refused.outcome, refused.attempts, refused.idempotency_key })
     assert.equal(1, sandbox:committed("create_org"))
   end)
 

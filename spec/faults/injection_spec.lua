@@ -252,10 +252,8 @@ describe("K: nothing but the request goes out:", function()
   it("a host, a port and a scheme are what Host says", function()
     assert.equal("127.0.0.1:" .. server.port, sent().headers.host)
     server:reset { per = "request", 200 }
-    assert.equal(
-      "localhost:" .. server.port,
-      sent({ base_url = "HTTP://LOCALHOST:" .. server.port }).headers.host:lower()
-    )
+    assert.equal("localhost:" .. server.port,
+      sent({ base_url = "HTTP://LOCALHOST:" .. server.port }).headers.host:lower())
   end)
 
   it("a key is trimmed, and otherwise sent as it is", function()
@@ -274,10 +272,8 @@ describe("K: nothing but the request goes out:", function()
       local ok, message = pcall(function() return require("polytomic").new {} end)
       io.write(tostring(ok), " ", message)
     ]]
-    local _, out = process.run(
-      { process.interpreter(), script },
-      { env = process.environment { POLYTOMIC_PARTNER_KEY = "\239\187\191" .. KEY } }
-    )
+    local _, out = process.run({ process.interpreter(), script },
+      { env = process.environment { POLYTOMIC_PARTNER_KEY = "\239\187\191" .. KEY } })
     assert.matches("^false .*POLYTOMIC_PARTNER_KEY", out)
     assert.is_nil(out:find(KEY, 1, true))
   end)
@@ -294,10 +290,8 @@ describe("K: nothing but the request goes out:", function()
   end)
 
   it("keys and organizations together make one Basic line without a newline in it", function()
-    local request = sent(
-      { partner_key = ("k"):rep(500), organization = ORGANIZATION },
-      { headers = { ["X-A"] = "b" } }
-    )
+    local request = sent({ partner_key = ("k"):rep(500), organization = ORGANIZATION },
+      { headers = { ["X-A"] = "b" } })
     assert.equal(1, lines_of(request, "Authorization"))
     local org = new { partner_key = ("k"):rep(500), organization = ORGANIZATION }
     server:reset { per = "request", 200 }

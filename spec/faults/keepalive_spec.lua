@@ -118,12 +118,8 @@ describe("a request", function()
     local fault = { { read = 1000 }, "rst" }
     local options = { mode = mode, kinds = writers, call = { retries = 0 } }
     for name, result in pairs(wire.play({ fault }, options)) do
-      wire.assert_error(
-        { kind = "network", outcome = "unknown", attempts = 1,
-          retryable = wire.kind[name].repeats },
-        result,
-        name
-      )
+      wire.assert_error({ kind = "network", outcome = "unknown", attempts = 1,
+        retryable = wire.kind[name].repeats }, result, name)
       assert.equal(1, #result.requests, name)
     end
     options.call = { retries = 1 }
@@ -267,11 +263,8 @@ describe("HTTP/2", function()
     row("B7 refused by " .. what .. " was not sent, and is sent again", function(mode)
       for _, kind in ipairs(wire.kinds) do
         server:reset { refused }
-        wire.assert_error(
-          { kind = "network", outcome = "unsent", attempts = 1, retryable = true },
-          call(mode, kind, 0),
-          kind.name
-        )
+        wire.assert_error({ kind = "network", outcome = "unsent", attempts = 1, retryable = true },
+          call(mode, kind, 0), kind.name)
         assert.equal(1, #server:requests(), kind.name)
       end
       for _, name in ipairs { "GET", "POST with a key", "POST without a key" } do
@@ -304,11 +297,8 @@ describe("HTTP/2", function()
       end
       server:reset { lost, answered }
       local final = call(mode, wire.kind["POST without a key"], 3)
-      wire.assert_error(
-        { kind = "network", outcome = "unknown", attempts = 1 },
-        final,
-        "POST without a key"
-      )
+      wire.assert_error({ kind = "network", outcome = "unknown", attempts = 1 }, final,
+        "POST without a key")
       assert.equal(1, #server:requests())
     end)
   end

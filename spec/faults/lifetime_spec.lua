@@ -415,11 +415,9 @@ describe("L: the end of a Lua state", function()
         for _ = 1, 10 do assert(client:create_org { name = "Acme" }) end
       end
     ]]):format(server.url))
-    assert_script(
-      "true",
+    assert_script("true",
       ("io.write(tostring(assert(require('polytomic.testing').run_states(%q, 8))))"):format(work),
-      server.url
-    )
+      server.url)
     assert.is_true(#server:requests() >= 8 * 100)
   end)
 end)
@@ -476,12 +474,8 @@ describe("L: fork", function()
   it("over TLS says no good-bye on the parent's connections", function()
     local secure = sandbox.tls()
     secure:reset()
-    assert_script(
-      "child 0",
-      FORK:format(("{ ca_file = %q }"):format(secure.ca_file), 2),
-      secure.url,
-      secure.partner_key
-    )
+    assert_script("child 0", FORK:format(("{ ca_file = %q }"):format(secure.ca_file), 2),
+      secure.url, secure.partner_key)
     assert.equal(107, secure:committed("create_org"))
   end)
 end)

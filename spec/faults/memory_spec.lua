@@ -27,11 +27,8 @@ describe("L: out of memory", function()
     busy = raw_server.start {
       script = {
         per = "request",
-        raw_server.reply(
-          503,
-          { message = "busy", key = "k", metadata = { a = 1 } },
-          { ["Retry-After"] = 0 }
-        ),
+        raw_server.reply(503, { message = "busy", key = "k", metadata = { a = 1 } },
+          { ["Retry-After"] = 0 }),
       },
     }
     moved = raw_server.start { script = { per = "request",

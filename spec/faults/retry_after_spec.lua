@@ -53,14 +53,10 @@ describe("I: Retry-After", function()
     for _, status in ipairs { 429, 503 } do
       local data, _, err = play(status, value)
       assert.is_nil(data)
-      assert.same(
-        { status, 1, true, status == 429 and "rejected" or "unknown" },
-        { err.status, err.attempts, err.retryable, err.outcome }
-      )
-      assert.is_true(
-        err.retry_after >= least and err.retry_after <= (most or least),
-        "retry_after " .. err.retry_after
-      )
+      assert.same({ status, 1, true, status == 429 and "rejected" or "unknown" },
+        { err.status, err.attempts, err.retryable, err.outcome })
+      assert.is_true(err.retry_after >= least and err.retry_after <= (most or least),
+        "retry_after " .. err.retry_after)
       assert.is_true(err.retry_after < math.huge)
       assert.is_true(err.elapsed < TIMEOUT / 3)
       assert.equal(1, #server:requests())

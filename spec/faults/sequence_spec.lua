@@ -17,12 +17,8 @@ local RESET = { "rst" }
 local function told(result)
   local count = #result.requests
   if result.data ~= nil then return count .. " ok" end
-  return ("%d %s %s %s"):format(
-    count,
-    result.err.kind,
-    result.err.status or "-",
-    result.err.outcome
-  )
+  return ("%d %s %s %s"):format(count, result.err.kind, result.err.status or "-",
+    result.err.outcome)
 end
 
 -- One spec for each way of calling. `ends` is the end for GET, POST with a key, POST without one,
@@ -58,17 +54,11 @@ describe("G: the sequence", function()
   row("reset, 422: the key's store would have replayed a success", { RESET, 422 },
     { "2 unprocessable 422 rejected", "2 unprocessable 422 rejected", "1 network - unknown",
       "2 unprocessable 422 unknown", "2 unprocessable 422 unknown" })
-  row(
-    "reset, 503, 200",
-    { RESET, now(503), 200 },
-    { "3 ok", "3 ok", "1 network - unknown", "3 ok", "3 ok" }
-  )
+  row("reset, 503, 200", { RESET, now(503), 200 },
+    { "3 ok", "3 ok", "1 network - unknown", "3 ok", "3 ok" })
   row("503, 503, 200", { now(503), now(503), 200 }, "3 ok")
-  row(
-    "503 without Retry-After, 503, 200",
-    { 503, now(503), 200 },
-    { "3 ok", "3 ok", "1 server 503 unknown", "3 ok", "3 ok" }
-  )
+  row("503 without Retry-After, 503, 200", { 503, now(503), 200 },
+    { "3 ok", "3 ok", "1 server 503 unknown", "3 ok", "3 ok" })
   row("408, 425, 502, 504, 200", { now(408), now(425), now(502), now(504), 200 },
     { "5 ok", "5 ok", "1 api 408 unknown", "5 ok", "5 ok" })
   row("429, 500", { now(429), now(500) },
@@ -85,11 +75,8 @@ describe("G: the sequence", function()
   row("reset, 409 to the end of the retries", { RESET, now(409) },
     { "2 conflict 409 rejected", "4 conflict 409 unknown", "1 network - unknown",
       "2 conflict 409 unknown", "2 conflict 409 unknown" }, 3)
-  row(
-    "429, 409: nothing was lost, so it is final",
-    { now(429), 409, 200 },
-    "2 conflict 409 rejected"
-  )
+  row("429, 409: nothing was lost, so it is final", { now(429), 409, 200 },
+    "2 conflict 409 rejected")
   row("500 is final for a POST: the API replays it", { now(500), 200 },
     { "2 ok", "1 server 500 unknown", "1 server 500 unknown", "2 ok", "2 ok" })
   row("501 is final", { 501, 200 },
@@ -99,11 +86,8 @@ describe("G: the sequence", function()
     { "2 not_found 404 rejected", "2 not_found 404 rejected", "1 network - unknown",
       "2 not_found 404 unknown", "2 ok" })
   row("404 first is final", { 404, 200 }, "1 not_found 404 rejected")
-  row(
-    "429, 404: nothing was lost, so nothing was deleted",
-    { now(429), 404 },
-    "2 not_found 404 rejected"
-  )
+  row("429, 404: nothing was lost, so nothing was deleted", { now(429), 404 },
+    "2 not_found 404 rejected")
   row(
     "503 nine times stops at retries = 4",
     { now(503) },
@@ -158,10 +142,8 @@ describe("G: on the sandbox", function()
 
   -- What the sandbox committed, and how many requests of that operation it saw.
   local function assert_seen(operation, requests, commits)
-    assert.same(
-      { requests, commits },
-      { #sandbox:requests(operation), sandbox:committed(operation) }
-    )
+    assert.same({ requests, commits },
+      { #sandbox:requests(operation), sandbox:committed(operation) })
   end
 
   -- The organizations it holds of that name.
@@ -200,10 +182,8 @@ describe("G: on the sandbox", function()
 
   it("a reply that comes too late holds the key's lock: 409, then the stored reply", function()
     sandbox:faults { { operation = "create_org", fault = "latency", seconds = 1 } }
-    local org, message, response = client:create_org(
-      { name = "Acme" },
-      { attempt_timeout = 0.2, retries = 20 }
-    )
+    local org, message, response = client:create_org({ name = "Acme" },
+      { attempt_timeout = 0.2, retries = 20 })
     assert.is_truthy(org, message)
     assert.equal("timeout", response.timeline[1].error)
     assert.equal("conflict", response.timeline[2].error)
@@ -247,10 +227,8 @@ describe("G: on the sandbox", function()
   it("a POST without a key is sent once, and its lost commit is unknown", function()
     sandbox:faults { { operation = "create_org", fault = "reset_after_commit" } }
     local _, _, err = client:create_org({ name = "Acme" }, { idempotency_key = false })
-    assert.same(
-      { "network", "unknown", 1, false },
-      { err.kind, err.outcome, err.attempts, err.retryable }
-    )
+    assert.same({ "network", "unknown", 1, false },
+      { err.kind, err.outcome, err.attempts, err.retryable })
     assert_seen("create_org", 1, 1)
   end)
 end)

@@ -34,13 +34,8 @@ local function in_sandbox(mode, fault)
   local few = mode == "blocking"
       and { wire.kind["POST with a key"], wire.kind["POST without a key"] }
     or wire.answered_with_body
-  wire.lost_in_sandbox(
-    mode,
-    fault,
-    true,
-    LATE,
-    { client = IMPATIENT.client, patient = IMPATIENT.patient, kinds = few }
-  )
+  wire.lost_in_sandbox(mode, fault, true, LATE,
+    { client = IMPATIENT.client, patient = IMPATIENT.patient, kinds = few })
 end
 
 describe("a reply", function()
@@ -60,12 +55,8 @@ describe("a reply", function()
   end)
 
   row("D2 of an error that stalls in its body is late, not refused", function(mode)
-    wire.once(
-      mode,
-      { "read", { send = "HTTP/1.1 422 No\r\nContent-Length: 9\r\n\r\n{" }, "stall" },
-      LATE,
-      IMPATIENT
-    )
+    wire.once(mode, { "read", { send = "HTTP/1.1 422 No\r\nContent-Length: 9\r\n\r\n{" }, "stall" },
+      LATE, IMPATIENT)
   end)
 
   row("D3 whose body drips times out", function(mode)
@@ -311,10 +302,8 @@ time_t time(time_t *out) {
     local script = process.temporary_file(CALLS)
     local out
     within(2, function()
-      status, out, errors = process.run(
-        { process.interpreter(), script, server.url },
-        { env = environment, timeout = 20 }
-      )
+      status, out, errors = process.run({ process.interpreter(), script, server.url },
+        { env = environment, timeout = 20 })
     end)
     assert.equal(0, status, errors)
     local late, done = out:match("^true\ttimeout\t1\t([%d.e-]+)\ntrue\tdone\t2\t([%d.e-]+)\n$")

@@ -136,14 +136,10 @@ describe("examples/embed", function()
         )
         local cpath = build .. "/5.4/?.so;" .. package.cpath
         local quick = slow_server.start { delay = 0.05 }
-        assert.equal(
-          4,
-          count(play(sanitized, quick.url, { threads = 4, cpath = cpath }), "closed in")
-        )
-        assert.equal(
-          4,
-          count(play(sanitized, slow.url, { threads = 4, cpath = cpath }), "closed in")
-        )
+        assert.equal(4,
+          count(play(sanitized, quick.url, { threads = 4, cpath = cpath }), "closed in"))
+        assert.equal(4,
+          count(play(sanitized, slow.url, { threads = 4, cpath = cpath }), "closed in"))
         quick:stop()
       end)
     end

@@ -64,10 +64,8 @@ describe("In a frame loop", function()
       resume_all(threads)
       frames = frames + 1
     end
-    assert.is_true(
-      steps >= frames - 2 and steps <= frames,
-      steps .. " steps in " .. frames .. " frames"
-    )
+    assert.is_true(steps >= frames - 2 and steps <= frames,
+      steps .. " steps in " .. frames .. " frames")
   end)
 
   it("no step of 64 calls over new TLS connections takes a frame's time #measured", function()

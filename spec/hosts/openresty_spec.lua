@@ -394,11 +394,8 @@ describe("examples/openresty", function()
     text = text
       :gsub("%$prefix", root .. "/examples/openresty")
       :gsub("\nworker_processes", "\n" .. nginx.user() .. "\ndaemon off;\nworker_processes")
-    text = text:gsub(
-      "http {",
-      'http { init_worker_by_lua_block { io.stdout:write("ready\\n") io.stdout:flush() }',
-      1
-    )
+    text = text:gsub("http {",
+      'http { init_worker_by_lua_block { io.stdout:write("ready\\n") io.stdout:flush() }', 1)
     return nginx.start_text(text, port, { env = env })
   end
 
@@ -409,11 +406,8 @@ describe("examples/openresty", function()
       POLYTOMIC_PARTNER_KEY = sandbox.partner_key,
       POLYTOMIC_DEPLOYMENT_URL = sandbox.url,
     }
-    local status, body = http.request(
-      "POST",
-      server.url .. "/signup",
-      { body = '{"company":"Acme","email":"jane@acme.com"}' }
-    )
+    local status, body = http.request("POST", server.url .. "/signup",
+      { body = '{"company":"Acme","email":"jane@acme.com"}' })
     assert.equal(201, status, body)
     local made = json.decode(body)
     assert.truthy(made.organization and made.user and made.api_key)
@@ -433,25 +427,16 @@ describe("examples/openresty", function()
     assert.equal(
       201,
       (
-        http.request(
-          "POST",
-          server.url .. "/signup",
-          { body = '{"company":"Acme","email":"jane@acme.com"}' }
-        )
+        http.request("POST", server.url .. "/signup",
+          { body = '{"company":"Acme","email":"jane@acme.com"}' })
       )
     )
-    local status, body = http.request(
-      "POST",
-      server.url .. "/signup",
-      { body = '{"company":"Acme","email":"joe@acme.com"}' }
-    )
+    local status, body = http.request("POST", server.url .. "/signup",
+      { body = '{"company":"Acme","email":"joe@acme.com"}' })
     assert.equal(409, status, body)
     sandbox:faults { { operation = "create_user", fault = "status", status = 422, times = 1 } }
-    status = http.request(
-      "POST",
-      server.url .. "/signup",
-      { body = '{"company":"Initech","email":"bill@initech.com"}' }
-    )
+    status = http.request("POST", server.url .. "/signup",
+      { body = '{"company":"Initech","email":"bill@initech.com"}' })
     assert.equal(422, status)
     local _, list = sandbox:request("GET", "/api/organizations")
     for _, org in ipairs(list.data) do assert.are_not.equal("Initech", org.name) end
@@ -494,11 +479,8 @@ describe("examples/openresty", function()
       POLYTOMIC_API_KEY = false,
       POLYTOMIC_DEPLOYMENT_URL = sandbox.url,
     }
-    local status = http.request(
-      "POST",
-      server.url .. "/signup",
-      { body = '{"company":"Acme","email":"jane@acme.com"}' }
-    )
+    local status = http.request("POST", server.url .. "/signup",
+      { body = '{"company":"Acme","email":"jane@acme.com"}' })
     assert.equal(502, status)
     local log = server:log()
     assert.truthy(log:find("set POLYTOMIC_PARTNER_KEY", 1, true), log)

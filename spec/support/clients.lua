@@ -29,10 +29,8 @@ end
 function M.sandbox(options)
   options = options or {}
   local keyed = options.api_key or options.partner_key or options.deployment_key
-  return new(
-    { base_url = sandbox.url, partner_key = not keyed and sandbox.partner_key or nil },
-    options
-  )
+  return new({ base_url = sandbox.url, partner_key = not keyed and sandbox.partner_key or nil },
+    options)
 end
 
 -- The scripted server of this file, playing `replies` (see raw_server.sequence) from now on, its
@@ -83,10 +81,8 @@ function M.raised(call)
   assert(not ok, "nothing was raised")
   local line = where.linedefined + (where.lastlinedefined > where.linedefined and 1 or 0)
   local position = ("%s:%d: "):format(where.short_src, line)
-  assert(
-    type(message) == "string" and message:sub(1, #position) == position,
-    ("raised at another place than %s%s"):format(position, tostring(message))
-  )
+  assert(type(message) == "string" and message:sub(1, #position) == position,
+    ("raised at another place than %s%s"):format(position, tostring(message)))
   return message:sub(#position + 1)
 end
 

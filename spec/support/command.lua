@@ -76,11 +76,8 @@ function M.line_on_terminal(line, options)
   options = options or {}
   local env = { TERM = "xterm" }
   for name, value in pairs(options.env or {}) do env[name] = value end
-  line = ("stty cols %d rows 24 -echo; exec %s %s"):format(
-    options.columns or 80,
-    line,
-    options.after or ""
-  )
+  line = ("stty cols %d rows 24 -echo; exec %s %s"):format(options.columns or 80, line,
+    options.after or "")
   local all = { "script", "-qec", line, "/dev/null" }
   if options.prompt then
     local shown = process.temporary_file()

@@ -48,12 +48,8 @@ M.open, M.exchange = open, exchange
 
 -- The bytes of a request.
 function M.request(method, target, body)
-  return ("%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%s"):format(
-    method,
-    target,
-    #(body or ""),
-    body or ""
-  )
+  return ("%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%s"):format(method,
+    target, #(body or ""), body or "")
 end
 
 local function worker(job, result)

@@ -36,10 +36,8 @@ function M.run(script, ...)
     assert(os.setlocale "comma")
     assert(rawget(_G, "jit") or string.format("%.1f", 0.5) == "0,5", "it has no decimal comma")
   ]] .. script)
-  local status, out, err = process.run(
-    { process.interpreter(), path, ... },
-    { env = process.environment { LOCPATH = process.shared("locale", make) } }
-  )
+  local status, out, err = process.run({ process.interpreter(), path, ... },
+    { env = process.environment { LOCPATH = process.shared("locale", make) } })
   assert(status == 0 and err == "", err)
   return out
 end

@@ -22,12 +22,8 @@ end
 local function told(items)
   local words = {}
   for i, item in ipairs(items) do
-    words[i] = ("%s %.4g (%s %.4g)"):format(
-      item[1],
-      item[2],
-      item.at_most and "at most" or "at least",
-      item.at_most or item.at_least
-    )
+    words[i] = ("%s %.4g (%s %.4g)"):format(item[1], item[2],
+      item.at_most and "at most" or "at least", item.at_most or item.at_least)
   end
   return table.concat(words, ", ")
 end

@@ -30,17 +30,13 @@ end
 -- What a call may return, whatever ran out; the kind of its error.
 local function checked(data, message, err)
   if data ~= nil then
-    assert(
-      message == nil and type(err) == "table" and err.attempts >= 1,
-      "a success without a response"
-    )
+    assert(message == nil and type(err) == "table" and err.attempts >= 1,
+      "a success without a response")
     return "data"
   end
   assert(type(message) == "string" and type(err) == "table", "a failure without an error")
-  assert(
-    err.outcome == "unsent" or err.outcome == "rejected" or err.outcome == "unknown",
-    "an error without an outcome"
-  )
+  assert(err.outcome == "unsent" or err.outcome == "rejected" or err.outcome == "unknown",
+    "an error without an outcome")
   return err.kind
 end
 
@@ -167,11 +163,8 @@ repeat
   collect(blocks)
   if memory.blocks() ~= blocks then
     error(
-      ("allocation %d: %d blocks are left behind (%s)"):format(
-        n,
-        memory.blocks() - blocks,
-        tostring(why)
-      ),
+      ("allocation %d: %d blocks are left behind (%s)"):format(n, memory.blocks() - blocks,
+        tostring(why)),
       0
     )
   end

@@ -198,10 +198,8 @@ end
 function child:wait(seconds)
   if self.code == nil then
     local pipe = assert(
-      io.popen(
-        ("timeout %s head -n 1 %s"):format(tostring(seconds or 10), quote(self.files.exit)),
-        "r"
-      )
+      io.popen(("timeout %s head -n 1 %s"):format(tostring(seconds or 10), quote(self.files.exit)),
+        "r")
     )
     self.code = tonumber(pipe:read("*l"))
     pipe:close()
@@ -257,10 +255,8 @@ function M.start(command, options)
     lifetime = options.lifetime,
   }
   local files, number = next_files("cmd", "sh", "lines", "status", "exit", "ready", "out", "err")
-  write_file(
-    files.cmd,
-    "exec 2>" .. quote(files.err) .. "; echo $$\n" .. command_script(command, options)
-  )
+  write_file(files.cmd,
+    "exec 2>" .. quote(files.err) .. "; echo $$\n" .. command_script(command, options))
   write_file(files.sh, supervisor_script(files, settings))
   os.execute(("mkfifo %s %s %s"):format(quote(files.exit), quote(files.ready), quote(files.lines)))
   local self = setmetatable({ files = files, number = number }, child)

@@ -71,12 +71,8 @@ end
 function emulator:assert_all_faults_consumed()
   local names = {}
   for _, fault in ipairs(self:unconsumed()) do
-    names[#names + 1] = ("%s on %s (%d of %d)"):format(
-      fault.fault,
-      fault.operation,
-      fault.consumed,
-      fault.times
-    )
+    names[#names + 1] = ("%s on %s (%d of %d)"):format(fault.fault, fault.operation, fault.consumed,
+      fault.times)
   end
   if #names > 0 then error("faults that never struck: " .. table.concat(names, ", "), 2) end
 end

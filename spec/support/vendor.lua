@@ -43,10 +43,8 @@ local function need_node()
   local _, version = process.run { "node", "--version" }
   if (tonumber(version:match "^v(%d+)") or 0) < NODE then
     fail(
-      ("Node %d or newer is needed (Debian package nodejs); this is %s"):format(
-        NODE,
-        (version:gsub("%s+$", ""))
-      )
+      ("Node %d or newer is needed (Debian package nodejs); this is %s"):format(NODE,
+        (version:gsub("%s+$", "")))
     )
   end
 end
@@ -83,11 +81,8 @@ function M.install()
     "--no-fund" }, { directory = DIRECTORY, timeout = INSTALLATION })
   if status ~= 0 then
     fail(
-      ("npm ci failed in %s (status %s): %s"):format(
-        DIRECTORY,
-        tostring(status),
-        (out .. err):sub(-1000)
-      )
+      ("npm ci failed in %s (status %s): %s"):format(DIRECTORY, tostring(status),
+        (out .. err):sub(-1000))
     )
   end
 end
@@ -97,10 +92,8 @@ end
 -- fails.
 function M.run(script, input)
   M.install()
-  local status, out, err = process.run(
-    { "node", DIRECTORY .. "/" .. script },
-    { stdin = cjson.encode(input), timeout = RUN }
-  )
+  local status, out, err = process.run({ "node", DIRECTORY .. "/" .. script },
+    { stdin = cjson.encode(input), timeout = RUN })
   if status ~= 0 then
     error(("%s ended with status %s: %s"):format(script, tostring(status), err), 0)
   end

@@ -145,10 +145,8 @@ function M.assert_error(expected, result, name)
   same(nil, result.data, name .. ": data")
   same("string", type(result.message), name .. ": message")
   assert.is_nil(result.message:find("%c"), name .. ": a control character in the message")
-  assert.is_nil(
-    result.message:find("wire-partner-key", 1, true),
-    name .. ": the key in the message"
-  )
+  assert.is_nil(result.message:find("wire-partner-key", 1, true),
+    name .. ": the key in the message")
   for _, field in ipairs { "kind", "outcome", "retryable", "attempts" } do
     if expected[field] ~= nil then
       same(expected[field], result.err[field], name .. ": " .. field .. " of " .. result.message)
@@ -166,11 +164,8 @@ end
 
 -- What a fault that loses the reply makes of a call that is not repeated.
 local function assert_lost(expected, kind, result, retryable)
-  M.assert_error(
-    M.merged({ outcome = "unknown", attempts = 1, retryable = retryable }, expected),
-    result,
-    kind.name
-  )
+  M.assert_error(M.merged({ outcome = "unknown", attempts = 1, retryable = retryable }, expected),
+    result, kind.name)
   same(1, #result.requests, kind.name .. ": requests")
 end
 
@@ -216,11 +211,8 @@ function M.final(mode, fault, expected, options)
   local results =
     M.play({ fault }, M.merged({ mode = mode, call = { retries = 3 } }, options or {}))
   for _, kind in ipairs(M.kinds) do
-    M.assert_error(
-      M.merged({ attempts = 1, retryable = false }, expected),
-      results[kind.name],
-      kind.name
-    )
+    M.assert_error(M.merged({ attempts = 1, retryable = false }, expected), results[kind.name],
+      kind.name)
     same(1, #results[kind.name].requests, kind.name .. ": requests")
   end
 end
@@ -228,10 +220,8 @@ end
 -- The row for an odd reply that is taken all the same: one request, no error; `check(data,
 -- response, name)` looks at each.
 function M.taken(mode, reply, check, options)
-  local results = M.play(
-    { { "read", { send = reply }, "fin" } },
-    M.merged({ mode = mode }, options or {}, { call = { retries = 3 } })
-  )
+  local results = M.play({ { "read", { send = reply }, "fin" } },
+    M.merged({ mode = mode }, options or {}, { call = { retries = 3 } }))
   for _, kind in ipairs(M.kinds) do
     local result = results[kind.name]
     assert.is_truthy(result.data, kind.name .. ": " .. tostring(result.message))
@@ -264,11 +254,8 @@ function M.play_sandbox(fault, options)
   local jobs, results, faults = {}, {}, {}
   for index, kind in ipairs(options.kinds or M.kinds) do
     local arguments = sandbox_arguments(kind, index)
-    local client = M.client(
-      sandbox.url,
-      M.merged({ partner_key = sandbox.partner_key }, options.client or {}),
-      options.mode
-    )
+    local client = M.client(sandbox.url,
+      M.merged({ partner_key = sandbox.partner_key }, options.client or {}), options.mode)
     faults[index] = M.merged(fault, { operation = kind.operation })
     jobs[index] = {
       client = client,
@@ -308,10 +295,8 @@ function M.lost_in_sandbox(mode, fault, commits, expected, options)
   options =
     M.merged({ mode = mode, kinds = mode == "blocking" and M.committing or M.kinds }, options or {})
   local once = M.play_sandbox(fault, M.merged(options, { call = { retries = 0 } }))
-  local twice = M.play_sandbox(
-    fault,
-    M.merged(options, { client = options.patient or options.client, call = { retries = 1 } })
-  )
+  local twice = M.play_sandbox(fault,
+    M.merged(options, { client = options.patient or options.client, call = { retries = 1 } }))
   for _, kind in ipairs(options.kinds) do
     local first, second, name = once[kind.name], twice[kind.name], kind.name
     local writes = kind.method ~= "GET" and 1 or 0
@@ -325,11 +310,8 @@ function M.lost_in_sandbox(mode, fault, commits, expected, options)
       same(total, second.committed, name .. ": committed with one retry")
     else
       assert_lost(expected, kind, second, false)
-      same(
-        commits and 1 or 0,
-        second.committed,
-        name .. ": committed with a retry that is not used"
-      )
+      same(commits and 1 or 0, second.committed,
+        name .. ": committed with a retry that is not used")
     end
   end
 end
