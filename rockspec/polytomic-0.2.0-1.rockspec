@@ -169,6 +169,7 @@ build = {
     ["polytomic.provision.spool"] = "lua/polytomic/provision/spool.lua",
     ["polytomic.provision.tasks"] = "lua/polytomic/provision/tasks.lua",
     ["polytomic.provision.worker"] = "lua/polytomic/provision/worker.lua",
+    ["polytomic.quoting"] = "lua/polytomic/quoting.lua",
     ["polytomic.run"] = "lua/polytomic/run.lua",
     ["polytomic.sandbox.background"] = "lua/polytomic/sandbox/background.lua",
     ["polytomic.sandbox.child"] = "lua/polytomic/sandbox/child.lua",

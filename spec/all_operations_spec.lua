@@ -6,6 +6,7 @@
 local cjson = require("cjson").new()
 local clients = require "spec.support.clients"
 local polytomic = require "polytomic"
+local quoting = require "polytomic.quoting"
 local raw_server = require "spec.support.raw_server"
 local samples = require "spec.support.samples"
 
@@ -146,14 +147,6 @@ local function encoded(text)
   return (text:gsub("[^%w%-._~]", function(byte) return ("%%%02X"):format(byte:byte()) end))
 end
 
-local function decoded(text)
-  return (
-    text
-      :gsub("+", " ")
-      :gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
-  )
-end
-
 local function written(value)
   return type(value) == "number" and ("%g"):format(value) or tostring(value)
 end
@@ -186,7 +179,7 @@ end
 local function sent_query(target)
   local pairs_sent = {}
   for name, value in (target:match "%?(.*)$" or ""):gmatch "([^&=]*)=([^&]*)" do
-    pairs_sent[#pairs_sent + 1] = decoded(name) .. "=" .. decoded(value)
+    pairs_sent[#pairs_sent + 1] = quoting.query_decoded(name) .. "=" .. quoting.query_decoded(value)
   end
   table.sort(pairs_sent)
   return pairs_sent
@@ -383,20 +376,16 @@ describe("every operation", function()
         local data, message, response = client[operation.name](client, arguments_of(operation))
         assert.same(expected, data)
         assert.is_nil(message)
-        assert.same(
-          { operation.name, reply[1], 1 },
-          { response.operation, response.status, response.attempts }
-        )
+        assert.same({ operation.name, reply[1], 1 },
+          { response.operation, response.status, response.attempts })
         if operation.envelope and data_kind(operation) == "array" then
           answer { 200, '{"data":null}' }
           assert.same({}, (client[operation.name](client, arguments_of(operation))))
         end
         answer { 418, '{"message":"short and stout","key":"teapot"}' }
         local _, _, err = client[operation.name](client, arguments_of(operation))
-        assert.same(
-          { "api", 418, "teapot", "short and stout" },
-          { err.kind, err.status, err.key, err.message }
-        )
+        assert.same({ "api", 418, "teapot", "short and stout" },
+          { err.kind, err.status, err.key, err.message })
       end)
 
       it("refuses bad arguments and sends nothing", function()
@@ -439,10 +428,8 @@ describe("every operation", function()
             local ok, data, message, err =
               pcall(client[operation.name], client, with(good, field.name, wrong))
             assert.is_true(ok, tostring(data))
-            assert.is_nil(
-              data,
-              ("%s took %s for %s"):format(operation.name, tostring(wrong), field.name)
-            )
+            assert.is_nil(data,
+              ("%s took %s for %s"):format(operation.name, tostring(wrong), field.name))
             assert.same({ "invalid", "unsent" }, { err.kind, err.outcome }, message)
             assert.equal(field.name, err.field:sub(1, #field.name))
           end

@@ -4,6 +4,7 @@
 
 local cjson = require("cjson").new()
 local polytomic = require "polytomic"
+local quoting = require "polytomic.quoting"
 local raw_server = require "spec.support.raw_server"
 local samples = require "spec.support.samples"
 local sandbox = require "spec.support.sandbox"
@@ -147,19 +148,13 @@ local function json(body)
   return body ~= "" and cjson.decode(body) or nil
 end
 
-local function decoded(text)
-  return (text:gsub("+", " "):gsub("%%(%x%x)", function(digits)
-    return string.char(tonumber(digits, 16))
-  end))
-end
-
 -- Path and pairs of the query, these sorted.
 local function parts_of(target)
   local path, query = target:match "^([^?]*)%??(.*)$"
   local pairs_sent = {}
-  for pair in query:gmatch "[^&]+" do pairs_sent[#pairs_sent + 1] = decoded(pair) end
+  for pair in query:gmatch "[^&]+" do pairs_sent[#pairs_sent + 1] = quoting.query_decoded(pair) end
   table.sort(pairs_sent)
-  return decoded(path), pairs_sent
+  return quoting.query_decoded(path), pairs_sent
 end
 
 -- The names that `headers` has and `others` lacks, without those that may differ in that way.

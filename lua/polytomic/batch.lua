@@ -217,10 +217,8 @@ local function wrong_options(options)
   if type(options) ~= "table" then return wrong_kind("options", options, "table") end
   for name, value in pairs(options) do
     if not KINDS[name] then
-      return ("unknown option '%s', known are concurrency, "
-          .. "control, on_result, options and progress"):format(
-        tostring(name)
-      )
+      return "unknown option '" .. tostring(name)
+        .. "', known are concurrency, control, on_result, options and progress"
     end
     local problem = wrong_kind(name, value, unpack(KINDS[name]))
     if problem then return problem end

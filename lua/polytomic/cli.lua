@@ -13,8 +13,8 @@ end
 -- ---- what is not there ----
 
 local PACKAGES = {
-  argparse = { "the Debian package lua-argparse or the rock argparse" },
-  cjson = { "the Debian package lua-cjson or the rock lua-cjson" },
+  argparse = "the Debian package lua-argparse or the rock argparse",
+  cjson = "the Debian package lua-cjson or the rock lua-cjson",
 }
 
 -- Reports a module that the command needs and that is not installed; nil where it is another error.
@@ -23,13 +23,10 @@ local function missing_module(problem)
   if not name then return nil end
   local package = PACKAGES[name:match "^%w+"]
   if package then
-    return report.problem(report.FAILURE, "the command needs " .. name, "install " .. package[1])
+    return report.problem(report.FAILURE, "the command needs " .. name, "install " .. package)
   end
-  return report.problem(
-    report.FAILURE,
-    "the module " .. name .. " is not found",
-    name:find "^polytomic" and "the installation is incomplete: install it again" or nil
-  )
+  return report.problem(report.FAILURE, "the module " .. name .. " is not found",
+    name:find "^polytomic" and "the installation is incomplete: install it again" or nil)
 end
 
 -- ---- finding what to run ----
@@ -41,10 +38,8 @@ function M.unknown(name)
   local message = "unknown operation or command '" .. name .. "'"
   if nearest then message = message .. ", did you mean '" .. nearest .. "'?" end
   if holding and holding > 0 then
-    return usage(
-      message,
-      "polytomic operations " .. name .. " lists " .. holding .. " with that word"
-    )
+    return usage(message,
+      "polytomic operations " .. name .. " lists " .. holding .. " with that word")
   end
   return usage(message, "polytomic operations lists them all")
 end
@@ -102,7 +97,7 @@ local function advice_for(command, message, words)
       return "write " .. name .. "=" .. value .. ": arguments have no dashes"
     end
   end
-  return "polytomic help " .. command.name .. " says how it is used"
+  return report.see_help(command.name)
 end
 
 -- A message for words that are too many or too few, or nil.

@@ -26,8 +26,7 @@ function M.parse(text)
   local offset = zone and offset_of(zone)
   if not offset then return nil end
   local seconds = days(tonumber(year), tonumber(month), tonumber(day)) * 86400
-    + tonumber(hour) * 3600
-    + tonumber(minute) * 60 + tonumber(second) - offset
+    + tonumber(hour) * 3600 + tonumber(minute) * 60 + tonumber(second) - offset
   local micro = tonumber((fraction .. "000000"):sub(1, 6))
   return seconds * 1000000 + micro, 10 ^ (6 - math.min(#fraction, 6))
 end

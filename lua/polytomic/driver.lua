@@ -75,12 +75,9 @@ function M.drive(client, loop, start)
   end
   local connections = core.connections(client)
   if running[connections] then return running[connections] end
-  -- A client of its own: the caller's may be closed while others that share the connections wait
-  -- on.
-  local self = setmetatable(
-    { client = core.companion(client), running = running, connections = connections, turns = 0 },
-    driver
-  )
+  -- A client of its own: the caller's may be closed while others on its connections still wait.
+  local self = setmetatable({ client = core.companion(client), running = running,
+    connections = connections, turns = 0 }, driver)
   running[connections] = self
   local started, message = start(self)
   if started then return self end

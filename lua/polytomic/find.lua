@@ -51,10 +51,8 @@ end
 
 local function unknown(method, name, known)
   local nearest = type(name) == "string" and core.nearest(name, known)
-  local problem = ("unknown field '%s'%s"):format(
-    tostring(name),
-    nearest and ", did you mean '" .. nearest .. "'?" or ""
-  )
+  local problem = ("unknown field '%s'%s"):format(tostring(name),
+    nearest and ", did you mean '" .. nearest .. "'?" or "")
   return invalid(method, tostring(name), problem)
 end
 

@@ -5,6 +5,7 @@
 -- do items block while a further page comes.
 
 local core = require "polytomic.core"
+local quoting = require "polytomic.quoting"
 local run = require "polytomic.run"
 local window = require "polytomic.window"
 
@@ -31,9 +32,7 @@ end
 
 -- A token as a message may show it: in quotes, on one line.
 local function shown(token)
-  return '"'
-    .. token:gsub('[%c"\\]', function(byte) return ("\\%03d"):format(byte:byte()) end)
-    .. '"'
+  return '"' .. token:gsub('[%c"\\]', function(c) return ("\\%03d"):format(c:byte()) end) .. '"'
 end
 
 local function new_token(walk, token, source)
@@ -45,14 +44,6 @@ local function new_token(walk, token, source)
   return token
 end
 
-local function unescaped(text)
-  return (
-    text
-      :gsub("+", " ")
-      :gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
-  )
-end
-
 -- Why a link is refused. Only the host of the link is shown: what is before and after it may hold a
 -- secret.
 local function refusal(client, link)
@@ -61,9 +52,7 @@ local function refusal(client, link)
   if not authority then return "is not a link to this server, and is refused" end
   local ours = core.same_origin(client, "//" .. authority)
   if ours then
-    return ("has another scheme than this client's server, %s, and is refused"):format(
-      shown(scheme)
-    )
+    return "has another scheme than this client's server, " .. shown(scheme) .. ", and is refused"
   end
   return ("leads to another host, %s, and is refused"):format(shown(authority:match "[^@]*$"))
 end
@@ -99,7 +88,7 @@ function follow.links(walk, items, response)
     return items, nil, ("%s holds no %s"):format(pages.response_field, pages.token_field)
   end
   if token == "" then return items end
-  local fresh, problem = new_token(walk, unescaped(token), pages.response_field)
+  local fresh, problem = new_token(walk, quoting.query_decoded(token), pages.response_field)
   return items, fresh, problem or pages.token_field
 end
 
@@ -123,21 +112,13 @@ end
 
 -- ---- walking ----
 
-local function copied(original)
-  local copy = {}
-  for name, value in pairs(original or {}) do copy[name] = value end
-  return copy
-end
-
 -- A walk over the pages of an operation. Raises for bad usage of `method`.
 function M.open(method, client, name, arguments, options)
   if not core.is_client(client) then
     core.raise(("%s: use a colon: client:%s(…)"):format(method, method))
   end
   if type(name) ~= "string" then
-    core.raise(
-      ("%s: the first argument must be an operation's name, got %s"):format(method, type(name))
-    )
+    core.raise(method .. ": the first argument must be an operation's name, got " .. type(name))
   end
   -- Raises for bad usage; the first page reports bad data
   core.check(client, name, arguments, options)
@@ -147,8 +128,8 @@ function M.open(method, client, name, arguments, options)
   end
   local kind = operation.pages.kind
   local walk = {
-    client = client, operation = operation, arguments = copied(arguments),
-    options = copied(options), follow = follow[kind or "none"], seen = {}, count = 0, empty = 0,
+    client = client, operation = operation, arguments = run.copied(arguments),
+    options = run.copied(options), follow = follow[kind or "none"], seen = {}, count = 0, empty = 0,
   }
   if kind == "time_window" then
     walk.window = window.open(operation.pages, walk.arguments)
@@ -204,12 +185,8 @@ local function take(walk, response)
   local wrong = not_list(items)
   if wrong then
     local article = wrong == "object" and "an" or "a"
-    return core.make_error(
-      response,
-      "bad_response",
-      "unknown",
-      ("%s is %s %s instead of a list"):format(field, article, wrong)
-    )
+    return core.make_error(response, "bad_response", "unknown",
+      ("%s is %s %s instead of a list"):format(field, article, wrong))
   end
   local token, argument
   items, token, argument = walk.follow(walk, items, response)

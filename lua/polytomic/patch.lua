@@ -10,23 +10,17 @@ local M = {
   write_only = { "client_id", "client_secret" }, -- the API never returns them
 }
 
-local function copied(original)
-  local copy = {}
-  for name, value in pairs(original or {}) do copy[name] = value end
-  return copy
-end
-
 -- Options for the calls that only read or replace: an idempotency key given by the caller is for
 -- one request.
 function M.without_key(options)
-  local copy = copied(options)
+  local copy = run.copied(options)
   copy.idempotency_key = nil
   return copy
 end
 
 -- The arguments of the API's own operation.
 function M.without_drop(arguments)
-  local copy = copied(arguments)
+  local copy = run.copied(arguments)
   copy.drop_oidc = nil
   return copy
 end
@@ -50,27 +44,15 @@ end
 
 -- Nothing, or nil, message, err where replacing would end the organization's sign-in unasked.
 local function guard(method, org, arguments)
-  if not org.issuer or org.issuer == "" or arguments.client_secret ~= nil
-      or arguments.drop_oidc then
-    return nil
-  end
-  local hint =
-    "give client_secret (and client_id) to keep the sign-in, or "
-      .. "drop_oidc = true to give up issuer, client_id and client_secret"
-  local problem = ("the organization signs in through the issuer %s, its "
-      .. "settings are replaced in full, and %s would be lost, "
-      .. "since the API never returns them: %s"):format(
-    tostring(org.issuer),
-    lost_by(arguments),
-    hint
-  )
-  return core.make_error(
-    method,
-    "invalid",
-    "unsent",
-    problem,
-    { field = "client_secret", hint = hint }
-  )
+  local signs_in = org.issuer and org.issuer ~= ""
+  if not signs_in or arguments.client_secret ~= nil or arguments.drop_oidc then return nil end
+  local hint = "give client_secret (and client_id) to keep the sign-in, or drop_oidc = true to "
+    .. "give up issuer, client_id and client_secret"
+  local problem = "the organization signs in through the issuer " .. tostring(org.issuer)
+    .. ", its settings are replaced in full, and " .. lost_by(arguments)
+    .. " would be lost, since the API never returns them: " .. hint
+  return core.make_error(method, "invalid", "unsent", problem,
+    { field = "client_secret", hint = hint })
 end
 
 -- The arguments of update_org that put those given in place of an organization's settings as they
@@ -101,8 +83,7 @@ end
 local function check_read(data, message, response)
   if data == nil then return nil, message, response end
   if type(data) == "table" then return nil end
-  local problem = "the reply holds no object"
-  return core.make_error(response, "bad_response", "rejected", problem)
+  return core.make_error(response, "bad_response", "rejected", "the reply holds no object")
 end
 
 -- client:patch_org{ id=, …, drop_oidc= }: data, nil, response or nil, message, err.
@@ -141,7 +122,7 @@ end
 -- client:patch_user{ org_id=, id=, email=, role_ids= }: data, nil, response or nil, message, err.
 local function patch_user(client, arguments, options)
   arguments = find.read_arguments("patch_user", client, arguments)
-  local probe = copied(arguments)
+  local probe = run.copied(arguments)
   if probe.email == nil then probe.email = "a@b" end -- only to replace it needs one
   local _, message, err = core.check(client, "update_user", probe, options)
   if message then return nil, message, err end
@@ -149,7 +130,7 @@ local function patch_user(client, arguments, options)
   local user, why, response = run.operation(client, "get_user", which, M.without_key(options))
   _, message, err = check_read(user, why, response)
   if message then return nil, message, err end
-  local found = copied(user)
+  local found = run.copied(user)
   found.id = arguments.id
   if arguments.email ~= nil then found.email = arguments.email end
   return M.replace_user(client, found, arguments, options)

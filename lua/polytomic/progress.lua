@@ -16,9 +16,9 @@ end
 
 -- The line for a state: count, rate, failures, and the time left where the total is known.
 function M.text(state)
-  local parts =
-    { ("%s: %d%s"):format(state.operation, state.done, state.total and "/" .. state.total or "") }
+  local total = state.total and "/" .. state.total or ""
   -- What matters comes first: a narrow terminal cuts the end.
+  local parts = { ("%s: %d%s"):format(state.operation, state.done, total) }
   if state.slowed then parts[2] = "slowed down by the server" end
   parts[#parts + 1] = ("%.1f/s"):format(state.rate)
   parts[#parts + 1] = ("%d failed"):format(state.failures)
@@ -28,12 +28,8 @@ end
 
 -- The line that is left when all is over.
 function M.summary(state, elapsed)
-  return ("%s: %d done, %d failed, in %s"):format(
-    state.operation,
-    state.done - state.failures,
-    state.failures,
-    seconds_text(elapsed)
-  )
+  return ("%s: %d done, %d failed, in %s"):format(state.operation, state.done - state.failures,
+    state.failures, seconds_text(elapsed))
 end
 
 -- How a line on standard error is shown and ended: it is one line at any width. A terminal that

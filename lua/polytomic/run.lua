@@ -10,6 +10,13 @@ local M = {
   functions = {}, -- the module functions of a default client with `wait`, made when first asked for
 }
 
+-- A copy of options or arguments, empty for nil: what the caller has stays as it is.
+function M.copied(original)
+  local copy = {}
+  for name, value in pairs(original or {}) do copy[name] = value end
+  return copy
+end
+
 -- Lets the client's `wait` run until the call is done.
 local function await(client, call, wait)
   while not call:done() do wait(client, call) end

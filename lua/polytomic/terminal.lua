@@ -182,12 +182,12 @@ function M.columns(descriptor)
 end
 
 -- Whether the terminal moves its cursor and shows colours when asked to.
-local function is_capable(descriptor)
+function M.is_capable(descriptor)
   return M.is_terminal(descriptor) and os.getenv "TERM" ~= "dumb"
 end
 
-local CODES =
-  { bold = "1", dim = "2", red = "31", green = "32", yellow = "33", blue = "34", cyan = "36" }
+local CODES = { bold = "1", dim = "2", red = "31", green = "32", yellow = "33", blue = "34",
+  cyan = "36" }
 
 local function plain(text) return text end
 
@@ -199,7 +199,7 @@ end
 -- terminal, with NO_COLOR (https://no-color.org) or on a dumb terminal.
 function M.painter(descriptor)
   local refused = os.getenv "NO_COLOR"
-  if refused and refused ~= "" or not is_capable(descriptor) then return plain end
+  if refused and refused ~= "" or not M.is_capable(descriptor) then return plain end
   return painted
 end
 
@@ -225,7 +225,5 @@ end
 function M.clear_status_line()
   if clear_shown then clear_shown() end
 end
-
-M.is_capable = is_capable
 
 return M

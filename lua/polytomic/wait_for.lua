@@ -68,10 +68,8 @@ end
 
 -- Options of one look: it may not take longer than the time that is left.
 local function look_options(client, options, deadline)
-  local copy = {}
-  for name, value in pairs(options or {}) do copy[name] = value end
-  copy.timeout =
-    math.min(copy.timeout or core.timeout_of(client), math.max(deadline - core.now(), 0.001))
+  local copy, left = run.copied(options), math.max(deadline - core.now(), 0.001)
+  copy.timeout = math.min(copy.timeout or core.timeout_of(client), left)
   return copy
 end
 
@@ -112,11 +110,8 @@ local function wait_for(client, name, arguments, settings)
   if type(name) ~= "string" then
     core.raise("wait_for: the first argument must be an operation's name, got " .. type(name))
   end
-  settings = check_settings(
-    "wait_for",
-    settings,
-    { until_status = true, timeout = true, interval = true, options = true }
-  )
+  settings = check_settings("wait_for", settings,
+    { until_status = true, timeout = true, interval = true, options = true })
   local watch = work().watch(name, goal_of(settings.until_status))
   local operation = core.describe(name)
   if operation and operation.method == "GET" and not watch then
@@ -144,19 +139,12 @@ local function query_rows(client, arguments, settings)
   settings =
     check_settings("query_rows", settings, { timeout = true, interval = true, options = true })
   core.check(client, "run_query", arguments, settings.options) -- raises for bad usage
-  local query, message, response =
-    run.operation(client, "run_query", arguments, settings.options)
+  local query, message, response = run.operation(client, "run_query", arguments, settings.options)
   raise(query, message)
   local id = type(query) == "table" and query.id or nil
   if type(id) ~= "string" then
-    raise(
-      core.make_error(
-        response,
-        "bad_response",
-        "unknown",
-        "the reply holds no id to ask for results with"
-      )
-    )
+    raise(core.make_error(response, "bad_response", "unknown",
+      "the reply holds no id to ask for results with"))
   end
   local watch = work().watch "get_query"
   query, message, response = await(client, "get_query", { id = id }, settings, watch)

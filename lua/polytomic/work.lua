@@ -7,8 +7,7 @@ local statuses = require "polytomic.statuses"
 local M = {}
 
 -- Where the status of an operation is whose work the data does not know (statuses.lua).
-local UNKNOWN =
-  { fields = { "data.status", "data.cache_status" }, success = {}, failure = {} }
+local UNKNOWN = { fields = { "data.status", "data.cache_status" }, success = {}, failure = {} }
 local LOST = "unknown" -- the status of work whose outcome the server does not know itself
 
 -- Calls visit(status, holder) for every status at a path ("data.status", "data[].status"); `holder`
@@ -79,8 +78,8 @@ function M.judge(data, response, watch)
   if is_reached(data, status, watch) then return true end
   if status == nil then
     if watch.reached then return false end
-    local problem = "the reply holds no status to wait for"
-    return core.make_error(response, "bad_response", "unknown", problem)
+    return core.make_error(response, "bad_response", "unknown",
+      "the reply holds no status to wait for")
   end
   if not watch.ends.success[status] and not watch.ends.failure[status] then return false end
   local reason = reason_of(data, watch, holder)

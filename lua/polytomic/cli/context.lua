@@ -21,11 +21,7 @@ end
 
 -- Reports bad usage; returns the exit status.
 function context:usage(message, advice)
-  return report.problem(
-    report.USAGE,
-    message,
-    advice or "polytomic help " .. self.command.name .. " says how it is used"
-  )
+  return report.problem(report.USAGE, message, advice or report.see_help(self.command.name))
 end
 
 -- The options of polytomic.new that the command line gives; or nil and the exit status of the
@@ -70,6 +66,15 @@ function context:failed(operation, message, err)
   local options = self.options
   if options.verbose then require("polytomic.cli.timeline").show(err) end
   return report.failed_call(operation, message, err, options.curl)
+end
+
+-- Prints the request as a curl command; its call is started and ended before anything is sent.
+function context:dry_run(client, operation, arguments, call_options)
+  local call = require("polytomic.core").start(client, operation.name, arguments, call_options)
+  call:cancel()
+  local _, message, err = call:result()
+  if err.kind ~= "cancelled" then return self:failed(operation, message, err) end
+  return require("polytomic.cli.output").put(err:curl() .. "\n")
 end
 
 -- Prints the data of a call that succeeded; returns the exit status. `operation` says whether an

@@ -1,5 +1,7 @@
 -- Reads what the command line names: files, standard input, and files that hold keys.
 
+local quoting = require "polytomic.quoting"
+
 local M = {}
 
 local NAMES = {
@@ -8,10 +10,6 @@ local NAMES = {
   POLYTOMIC_DEPLOYMENT_KEY = "deployment_key",
   POLYTOMIC_DEPLOYMENT_URL = "base_url",
 }
-
-local function shell_quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
 
 -- The bytes of a file; or nil and a message.
 function M.read(path)
@@ -55,7 +53,7 @@ local function read_private(path)
   local text, message, others = require("polytomic.core").read_private(path)
   if text then return text end
   if message then return nil, "cannot read " .. path .. ": " .. message end
-  return nil, "the key file " .. path .. " " .. OPEN[others], "chmod 600 " .. shell_quote(path)
+  return nil, "the key file " .. path .. " " .. OPEN[others], "chmod 600 " .. quoting.shell(path)
 end
 
 -- A value without its quotes and without a comment after it.

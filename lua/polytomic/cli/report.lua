@@ -98,23 +98,23 @@ function M.remark(text)
   io.stderr:write(terminal.painter(2)("note:", "cyan"), " ", terminal.line(text), "\n")
 end
 
+-- The hint that names the help of a command.
+function M.see_help(name)
+  return "polytomic help " .. name .. " says how it is used"
+end
+
 -- Reports what was raised for bad usage.
 function M.raised(problem, name)
-  return M.problem(
-    M.USAGE,
-    M.words_of(problem),
-    "polytomic help " .. name .. " says how it is used"
-  )
+  return M.problem(M.USAGE, M.words_of(problem), M.see_help(name))
 end
 
 local function hint_of(operation, message, err)
   if M.status(operation, err) == M.UNKNOWN then
     local replayed = err.status == 500 and "; its key gets this same answer for a day"
-    local again = err.idempotency_key
-      and not replayed
+    local again = err.idempotency_key and not replayed
       and "repeat it with --idempotency-key " .. err.idempotency_key
-    return "it may have been carried out; "
-      .. (again or "look before you repeat it" .. (replayed or ""))
+      or "look before you repeat it" .. (replayed or "")
+    return "it may have been carried out; " .. again
   end
   if err.kind == "invalid" then
     return "polytomic help " .. operation.name .. " lists its arguments"
@@ -126,7 +126,7 @@ end
 function M.failed_call(operation, message, err, with_curl)
   local status = M.status(operation, err)
   M.problem(status, M.translate(message), hint_of(operation, message, err))
-  if with_curl and err.status or with_curl and err.attempts and err.attempts > 0 then
+  if with_curl and (err.status or err.attempts and err.attempts > 0) then
     io.stderr:write(err:curl(), "\n")
   elseif with_curl then
     M.remark "nothing was sent, so there is no curl command"

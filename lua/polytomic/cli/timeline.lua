@@ -43,8 +43,7 @@ local function bar(list, whole, columns, paint)
     local length = math.max(1, math.floor(entry.seconds / whole * columns + 0.5))
     length = math.min(length, columns - used)
     used = used + length
-    text[#text + 1] = paint
-        and paint(("█"):rep(length), entry.part.colour)
+    text[#text + 1] = paint and paint(("█"):rep(length), entry.part.colour)
       or entry.part.letter:rep(length)
   end
   return table.concat(text)
@@ -76,12 +75,8 @@ function M.lines(timeline, columns, paint)
       lines[#lines + 1] = "    " .. ("."):rep(length)
     end
     local outcome = attempt.status and tostring(attempt.status) or attempt.error or "no reply"
-    lines[#lines + 1] = terminal.line(("  attempt %d: %s, %s%s"):format(
-      i,
-      outcome,
-      milliseconds(attempts[i].took),
-      attempt.reused and ", kept connection" or ""
-    ))
+    lines[#lines + 1] = terminal.line(("  attempt %d: %s, %s%s"):format(i, outcome,
+      milliseconds(attempts[i].took), attempt.reused and ", kept connection" or ""))
     if #attempts[i].list > 0 then
       lines[#lines + 1] = "    " .. bar(attempts[i].list, whole, room, paint)
       lines[#lines + 1] = terminal.wrap("    " .. words(attempts[i].list), columns, "    ")
@@ -105,12 +100,8 @@ function M.show(response)
   local columns = terminal.columns(2) or 80
   local painter = terminal.painter(2)
   local paint = painter("", "bold") ~= "" and painter or nil
-  local lines = { terminal.line(("%s: %d attempt%s, %s"):format(
-    response.operation,
-    response.attempts,
-    response.attempts == 1 and "" or "s",
-    milliseconds(response.elapsed or 0)
-  )) }
+  local lines = { terminal.line(("%s: %d attempt%s, %s"):format(response.operation,
+    response.attempts, response.attempts == 1 and "" or "s", milliseconds(response.elapsed or 0))) }
   for _, line in ipairs(M.lines(response.timeline or {}, columns, paint)) do
     lines[#lines + 1] = line
   end

@@ -3,14 +3,11 @@
 
 local child = require "polytomic.sandbox.child"
 local json = require "polytomic.sandbox.json"
+local quote = require("polytomic.quoting").shell
 
 local M = {}
 
 local PATIENCE = 10 -- seconds
-
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
 
 local function contents(path)
   local file = io.open(path, "rb")

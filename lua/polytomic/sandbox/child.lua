@@ -1,6 +1,7 @@
 -- Starts the sandbox in a child process with the same Lua interpreter, and stops it again.
 
 local json = require "polytomic.sandbox.json"
+local quote = require("polytomic.quoting").shell
 
 local M = {}
 
@@ -15,10 +16,6 @@ local function stop_when_collected(process)
   if not newproxy then return end
   process.guard = newproxy(true)
   getmetatable(process.guard).__gc = function() process:stop() end
-end
-
-local function shell_quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
 -- The command that runs this very interpreter, as far as it can be known.
@@ -50,11 +47,10 @@ end
 local function program(options)
   local fields = {}
   for name, value in pairs(options) do fields[#fields + 1] = name .. " = " .. literal(value) end
-  return "package.path = " .. literal(package.path) .. "\npackage.cpath = "
-    .. literal(package.cpath)
-    .. '\nrequire("polytomic.sandbox").run { '
-    .. 'parent = tonumber(os.getenv("POLYTOMIC_SANDBOX_PARENT")), '
-    .. table.concat(fields, ", ") .. " }\n"
+  fields[#fields + 1] = 'parent = tonumber(os.getenv("POLYTOMIC_SANDBOX_PARENT"))'
+  return "package.path = " .. literal(package.path)
+    .. "\npackage.cpath = " .. literal(package.cpath)
+    .. '\nrequire("polytomic.sandbox").run { ' .. table.concat(fields, ", ") .. " }\n"
 end
 
 -- A file with that program, for its owner alone as temporary files are. The caller removes it.
@@ -68,11 +64,8 @@ end
 
 -- What the child said instead of its line of JSON.
 local function failure(line, rest)
-  local message = ((line or "") .. (rest ~= "" and "\n" .. rest or "")):gsub(
-    "^polytomic sandbox: ",
-    ""
-  )
-  message = message:gsub("%s+$", "")
+  local message = (line or "") .. (rest ~= "" and "\n" .. rest or "")
+  message = message:gsub("^polytomic sandbox: ", ""):gsub("%s+$", "")
   return message ~= "" and message or "the sandbox did not start"
 end
 
@@ -81,7 +74,7 @@ end
 function M.start(options)
   local path = M.write_program(options)
   local output = assert(io.popen("echo $$; POLYTOMIC_SANDBOX_PARENT=$PPID exec "
-      .. shell_quote(M.interpreter()) .. " - <" .. shell_quote(path) .. " 2>&1", "r"))
+    .. quote(M.interpreter()) .. " - <" .. quote(path) .. " 2>&1", "r"))
   local pid = tonumber(output:read("*l"))
   local line = output:read("*l")
   os.remove(path)

@@ -125,9 +125,8 @@ choose("empty_list", {
 
 choose("collections", {
   rule = "what lists, creates, gets, updates and deletes do",
-  choice = "each list is a collection of its organization; PUT "
-    .. "clears what it leaves out, PATCH does not; deleting takes "
-    .. "what is below with it" })
+  choice = "each list is a collection of its organization; PUT clears what it leaves out, PATCH "
+    .. "does not; deleting takes what is below with it" })
 choose("list_order", {
   rule = "the order of lists",
   choice = "the order of adding; `order` and `ascending` are "
@@ -185,10 +184,9 @@ choose("progress", {
     .. "over at the second; listing executions is not a look" })
 choose("failing_work", { value = "fails",
   rule = "which executions and jobs fail, and how that shows",
-  choice = "those of a sync or model whose name contains \"fails\"; "
-    .. "status failed, and an error that says so; a Harbor of "
-    .. "such a name is provisioning_failed once, and ready after it; an action whose "
-    .. "operation_id has it fails" })
+  choice = "those of a sync or model whose name contains \"fails\"; status failed, and an error "
+    .. "that says so; a Harbor of such a name is provisioning_failed once, and ready after it; an "
+    .. "action whose operation_id has it fails" })
 choose("prepared_action", {
   rule = "the status of an action that was prepared and not executed",
   choice = "prepared" })
@@ -200,9 +198,8 @@ choose("async_data", {
   choice = "{}; the work itself is done at once, and the job's result is the data" })
 choose("query_rows", { value = 25,
   rule = "what a query finds",
-  choice = "25 rows of id and name, or as many as LIMIT says (10000 "
-    .. "at most), 10 a page; a text that begins with neither "
-    .. "SELECT nor WITH fails" })
+  choice = "25 rows of id and name, or as many as LIMIT says (10000 at most), 10 a page; a text "
+    .. "that begins with neither SELECT nor WITH fails" })
 choose("schemas_refresh", {
   rule = "how long a refresh of schemas takes",
   choice = "refreshing at the first look, fresh at the second" })

@@ -38,12 +38,8 @@ end
 local function keep(options, service)
   local api = service.api
   local finishers = require "polytomic.sandbox.rules.work".finishers
-  local keeper = require "polytomic.sandbox.data.keeper".new(
-    options.state,
-    api,
-    finishers,
-    require "cqueues".monotime
-  )
+  local keeper = require "polytomic.sandbox.data.keeper".new(options.state, api, finishers,
+    require "cqueues".monotime)
   local ok, message = keeper:load()
   if not ok then return nil, message end
   local keys = api.state.keys

@@ -24,8 +24,7 @@ function M.check()
   if ok then return true end
   local reason = tostring(message):match("^[^\n]*"):gsub(":$", "")
   return nil,
-    "the sandbox needs lua-http: install the Debian package lua-http or the rock http ("
-      .. reason
+    "the sandbox needs lua-http: install the Debian package lua-http or the rock http (" .. reason
       .. ")"
 end
 

@@ -1,12 +1,13 @@
 -- What the sandbox says to people on a terminal: how to reach it, and a line for each request.
 
+local quoting = require "polytomic.quoting"
 local terminal = require "polytomic.terminal"
 
 local M = {}
 
 local function quote(text)
   if text:find "^[%w_%-./:@%[%]]+$" then return text end
-  return "'" .. text:gsub("'", "'\\''") .. "'"
+  return quoting.shell(text)
 end
 
 -- The lines of shell that point the library and the command at a sandbox.

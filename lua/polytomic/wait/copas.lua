@@ -24,22 +24,16 @@ function waiter:receive()
 end
 
 return function(client, call)
-  driver.coroutine(
-    call,
-    "polytomic.wait.copas suspends the calling thread: "
-      .. "call from copas.addthread(function() … end)"
-  )
+  driver.coroutine(call, "polytomic.wait.copas suspends the calling thread: "
+    .. "call from copas.addthread(function() … end)")
   local descriptor = client:pollfd()
   if descriptor then
-    return copas.receive(
-      setmetatable({ client = client, call = call, descriptor = descriptor }, waiter)
-    )
+    local socket = { client = client, call = call, descriptor = descriptor }
+    return copas.receive(setmetatable(socket, waiter))
   end
   if not pause then
-    driver.refuse(
-      call,
-      "polytomic.wait.copas needs a newer copas on this system, one that has copas.pause"
-    )
+    driver.refuse(call,
+      "polytomic.wait.copas needs a newer copas on this system, one that has copas.pause")
   end
   while not call:done() do
     driver.look(client)

@@ -7,7 +7,7 @@ local cqueues = require "cqueues"
 
 local driver = require "polytomic.driver"
 
-local PATIENCE = 1    -- seconds after which a waiter looks for itself
+local PATIENCE = 1 -- seconds after which a waiter looks for itself
 
 local function start(self)
   return cqueues.running():wrap(function()

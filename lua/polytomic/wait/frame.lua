@@ -17,11 +17,8 @@ local function frame_of(client)
 end
 
 return function(client, call)
-  driver.coroutine(
-    call,
-    "polytomic.wait.frame suspends the calling coroutine: "
-      .. "call from a coroutine that your loop resumes every frame"
-  )
+  driver.coroutine(call, "polytomic.wait.frame suspends the calling coroutine: "
+    .. "call from a coroutine that your loop resumes every frame")
   local frame = frame_of(client)
   if frame.seen[call] == frame.number then -- its turn comes round again: a new frame
     frame.number = frame.number + 1

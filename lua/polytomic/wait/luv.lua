@@ -38,11 +38,8 @@ local function start(self)
 end
 
 return function(client, call)
-  local thread = driver.coroutine(
-    call,
-    "polytomic.wait.luv suspends the calling coroutine: "
-      .. "call from coroutine.wrap(function() … end)()"
-  )
+  local thread = driver.coroutine(call, "polytomic.wait.luv suspends the calling coroutine: "
+    .. "call from coroutine.wrap(function() … end)()")
   driver.watch(client, call, resume, thread)
   driver.drive(client, loop, start)
   while not call:done() do coroutine.yield() end

@@ -41,12 +41,8 @@ end
 return function(client, call)
   local phase = ngx.get_phase()
   if not YIELDING[phase] then
-    driver.refuse(
-      call,
-      "polytomic cannot wait in nginx's phase '"
-        .. phase
-        .. "', where nothing may yield: call it from a timer, ngx.timer.at(0, f)"
-    )
+    driver.refuse(call, "polytomic cannot wait in nginx's phase '" .. phase
+      .. "', where nothing may yield: call it from a timer, ngx.timer.at(0, f)")
   end
   local driven = driver.drive(client, worker, start)
   local turns = driven and driven.turns

@@ -53,10 +53,8 @@ local function run(context)
   local problem, advice = require("polytomic.cli.output").complaint(context.options, kind)
   if problem then return context:usage(problem, advice) end
   local values
-  values, problem, advice = arguments.read(
-    { name = name, arguments = FIELDS[name]() },
-    context.words
-  )
+  local operation = { name = name, arguments = FIELDS[name]() }
+  values, problem, advice = arguments.read(operation, context.words)
   if not values then return context:usage(problem, advice) end
   local client, status = context:client()
   if not client then return status end
@@ -96,8 +94,7 @@ for name, fields in pairs(FIELDS) do
     details = DETAILS[name],
     arguments = { { "name=value…", "see below", optional = true, many = true } },
     options = name:find "^ensure_"
-        and { { "--idempotency-key", "KEY", "repeats an earlier creation safely" } }
-      or nil,
+      and { { "--idempotency-key", "KEY", "repeats an earlier creation safely" } } or nil,
     run = run,
     interrupted = not name:find "^find_" and function()
       return "run the same command again: it looks first"

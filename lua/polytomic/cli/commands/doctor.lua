@@ -46,11 +46,8 @@ end
 -- Prints what came of a key; returns its exit status.
 local function print_key(key)
   local from = key.source ~= "option" and " (from " .. key.source .. ")" or ""
-  line(
-    key.ok,
-    TITLES[key.kind],
-    key.ok and "accepted" .. owner(key.identity) .. from or key.message
-  )
+  line(key.ok, TITLES[key.kind],
+    key.ok and "accepted" .. owner(key.identity) .. from or key.message)
   if key.ok then return report.OK end
   return key.err and report.status({ method = "GET" }, key.err) or report.REFUSED
 end

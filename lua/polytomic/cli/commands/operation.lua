@@ -34,15 +34,6 @@ local function is_agreed(operation, values, options)
   return require("polytomic.cli.confirm").ask(subject(operation, values))
 end
 
--- Prints the request as a curl command; it is started and ended before anything is sent.
-local function dry_run(context, client, operation, values, call_options)
-  local call = client:start(operation.name, values, call_options)
-  call:cancel()
-  local _, message, err = call:result()
-  if err.kind ~= "cancelled" then return context:failed(operation, message, err) end
-  return require("polytomic.cli.output").put(err:curl() .. "\n")
-end
-
 -- ---- running ----
 
 -- Where a list goes on after this reply: says so on standard error.
@@ -76,7 +67,7 @@ end
 local function use(context, client, operation, values)
   local options = context.options
   local call_options = { idempotency_key = options.idempotency_key }
-  if options.dry_run then return dry_run(context, client, operation, values, call_options) end
+  if options.dry_run then return context:dry_run(client, operation, values, call_options) end
   if not is_agreed(operation, values, options) then
     return report.problem(report.USAGE, operation.name .. ": not confirmed, nothing was sent")
   end

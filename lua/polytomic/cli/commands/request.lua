@@ -3,22 +3,17 @@
 
 local arguments = require "polytomic.cli.arguments"
 local files = require "polytomic.cli.files"
+local quoting = require "polytomic.quoting"
 
 local METHODS = { GET = true, POST = true, PUT = true, PATCH = true, DELETE = true }
 local IN_QUERY = { GET = true, DELETE = true }
-
-local function unescaped(text)
-  return (text:gsub("+", " "):gsub("%%(%x%x)", function(digits)
-    return string.char(tonumber(digits, 16))
-  end))
-end
 
 -- Takes the query off a path; returns the path and the query's members.
 local function split(path)
   local before, text = path:match "^([^?]*)%?(.*)$"
   local query = {}
   for name, value in (text or ""):gmatch "([^&=]+)=?([^&]*)" do
-    query[unescaped(name)] = unescaped(value)
+    query[quoting.query_decoded(name)] = quoting.query_decoded(value)
   end
   return before or path, query
 end
@@ -30,11 +25,7 @@ local function use(context, request)
   local operation = { name = "request", method = request.method }
   local call_options = { idempotency_key = context.options.idempotency_key }
   if context.options.dry_run then
-    local call = require("polytomic.core").start(client, "request", request, call_options)
-    call:cancel()
-    local _, message, err = call:result()
-    if err.kind ~= "cancelled" then return context:failed(operation, message, err) end
-    return require("polytomic.cli.output").put(err:curl() .. "\n")
+    return context:dry_run(client, operation, request, call_options)
   end
   local subject = request.method .. " " .. request.path
   if request.method == "DELETE" and not context.options.yes
@@ -49,8 +40,9 @@ end
 -- The request that the words describe; or nil, a message and advice.
 local function read(words, options)
   local method = words[1]:upper()
-  if not METHODS[method] then return nil, "'" .. words[1] .. "' is not a method",
-    "GET, POST, PUT, PATCH or DELETE" end
+  if not METHODS[method] then
+    return nil, "'" .. words[1] .. "' is not a method", "GET, POST, PUT, PATCH or DELETE"
+  end
   local path, query = split(words[2])
   local rest = {}
   for i = 3, #words do rest[#rest + 1] = words[i] end

@@ -1,11 +1,9 @@
 -- The address of a ledger: `sqlite:FILE` or `postgresql://user@host/db`, and what may be shown of
 -- it.
 
-local M = {}
+local percent_decoded = require("polytomic.quoting").percent_decoded
 
-local function unescaped(text)
-  return (text:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
-end
+local M = {}
 
 local function has_password(url)
   local authority, rest = url:match "^%a+://([^/?#]*)(.*)$"
@@ -43,7 +41,8 @@ function M.parse(text, from_environment)
   local user, host = authority:match "^([^@]*)@(.*)$"
   return {
     kind = "postgresql", url = text, shown = masked(text), host = host or authority,
-    user = user and unescaped(user:match "^[^:]*") or nil, database = unescaped(database),
+    user = user and percent_decoded(user:match "^[^:]*") or nil,
+    database = percent_decoded(database),
   }
 end
 

@@ -38,15 +38,8 @@ end
 -- A UUID that depends on the seed alone.
 function M.uuid(seed)
   local a, b, c, d = hash(seed, 31), hash(seed, 37), hash(seed, 41), hash(seed, 43)
-  return string.format(
-    "%08x-%04x-4%03x-a%03x-%04x%08x",
-    a,
-    b % 65536,
-    c % 4096,
-    d % 4096,
-    (b - b % 65536) / 65536,
-    c
-  )
+  return string.format("%08x-%04x-4%03x-a%03x-%04x%08x", a, b % 65536, c % 4096, d % 4096,
+    (b - b % 65536) / 65536, c)
 end
 
 local make = {}

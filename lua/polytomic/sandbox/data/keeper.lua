@@ -1,6 +1,7 @@
 -- Keeps what the sandbox holds in a file: read at the start, written now and then and at the end. A
 -- file is replaced as a whole, so that it is never half written.
 
+local quoting = require "polytomic.quoting"
 local snapshot = require "polytomic.sandbox.data.snapshot"
 
 local M = {}
@@ -10,13 +11,9 @@ local PATIENCE = 0.2 -- seconds between two writings at least
 local MAX_SIZE = 2 ^ 30
 local SHARE = 10     -- of the time that writing takes, so that it never is most of the work
 
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
 -- Creates a file that only its owner may read: it holds keys.
 local function create_private(path)
-  local ok = os.execute("(umask 077 && : >" .. quote(path) .. ") 2>/dev/null")
+  local ok = os.execute("(umask 077 && : >" .. quoting.shell(path) .. ") 2>/dev/null")
   return ok == true or ok == 0
 end
 

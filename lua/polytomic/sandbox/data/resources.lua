@@ -33,9 +33,8 @@ end
 local function new_id(self, store, family, by_request)
   if family.id_kind == "string" then return family.word .. "_" .. (store.count + 1) end
   if by_request then return random.uuid() end
-  return example.uuid(
-    self.organization.settings.name .. " " .. store.path .. " " .. (store.count + 1)
-  )
+  local name = self.organization.settings.name
+  return example.uuid(name .. " " .. store.path .. " " .. (store.count + 1))
 end
 
 -- Adds an item with the given values (id optional) to a store. `settable`: see above. Returns the

@@ -63,9 +63,9 @@ end
 function M:knows_role(organization, id)
   if self.role_by_id[id] then return true end
   local found = false
-  resources
-    .of(organization)
-    :each("/api/permissions/roles", function(role) found = found or role.id == id end)
+  resources.of(organization):each("/api/permissions/roles", function(role)
+    found = found or role.id == id
+  end)
   return found
 end
 

@@ -41,12 +41,8 @@ end
 function M.wrap(operation, data)
   local whole = families.answer_kinds(operation)
   if not whole or not operation.envelope then return whole and data end
-  local body = example.build(
-    whole,
-    { data = json.null },
-    { job = true, links = true, pagination = true },
-    operation.name
-  )
+  local body = example.build(whole, { data = json.null },
+    { job = true, links = true, pagination = true }, operation.name)
   body.data = data
   return body
 end

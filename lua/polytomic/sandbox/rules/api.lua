@@ -22,10 +22,8 @@ local honours_key = { POST = true, PUT = true, PATCH = true }
 
 -- `state` is what the operations work on; `now` the clock (seconds) of the idempotency keys.
 function M.new(state, now)
-  local self = setmetatable(
-    { state = state, keys = idempotency.new(now), router = router.new(), generation = 0 },
-    M
-  )
+  local self = setmetatable({ state = state, keys = idempotency.new(now), router = router.new(),
+    generation = 0 }, M)
   for _, routes in ipairs { organizations.routes, generic.routes } do
     for _, route in ipairs(routes) do self.router:add(route) end
   end
@@ -52,8 +50,10 @@ end
 -- Adds the headers that every response carries.
 function M:finish(request, response) -- luacheck: no self
   local version = request.headers["x-polytomic-version"]
-  local headers = { { "X-Polytomic-Version", versions[version] and version
-      or inference.default_version.value }, { "X-Request-Id", random.uuid() } }
+  local headers = {
+    { "X-Polytomic-Version", versions[version] and version or inference.default_version.value },
+    { "X-Request-Id", random.uuid() },
+  }
   for _, header in ipairs(response.headers) do headers[#headers + 1] = header end
   return { status = response.status, headers = headers, body = response.body }
 end

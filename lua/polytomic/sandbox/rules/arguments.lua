@@ -1,21 +1,16 @@
 -- Reads the query of a request: text to values, values to the types an operation has for them.
 
 local check = require "polytomic.sandbox.data.check"
+local query_decoded = require("polytomic.quoting").query_decoded
 local schema = require "polytomic.sandbox.data.schema"
 
 local M = {}
-
-function M.unescape(text)
-  return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
-end
-
-local function plain(text) return M.unescape((text:gsub("+", " "))) end
 
 -- The parameters of a query (nil: none): name to the last value, and name to the array of all.
 function M.decode(text)
   local last, all = {}, {}
   for name, value in (text or ""):gmatch "([^&=]+)=?([^&]*)" do
-    name, value = plain(name), plain(value)
+    name, value = query_decoded(name), query_decoded(value)
     last[name] = value
     all[name] = all[name] or {}
     table.insert(all[name], value)

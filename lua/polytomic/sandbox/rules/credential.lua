@@ -59,9 +59,8 @@ end
 -- The principal of the token of a session that connects a connection, or nil.
 function M.of_token(state, token)
   local organization = state.organization_by_token[token or ""]
-  return organization
-      and { kind = "connect", id = "connect " .. token, organization = organization }
-    or nil
+  if not organization then return nil end
+  return { kind = "connect", id = "connect " .. token, organization = organization }
 end
 
 -- Returns the principal of an Authorization header value, or nil.

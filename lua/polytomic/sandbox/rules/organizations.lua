@@ -67,11 +67,8 @@ end
 local function name_conflict(state, name, own)
   local holder = state.organization_by_name[name]
   if not holder or holder == own then return nil end
-  return errors.response(
-    inference.duplicate_name,
-    "an organization with this name already exists",
-    { field = "name" }
-  )
+  return errors.response(inference.duplicate_name, "an organization with this name already exists",
+    { field = "name" })
 end
 
 local function find_organization(state, id)
@@ -82,9 +79,9 @@ end
 
 local function list_organizations(context)
   local list = json.array()
-  context.state.organizations:each(
-    function(organization) list[#list + 1] = show_organization(organization) end
-  )
+  context.state.organizations:each(function(organization)
+    list[#list + 1] = show_organization(organization)
+  end)
   return list
 end
 
@@ -272,10 +269,8 @@ local function create_user_api_key(context)
   if force == nil then return invalid("force", "must be true or false") end
   if user.key and not force then
     return nil,
-      errors.response(
-        inference.second_key,
-        "the user already has an API key; force=true replaces it"
-      )
+      errors.response(inference.second_key,
+        "the user already has an API key; force=true replaces it")
   end
   return { value = context.state:mint_key(user) }
 end
@@ -307,12 +302,7 @@ route("create_user", "POST", "/api/organizations/{org_id}/users", "partner", cre
 route("get_user", "GET", "/api/organizations/{org_id}/users/{id}", "partner", get_user)
 route("update_user", "PUT", "/api/organizations/{org_id}/users/{id}", "partner", update_user)
 route("delete_user", "DELETE", "/api/organizations/{org_id}/users/{id}", "partner", delete_user)
-route(
-  "create_user_api_key",
-  "POST",
-  "/api/organizations/{org_id}/users/{id}/keys",
-  "partner",
-  create_user_api_key
-)
+route("create_user_api_key", "POST", "/api/organizations/{org_id}/users/{id}/keys", "partner",
+  create_user_api_key)
 
 return M

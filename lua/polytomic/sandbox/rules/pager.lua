@@ -9,9 +9,7 @@ local M = {}
 -- A token says after which item the next page begins. It is hexadecimal so that nobody counts with
 -- it.
 local function token_of(item)
-  return (
-    ("after " .. item.n):gsub(".", function(char) return string.format("%02x", char:byte()) end)
-  )
+  return (("after " .. item.n):gsub(".", function(char) return ("%02x"):format(char:byte()) end))
 end
 
 -- The place that a token stands for; 0 for none, nil for one that is not a token.

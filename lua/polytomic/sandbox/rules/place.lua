@@ -1,7 +1,7 @@
 -- Finds what a request's path names: walks it from the left, and every item on the way must exist.
 
-local arguments = require "polytomic.sandbox.rules.arguments"
 local families = require "polytomic.sandbox.data.families"
+local percent_decoded = require("polytomic.quoting").percent_decoded
 
 local M = {}
 
@@ -22,12 +22,12 @@ function M.walk(resources, template, path, missing)
     local family = part == "{}" and families.collection(seen)
     if family then
       place.store = resources:store(family, place.path)
-      local id = arguments.unescape(values[i])
+      local id = percent_decoded(values[i])
       place.item = resources:find(place.store, id) or missing(place.store, id, i == #parts)
       if not place.item then return nil, (family.word:gsub("_", " ")) end
       place.path = place.item.path
     else
-      place.path = place.path .. "/" .. arguments.unescape(values[i]):gsub("/", "%%2F")
+      place.path = place.path .. "/" .. percent_decoded(values[i]):gsub("/", "%%2F")
     end
     seen = seen .. "/" .. part
   end

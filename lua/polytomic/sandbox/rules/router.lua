@@ -3,6 +3,8 @@
 -- Templates look like `/api/organizations/{id}`. A literal segment wins over a parameter. A
 -- trailing slash counts.
 
+local percent_decoded = require("polytomic.quoting").percent_decoded
+
 local M = {}
 M.__index = M
 
@@ -19,11 +21,6 @@ local function each_segment(path, visit)
     if not slash then return end
     from = slash + 1
   end
-end
-
-local function decode(segment)
-  if not segment:find("%", 1, true) then return segment end
-  return (segment:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
 -- Adds a route: a table with at least `method` and `path`.
@@ -53,7 +50,7 @@ function M:find(method, path)
     local nxt = node.literals[segment]
     if not nxt and node.parameter and segment ~= "" then
       nxt = node.parameter
-      values[#values + 1] = decode(segment)
+      values[#values + 1] = percent_decoded(segment)
     end
     node = nxt
     return nxt ~= nil

@@ -122,9 +122,11 @@ end
 function M.plant(state, wish)
   local operation, organization, count = check(state, wish)
   if not operation then return nil, organization end
-  local visit = { operation = operation, organization = organization, resources = resources.of(
-    organization), state = state, principal = seeder, parameters = {}, arguments = wish.arguments
-      or {}, path = "", place = {}, count = count, by_request = false, ids = json.array() }
+  local visit = {
+    operation = operation, organization = organization, resources = resources.of(organization),
+    state = state, principal = seeder, parameters = {}, arguments = wish.arguments or {},
+    path = "", place = {}, count = count, by_request = false, ids = json.array(),
+  }
   if operation.path:find("{org_id}", 1, true) then visit.arguments.org_id = organization.id end
   local ok, message = walk(visit)
   if not ok then return nil, message end

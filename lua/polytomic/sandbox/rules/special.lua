@@ -87,11 +87,8 @@ local function start_execution(context, item)
   values.counts =
     { insert = 1, total = 1, update = 0, delete = 0, upserts = 0, error = 0, warnings = 0 }
   item.settable.status_message = true
-  work.start(
-    item,
-    work.fails(context.place.item.values.name) and "failed" or "completed",
-    work.finishers.execution
-  )
+  work.start(item, work.fails(context.place.item.values.name) and "failed" or "completed",
+    work.finishers.execution)
 end
 
 M.created["/api/syncs/{}/executions"] = start_execution
@@ -118,15 +115,13 @@ local function sync_status(context)
   local last
   current, last = executions_of(context, sync)
   local _, kind = families.answer_kinds(context.operation)
-  local values = { current_execution = current
-      and answer.show(current, schema.at(kind, "current_execution")), last_execution = last
-      and answer.show(last, schema.at(kind, "last_execution")), next_execution_time = json.null }
-  return answer.values(
-    context.operation,
-    values,
-    { current_execution = true, last_execution = true },
-    sync.id
-  )
+  local values = {
+    current_execution = current and answer.show(current, schema.at(kind, "current_execution")),
+    last_execution = last and answer.show(last, schema.at(kind, "last_execution")),
+    next_execution_time = json.null,
+  }
+  return answer.values(context.operation, values,
+    { current_execution = true, last_execution = true }, sync.id)
 end
 
 M.handlers.get_sync_status, M.handlers.get_bulk_sync_status = sync_status, sync_status
@@ -157,10 +152,8 @@ M.created["/api/webhooks"] = function(_, item) item.values.disabled = false end
 M.created["/api/bulk/syncs"] = function(context, item)
   local asked = context.body.schemas
   if type(asked) ~= "table" then return end
-  local store = context.resources:store(
-    families.collection "/api/bulk/syncs/{}/schemas",
-    item.path .. "/schemas"
-  )
+  local store = context.resources:store(families.collection "/api/bulk/syncs/{}/schemas",
+    item.path .. "/schemas")
   context.resources:clear_examples(store)
   for _, one in ipairs(asked) do
     local id = type(one) == "table" and one.id or one
@@ -222,10 +215,9 @@ local function in_use(context, id)
     if type(other) == "string" and other:lower() == id then found = true end
   end
   context.resources:each("/api/models", function(item) count_use(item.values.connection_id) end)
-  context.resources:each(
-    "/api/syncs",
-    function(item) count_use((item.values.target or {}).connection_id) end
-  )
+  context.resources:each("/api/syncs", function(item)
+    count_use((item.values.target or {}).connection_id)
+  end)
   context.resources:each("/api/bulk/syncs", function(item)
     count_use(item.values.source_connection_id)
     count_use(item.values.destination_connection_id)
@@ -235,10 +227,8 @@ end
 
 function M.before.delete_connection(context)
   if context.arguments.force or not in_use(context, context.place.item.id) then return nil end
-  return answer.refuse(
-    inference.connection_in_use,
-    "the connection is in use; force=true deletes it all the same"
-  )
+  return answer.refuse(inference.connection_in_use,
+    "the connection is in use; force=true deletes it all the same")
 end
 
 local function add_shared(context, into, family, path, id)

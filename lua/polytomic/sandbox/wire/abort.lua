@@ -36,9 +36,8 @@ local arm
 function M.available()
   arm = arm or by_luasocket() or by_ffi()
   if arm then return true end
-  return nil,
-    "a reset needs luasocket (Debian package lua-socket, "
-      .. "rock luasocket) or LuaJIT; fin = true does without"
+  return nil, "a reset needs luasocket (Debian package lua-socket, rock luasocket) or LuaJIT; "
+    .. "fin = true does without"
 end
 
 -- From now on closing the descriptor resets the connection. Raises if that cannot be done.

@@ -161,9 +161,7 @@ function M.gzip(before, char, after, bytes)
   writer.put_code(0, 7) -- end of block
   local checksum = combine(combine(crc(before), crc_of_run(char, run), run), crc(after), #after)
   local size = (#before + run + #after) % 2 ^ 32
-  return "\31\139\8\0\0\0\0\0\0\255"
-    .. writer.text()
-    .. little_endian(checksum)
+  return "\31\139\8\0\0\0\0\0\0\255" .. writer.text() .. little_endian(checksum)
     .. little_endian(size)
 end
 

@@ -25,8 +25,7 @@ function M:arrived(request)
   local entry = { n = self.last, time = self.now(), method = request.method, path = request.target,
     query = request.query or json.null, headers = request.headers, body = "",
     operation = json.null, status = json.null, fault = json.null, connection = request.connection,
-    http_version = request.version, committed = false,
-    replayed = false }
+    http_version = request.version, committed = false, replayed = false }
   self.entries[self.last] = entry
   if self.last - self.first >= M.limit then
     self.entries[self.first] = nil

@@ -81,12 +81,9 @@ local function serve_api(self, request, exchange)
     if self.keeper then self.keeper:touch() end
   end
   if not fault or effect then return exchange:respond(response) end
-  replies.play(
-    fault,
-    exchange,
-    response,
-    function(plain) return self.api:finish(request, plain) end
-  )
+  replies.play(fault, exchange, response, function(plain)
+    return self.api:finish(request, plain)
+  end)
 end
 
 -- The whole request is here: `request.body` is set. Answers it on the exchange.
