@@ -403,9 +403,9 @@ function Client:request(request, options) end
 ---what to wait for: a status, one of a list, or what a function says of data and status; default
 ---the successful statuses of the operation, where they are known
 ---@field until_status? string|string[]|fun(data: any, status: string|nil): any
----@field timeout? number seconds; default 600
+---@field timeout? number seconds for all of the wait; default 600
 ---@field interval? number seconds before the second look, longer before each further one; default 1
----@field options? polytomic.CallOptions for each look
+---@field options? polytomic.CallOptions for each look, `timeout` among them
 
 ---Repeats a reading operation until its status says that the work is over; the reference tells
 ---which statuses each operation has. Work that ended otherwise is an error of

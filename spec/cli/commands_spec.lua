@@ -108,6 +108,13 @@ describe("the command", function()
       contains(err, "timeout")
     end)
 
+    it("gives each look the time of any call, whatever --timeout says", function()
+      sandbox:faults { { operation = "get_query", fault = "status", retry_after = "100" } }
+      local status, _, err = query "--timeout=600"
+      assert.equal(4, status)
+      contains(err, "503")
+    end)
+
     it("refuses an operation that is not there, with the nearest", function()
       local status, _, err = run { "wait_for", "get_qeury", "id=x" }
       assert.equal(2, status)

@@ -24,12 +24,14 @@ end
 local function use(context, operation, values)
   context:library()
   local options = context.options
+  local timeout = options.timeout
+  options.timeout = nil -- it is for all of the wait, not for each look
   local wait, clear = showing(operation.name)
   local client, status = context:client { wait = wait }
   if not client then return status end
   local data, message, response = client:wait_for(operation.name, values, {
     until_status = options["until"],
-    timeout = options.timeout,
+    timeout = timeout,
     interval = options.interval,
   })
   clear()
@@ -40,7 +42,8 @@ end
 return {
   wait_for = {
     details = "Asks again and again, less and less often, and prints the last reply. It fails (4) "
-      .. "where the work has failed.",
+      .. "where the work has failed, and (6) where the time is over. Each look is a call of its "
+      .. "own, of at most 90 seconds.",
     arguments = {
       { "OPERATION", "an operation that reads the state of work, such as get_query" },
       { "name=value…", "its arguments", optional = true, many = true },
@@ -50,7 +53,7 @@ return {
         "--until", "STATUS", "the status to wait for, or several with commas",
         convert = convert.names,
       },
-      { "--timeout", "SECONDS", "how long to wait, 600 unless given", convert = convert.seconds },
+      { "--timeout", "SECONDS", "how long to wait in all, 600 unless given", convert = convert.seconds },
       { "--interval", "SECONDS", "the first pause between two looks", convert = convert.seconds },
     },
     groups = { "output", "connection", "general" },
