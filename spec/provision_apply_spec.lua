@@ -690,17 +690,41 @@ describe("provision.apply", function()
     assert.matches("the disk is gone$", message)
   end)
 
-  it("waits for a ledger that another program locks", function()
-    local client, url = clients.sandbox(), ledger()
-    assert(provision.apply(client, { customer "Acme" }, { ledger = url }))
-    local locker = process.start_lua { "-e", ([[
+  -- Another program that locks a ledger for so many seconds.
+  local function lock(url, seconds)
+    return process.start_lua { "-e", ([[
       local connection = require("DBI").Connect("SQLite3", %q)
       connection:autocommit(true)
       connection:prepare("BEGIN IMMEDIATE"):execute()
       print "locked"
       io.stdout:flush()
-      os.execute "sleep 0.8"
-      connection:prepare("ROLLBACK"):execute()]]):format((url:gsub("^sqlite:", ""))) }
+      os.execute "sleep %s"
+      connection:prepare("ROLLBACK"):execute()]]):format((url:gsub("^sqlite:", "")), seconds) }
+  end
+
+  it("stops where it waits for a ledger that another program locks", function()
+    local client, url = clients.sandbox(), ledger()
+    assert(provision.apply(client, { customer "Acme" }, { ledger = url }))
+    local locker, began, stopping = lock(url, "4"), core.now(), false
+    local function stop() return stopping or core.now() - began > 0.5 end
+    local summary, message, err = provision.apply(client, { customer "Initech" }, { ledger = url,
+      stop = function() return stopping end,
+      confirm = function() stopping = true return true end })
+    assert.is_nil(summary)
+    assert.matches("interrupted while waiting: .-locked$", message)
+    assert.same({ "cancelled", "unsent" }, { err.kind, err.outcome })
+    stopping, began = false, core.now()
+    local result = assert(provision.work(client, { ledger = url, retry_failed = true,
+      stop = stop }))
+    assert.same({ true, 0 }, { result.interrupted, result.done })
+    assert.is_true(locker:alive(), "it waited for the other program")
+    locker:stop()
+  end)
+
+  it("waits for a ledger that another program locks", function()
+    local client, url = clients.sandbox(), ledger()
+    assert(provision.apply(client, { customer "Acme" }, { ledger = url }))
+    local locker = lock(url, "0.8")
     local began = core.now()
     local summary = assert(provision.apply(client, { customer "Acme", customer "Initech" },
       { ledger = url }))

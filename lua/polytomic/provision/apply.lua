@@ -13,8 +13,9 @@ local M = {}
 local CHUNK = 500 -- customers written by one statement
 local POLL = 0.5  -- seconds between two looks at what others hold
 
-local function trouble(message)
-  return core.make_error("apply", "ledger", "unknown", message)
+-- nil, message, err for a ledger that failed before anything was sent.
+local function not_begun(ledger, found)
+  return ledger:error("apply", found.kind == "stopped" and "unsent" or "unknown", found)
 end
 
 -- ---- whose account this is ----
@@ -79,10 +80,10 @@ end
 local function compare(client, store, ledger, options)
   local seen = { work = {}, known = {}, org_ids = {}, counts = plan.counts() }
   local known_ids, found_wrong = ledger:known_ids(store)
-  if not known_ids then return trouble(ledger:say(found_wrong)) end
+  if not known_ids then return not_begun(ledger, found_wrong) end
   local ok, message, err = reads.run(client, store, {
     concurrency = options.concurrency, interrupted = options.stop, known_ids = known_ids,
-    remembered = function(first, last) return ledger:records(store, first, last) end,
+    remembered = ledger:remembered(store),
   }, function(i, customer, found, record)
     local changes = difference.changes(customer, found, plan.has_key_by(record))
     plan.count(seen.counts, changes)
@@ -208,13 +209,14 @@ end
 
 -- ---- all of it ----
 
+-- What has come of it; or nil, message, err.
 local function summary_of(run, worker)
   local summary = { done = 0, failed = 0, unknown = 0, queued = 0, created = worker.created,
     updated = worker.updated, failures = {} }
   local report, message
   if run.options.open_report then
     report, message = run.options.open_report()
-    if not report then return nil, message end
+    if not report then return core.make_error("apply", "ledger", "unknown", message) end
   end
   local ids = {}
   for _, id in pairs(run.ids) do ids[#ids + 1] = id end
@@ -229,17 +231,17 @@ local function summary_of(run, worker)
   end)
   local closed = true
   if report then closed, message = report.close() end
-  if not ok then return nil, run.ledger:say(found) end
-  if not closed then return nil, message end
+  if not ok then return run.ledger:error("apply", "unknown", found) end
+  if not closed then return core.make_error("apply", "ledger", "unknown", message) end
   return summary
 end
 
 local function begin(client, store, ledger, options)
   local read_at, found = ledger:again(function() return ledger:now() end)
-  if not read_at then return trouble(ledger:say(found)) end
+  if not read_at then return not_begun(ledger, found) end
   local taken
   taken, found = ledger:again(function() return ledger:take_over() end)
-  if not taken then return trouble(ledger:say(found)) end
+  if not taken then return not_begun(ledger, found) end
   local seen, message, err = compare(client, store, ledger, options)
   if not seen then return nil, message, err end
   if options.confirm and not options.confirm(seen.counts) then
@@ -248,7 +250,7 @@ local function begin(client, store, ledger, options)
   local run = { client = client, store = store, ledger = ledger, options = options, seen = seen,
     ids = {}, todo = {}, known = {}, literals = {}, counts = seen.counts, read_at = read_at }
   local ok, wrong = load(run)
-  if not ok then return trouble(ledger:say(wrong)) end
+  if not ok then return not_begun(ledger, wrong) end
   return run
 end
 
@@ -279,8 +281,10 @@ function M.run(client, store, options)
   local ok
   ok, message, err = worker:run()
   if not ok then return nil, message, err end
-  local summary, why = summary_of(run, worker)
-  if not summary then return trouble(why) end
+  if worker.stopping then ledger.stop = nil end -- what was done before is still to be told
+  local summary
+  summary, message, err = summary_of(run, worker)
+  if not summary then return nil, message, err end
   summary.unchanged = run.counts.unchanged
   summary.interrupted = worker.stopping or nil
   return summary

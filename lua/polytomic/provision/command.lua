@@ -28,7 +28,10 @@ local function failed(context, message, err)
     return report.INVALID
   end
   if err.kind == "cancelled" and core.caught_signal() then
-    return report.problem(report.INTERRUPTED, "interrupted; nothing was changed")
+    if err.outcome == "unsent" then
+      return report.problem(report.INTERRUPTED, "interrupted; nothing was changed")
+    end
+    return report.problem(report.INTERRUPTED, "interrupted", "run it again to go on")
   end
   if err.kind == "ledger" or err.kind == "invalid" or err.kind == "cancelled" then
     message = message:gsub("^%w+: %w+: ", "")

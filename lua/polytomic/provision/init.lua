@@ -92,6 +92,7 @@ local function open_ledger(name, client, given, options, account)
     return core.make_error(name, "ledger", "unsent", message, { field = "ledger" })
   end
   if client then ledger.pause = function(seconds) run.pause(client, seconds) end end
+  ledger.stop = options.stop
   return ledger
 end
 
@@ -112,6 +113,7 @@ function M.plan(client, given, options)
   if options.ledger then
     ledger, message, err = open_ledger("plan", client, given, {
       ledger = options.ledger ~= true and options.ledger or nil, optional = true, create = false,
+      stop = options.interrupted,
     })
     if message then return nil, message, err end
   end
@@ -172,9 +174,8 @@ end
 -- ---- sharing the work ----
 
 local function ledger_failed(name, ledger, found)
-  local message = ledger:say(found)
   ledger:close()
-  return core.make_error(name, "ledger", "unknown", message)
+  return ledger:error(name, "unknown", found)
 end
 
 -- provision.enqueue(client, customers, { ledger = }): { queued =, total = }; or nil, message, err.
@@ -205,7 +206,7 @@ function handle:put(given)
   local result, found = queue.enqueue(self.ledger, store)
   store:close()
   if result then return result end
-  return core.make_error("enqueue", "ledger", "unknown", self.ledger:say(found))
+  return self.ledger:error("enqueue", "unknown", found)
 end
 
 function handle:close()

@@ -1,6 +1,5 @@
 -- provision.plan: what would change, without changing anything.
 
-local core = require "polytomic.core"
 local difference = require "polytomic.provision.difference"
 local reads = require "polytomic.provision.reads"
 
@@ -43,10 +42,10 @@ function M.of(client, store, options)
   local list, counts = {}, M.counts()
   local ledger, known_ids, failure = options.ledger, nil, nil
   if ledger then known_ids, failure = ledger:known_ids(store) end
-  if failure then return core.make_error("plan", "ledger", "unsent", ledger:say(failure)) end
+  if failure then return ledger:error("plan", "unsent", failure) end
   local ok, message, err = reads.run(client, store, {
     concurrency = options.concurrency or CONCURRENCY, known_ids = known_ids,
-    remembered = ledger and function(first, last) return ledger:records(store, first, last) end,
+    remembered = ledger and ledger:remembered(store),
     interrupted = options.interrupted,
   }, function(_, customer, found, record)
     local changes = difference.changes(customer, found, M.has_key_by(record))

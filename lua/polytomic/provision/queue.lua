@@ -54,7 +54,10 @@ function M.work(client, options)
   if ok and options.retry_failed then
     ok, found = ledger:again(function() return ledger:retry() end)
   end
-  if not ok then return core.make_error("work", "ledger", "unknown", ledger:say(found)) end
+  if not ok and found.kind == "stopped" then
+    return { done = 0, failed = 0, created = 0, updated = 0, interrupted = true }
+  end
+  if not ok then return ledger:error("work", "unknown", found) end
   local worker = workers.new {
     client = client, ledger = ledger, source = from, concurrency = options.concurrency,
     keys = options.keys, replace_lost_keys = options.replace_lost_keys, on_step = options.on_step,

@@ -120,10 +120,10 @@ end
 -- The customer number `i` with the ledger's record of it.
 function walker:begin(i)
   if self.remembered and self.records_to < i then
-    local records, message = self.remembered(i, math.min(i + M.WINDOW - 1, self.store.count))
+    local records, message, err =
+      self.remembered(i, math.min(i + M.WINDOW - 1, self.store.count))
     if not records then
-      self.failure = { message = message,
-        err = select(3, core.make_error("provision", "ledger", "unsent", message)) }
+      self.failure = { message = message, err = err }
       return
     end
     self.records, self.records_to = records, i + M.WINDOW - 1
@@ -151,7 +151,8 @@ end
 
 -- Reads what the server holds of every customer of the store and calls `take(i, customer, found,
 -- record)` in their order. Options: `concurrency`; `known_ids`, organization ids by which customers
--- are known; `remembered(first, last)`, which gives records by name; `interrupted()`. Returns true,
+-- are known; `remembered(first, last)`, which gives records by name or
+-- nil, message, err; `interrupted()`. Returns true,
 -- or nil, message, err.
 function M.run(client, store, options, take)
   local self = setmetatable({

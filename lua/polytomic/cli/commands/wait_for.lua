@@ -53,7 +53,10 @@ return {
         "--until", "STATUS", "the status to wait for, or several with commas",
         convert = convert.names,
       },
-      { "--timeout", "SECONDS", "how long to wait in all, 600 unless given", convert = convert.seconds },
+      {
+        "--timeout", "SECONDS", "how long to wait in all, 600 unless given",
+        convert = convert.seconds,
+      },
       { "--interval", "SECONDS", "the first pause between two looks", convert = convert.seconds },
     },
     groups = { "output", "connection", "general" },

@@ -120,7 +120,8 @@ function ledger:close()
 end
 
 -- Repeats body() while the ledger is busy or out of reach, not for ever: what it returns. Between
--- attempts it lets time pass with the function `pause` of the ledger, where there is one.
+-- attempts it lets time pass with the function `pause` of the ledger, where there is one, unless
+-- its function `stop` says so before: then the problem is of the kind "stopped".
 function ledger:again(body)
   local began = core.now()
   while true do
@@ -128,6 +129,9 @@ function ledger:again(body)
     if result ~= nil then return result end
     local passes = found.kind == "busy" or found.kind == "lost"
     if not passes or not self.pause or core.now() - began > PATIENCE then return nil, found end
+    if self.stop and self.stop() then
+      return nil, { kind = "stopped", message = "interrupted while waiting: " .. found.message }
+    end
     self.pause(RETRY)
   end
 end
@@ -135,6 +139,12 @@ end
 -- A problem as one line.
 function ledger:say(found)
   return ("the ledger %s: %s"):format(self.shown, found.message)
+end
+
+-- The same as nil, message, err of the function `name`.
+function ledger:error(name, outcome, found)
+  local kind = found.kind == "stopped" and "cancelled" or "ledger"
+  return core.make_error(name, kind, outcome, self:say(found))
 end
 
 -- ---- loading ----
@@ -188,13 +198,13 @@ function ledger:known_ids(store)
 end
 
 -- What is remembered of the customers `first` to `last` of a store, by name: { steps = by
--- name }; or nil and a message.
+-- name }; or nil and a problem.
 function ledger:records(store, first, last)
   local names, records = {}, {}
   for i = first, last do names[#names + 1] = { name = store:name(i) } end
   local text = rows_text(names)
   local rows, found = self:again(function() return self.db:run("records", text) end)
-  if not rows then return nil, self:say(found) end
+  if not rows then return nil, found end
   for _, row in ipairs(rows) do
     local record = records[row.customer]
     if not record then
@@ -204,6 +214,15 @@ function ledger:records(store, first, last)
     if row.step then record.steps[row.step] = row end
   end
   return records
+end
+
+-- The same as a function of `first` and `last`, for reads: or nil, message, err.
+function ledger:remembered(store)
+  return function(first, last)
+    local records, found = self:records(store, first, last)
+    if records then return records end
+    return self:error("provision", "unsent", found)
+  end
 end
 
 -- ---- leases and writing ----
