@@ -118,6 +118,7 @@ build = {
     ["polytomic.cli.commands.request"] = "lua/polytomic/cli/commands/request.lua",
     ["polytomic.cli.commands.sandbox"] = "lua/polytomic/cli/commands/sandbox.lua",
     ["polytomic.cli.commands.wait_for"] = "lua/polytomic/cli/commands/wait_for.lua",
+    ["polytomic.cli.complete"] = "lua/polytomic/cli/complete.lua",
     ["polytomic.cli.confirm"] = "lua/polytomic/cli/confirm.lua",
     ["polytomic.cli.context"] = "lua/polytomic/cli/context.lua",
     ["polytomic.cli.csv"] = "lua/polytomic/cli/csv.lua",

@@ -117,9 +117,11 @@ describe("the command polytomic", function()
     end
 
     it("fails when the result cannot be written, since it may be shown only once", function()
-      local status, _, err = redirected({ "get_org", "id=" .. org }, " >/dev/full")
-      assert.equal(1, status)
-      contains(err, "polytomic: cannot write the result")
+      for _, words in ipairs { { "get_org", "id=" .. org }, { "doctor" }, { "--help" } } do
+        local status, _, err = redirected(words, " >/dev/full")
+        assert.equal(1, status)
+        assert.equal("polytomic: cannot write the result: No space left on device\n", err)
+      end
     end)
 
     it("never writes the result into a connection, where standard output is closed", function()
@@ -215,20 +217,35 @@ describe("the command polytomic", function()
       { "a word that is not name=value", { "create_org", "Acme" },
         "argument 1 of create_org is not of the form name=value" },
       { "an argument given twice", { "create_org", "name=a", "name=b" }, "name is given twice" },
-      { "text that is not JSON after :=", { "create_org", "name:=x" }, "name is not JSON" },
+      { "a value alone, showing how it is given", { "get_org", "Acme" }, "hint: write id=…" },
+      { "text that is not JSON after :=", { "create_org", "name:=x" },
+        "name is not JSON: expected value but found invalid token at character 1\n"
+          .. "hint: write name=… for text" },
+      { "JSON that is cut short", { "create_org", "name:={" },
+        "name is not JSON: expected object key string but found the end at character 2" },
       { "a file that is not there", { "create_org", "name=@/nonexistent/file" },
-        "/nonexistent/file" },
+        "name: cannot read /nonexistent/file: No such file or directory\n"
+          .. [[hint: text that begins with @ is written name:='"@…"']] },
+      { "a file without a name", { "create_org", "name=@" }, "name: no file is named after @" },
       { "standard input for two arguments", { "create_org", "name=-", "issuer=-" },
         "issuer reads standard input a second time" },
       { "an unknown option", { "list_orgs", "--nonsense" }, "--nonsense" },
       { "a timeout that is no number", { "list_orgs", "--timeout", "soon" },
-        "not a number of seconds" },
+        "--timeout must be a number of seconds, not 'soon'" },
       { "a timeout out of range", { "list_orgs", "--timeout=-1" }, "timeout" },
-      { "retries that are no count", { "list_orgs", "--retries", "1.5" }, "not a count" },
+      { "retries that are no count", { "list_orgs", "--retries", "1.5" },
+        "--retries must be a whole number, not '1.5'" },
+      { "statuses that are none", { "wait_for", "get_job", "--until", "," },
+        "--until names nothing" },
+      { "a mistaken option alone", { "--versoin" },
+        "unknown option '--versoin', did you mean '--version'?" },
+      { "a mistaken option before the operation", { "--ouput", "json", "list_orgs" },
+        "unknown option '--ouput', did you mean '--output'?" },
       { "a bad base URL", { "list_orgs", "--base-url", "ftp://127.0.0.1" }, "--base-url" },
       { "a bad idempotency key", { "create_org", "name=a", "--idempotency-key", "short" },
         "--idempotency-key must" },
-      { "a port that is none", { "sandbox", "--port", "65536" }, "not a port" },
+      { "a port that is none", { "sandbox", "--port", "65536" },
+        "--port must be a port, 0 to 65535, not '65536'" },
     }
     for _, case in ipairs(cases) do
       it("refuses " .. case[1], function()

@@ -44,13 +44,18 @@ function M.unknown(name)
   return usage(message, "polytomic operations lists them all")
 end
 
--- The command or operation of a name; or nil and the exit status of the problem, which has been
--- reported.
-function M.find(name)
+-- The command or operation of a name, or nil.
+function M.command(name)
   local command = commands.find(name)
   if command then return command end
   local operation = require("polytomic.core").describe(name)
-  if operation then return require("polytomic.cli.commands.operation").command(operation) end
+  return operation and require("polytomic.cli.commands.operation").command(operation)
+end
+
+-- The same; or nil and the exit status of the problem, which has been reported.
+function M.find(name)
+  local command = M.command(name)
+  if command then return command end
   return nil, M.unknown(name)
 end
 
@@ -138,8 +143,7 @@ local function dispatch(words, running)
   if not name then
     if has(words, "--version") then return put(version()) end
     if has(words, "--help", "-h") then return put(require("polytomic.cli.help").general()) end
-    local unknown = require("polytomic.cli.parser").unknown_option(words)
-    return usage(unknown and "unknown option '" .. unknown .. "'" or "no operation is named")
+    return usage(require("polytomic.cli.parser").unknown_option(words) or "no operation is named")
   end
   local key = key_among(words)
   if key and name ~= "sandbox" then
@@ -150,6 +154,12 @@ local function dispatch(words, running)
   if has(words, "--help", "-h") then
     local command, status = M.find(name)
     return command and put(M.help_of(command)) or status
+  end
+  -- The value of an unknown option would be taken for the name.
+  local unknown = require("polytomic.cli.parser").unknown_option(words, at)
+  if unknown then
+    return usage(unknown, "polytomic --help says how it is used; options of a single command come "
+      .. "after its name")
   end
   local rest = {}
   for i, word in ipairs(words) do

@@ -25,11 +25,18 @@ local function restore_integers(value)
   return value
 end
 
+-- What lua-cjson calls the parts of a text.
+local TOKENS = {
+  T_OBJ_BEGIN = "'{'", T_OBJ_END = "'}'", T_ARR_BEGIN = "'['", T_ARR_END = "']'",
+  T_STRING = "a string", T_NUMBER = "a number", T_BOOLEAN = "a boolean", T_NULL = "null",
+  T_COLON = "':'", T_COMMA = "','", T_END = "the end",
+}
+
 -- The value of a JSON text; or nil and why there is none.
 function M.decode(text)
   local value, message = reader.decode(text)
   if value ~= nil and to_integer then value = restore_integers(value) end
-  return value, message
+  return value, message and message:gsub("T_[%u_]+", TOKENS):gsub("^Expected", "expected") or nil
 end
 
 local escapes = {

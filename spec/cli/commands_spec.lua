@@ -283,19 +283,24 @@ describe("the command", function()
       assert(status == 0)
     end)
 
-    -- What bash offers for a line that is typed so far.
-    local function offers(line)
+    -- What bash offers for a line that is typed so far, and what it has written into `file` of the
+    -- arguments that other users of the machine see.
+    local function offers(line, seen)
       local file = process.temporary_file(script)
       local shell = [=[
         source "$1"
-        line=$2 COMP_LINE=$2 COMP_POINT=${#2} COMP_WORDBREAKS=$' \t\n"\'><=;|&(:'
-        read -ra COMP_WORDS <<<"${line//=/ = }"
-        [[ $line = *[\ =] ]] && COMP_WORDS+=("")
+        interpreter=$3 seen=$4
+        polytomic() { echo "$*" >>"$seen"; "$interpreter" lua/bin/polytomic "$@"; }
+        COMP_LINE=$2 COMP_POINT=${#2} COMP_WORDBREAKS=$' \t\n"\'><=;|&(:'
+        read -ra COMP_WORDS <<<"${2//=/ = }"
+        [[ $2 = *[\ =] ]] && COMP_WORDS+=("")
         COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-        _polytomic_all polytomic
+        _polytomic polytomic
         echo "${COMPREPLY[*]}"
       ]=]
-      local status, out, err = process.run { "bash", "-c", shell, "bash", file, line }
+      local status, out, err = process.run({
+        "bash", "-c", shell, "bash", file, line, process.interpreter(), seen or "/dev/null",
+      }, { env = command.environment() })
       assert.same({ 0, "" }, { status, err })
       return (out:gsub("\n$", ""))
     end
@@ -304,32 +309,72 @@ describe("the command", function()
       assert.equal("create_org", offers "polytomic create_or")
       assert.equal("find_org find_user", offers "polytomic find_")
       contains(offers "polytomic help list_or", "list_orgs")
+      assert.equal("doctor", offers "polytomic help doc")
+      assert.equal("get_job", offers "polytomic wait_for get_jo")
+      assert.equal("", offers "polytomic wait_for create_or")
     end)
 
-    it("completes an operation's arguments", function()
+    it("offers no name that the command does not know", function()
+      assert.equal("", offers "polytomic create-or")
+    end)
+
+    it("completes an operation's arguments, those that are not given", function()
       contains(offers "polytomic create_user ", "org_id= email=")
       assert.equal("email=", offers "polytomic create_user org_id=x em")
+      assert.equal("", offers "polytomic create_user org_id=x org_")
       assert.equal("name=", offers "polytomic ensure_org na")
+      assert.equal("name=", offers "polytomic -o csv create_org --timeout 3 na")
+      assert.equal("id=", offers "polytomic wait_for get_job i")
+    end)
+
+    it("completes a secret as a file's name", function()
+      assert.equal("client_secret=@", offers "polytomic create_org client_s")
+      assert.equal("@LICENSE", offers "polytomic create_org client_secret=@LICEN")
+      assert.equal("@spec/", offers "polytomic create_org name=@spe")
     end)
 
     it("completes enumerations, after the equals sign at which bash splits", function()
       assert.equal("snapshot replicate", offers "polytomic create_bulk_sync mode=")
       assert.equal("snapshot", offers "polytomic create_bulk_sync mode=s")
+      contains(offers "polytomic create_bulk_sync ", "mode= ")
     end)
 
-    it("completes options and their values", function()
+    it("completes options and their values, after arguments too", function()
       assert.equal("--output", offers "polytomic list_orgs --out")
       assert.equal("table json jsonl csv", offers "polytomic list_orgs --output ")
+      assert.equal("table json jsonl csv", offers "polytomic create_org name=x -o ")
+      assert.equal("text json jsonl", offers "polytomic plan -o ")
+      assert.equal("json jsonl", offers "polytomic create_org --output=j")
+      assert.equal("id issuer", offers "polytomic create_org --fields i")
+      assert.equal("name,id name,issuer", offers "polytomic list_orgs --fields name,i")
+      assert.equal("LICENSE", offers "polytomic list_orgs --key-file LICEN")
+      assert.equal("", offers "polytomic list_orgs --timeout ")
+      assert.equal("--stop", offers "polytomic sandbox --sto")
+    end)
+
+    it("completes the words of commands", function()
+      assert.equal("GET POST PUT PATCH DELETE", offers "polytomic request ")
+      assert.equal("fish", offers "polytomic completion f")
+      assert.equal("LICENSE", offers "polytomic plan LICEN")
+      assert.equal("", offers "polytomic request GET LICEN")
+    end)
+
+    it("shows the words that are typed to no other user", function()
+      local seen = process.temporary_file()
+      assert.equal("name=", offers("polytomic create_org client_secret=typed-secret na", seen))
+      assert.equal("completion words\n", process.contents(seen))
+    end)
+
+    it("describes words, for shells that show it", function()
+      local status, out = run({ "completion", "words" }, { stdin = "create_or" })
+      assert.same({ 0, "create_org\tCreate an organization under the partner\n" }, { status, out })
     end)
 
     for _, shell in ipairs { "zsh", "fish" } do
-      it("knows every operation for " .. shell, function()
+      it("asks the same of " .. shell, function()
         local status, out = run { "completion", shell }
         assert.equal(0, status)
-        for _, operation in ipairs(require("polytomic").operations) do
-          contains(out, operation.name)
-        end
-        contains(out, "mode=snapshot")
+        contains(out, "polytomic completion words")
       end)
     end
 

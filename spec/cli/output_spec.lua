@@ -218,7 +218,7 @@ describe("the command's output", function()
     local cases = {
       { "an unknown format", { "list_orgs", "-o", "xml" }, "must be one of 'table'" },
       { "an unknown field", { "list_orgs", "--fields", "nmae" }, "did you mean 'name'?" },
-      { "no field at all", { "list_orgs", "--fields", "," }, "--fields names no field" },
+      { "no field at all", { "list_orgs", "--fields", "," }, "--fields names nothing" },
       { "--raw with CSV", { "list_orgs", "--raw", "-o", "csv" }, "--raw prints JSON" },
       { "--csv-raw with JSON", { "list_orgs", "--csv-raw", "-o", "json" }, "--csv-raw is for" },
       { "--all for a single object", { "get_org", "id=x", "--all" }, "--all is for lists" },

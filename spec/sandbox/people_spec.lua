@@ -276,7 +276,7 @@ describe("the sandbox's options", function()
     it("refuse one in a directory that is not there", function()
       local status, out, err = command.run { "sandbox", "--state", "/nonexistent/state" }
       assert.same({ 1, "" }, { status, out })
-      contains(err, "cannot write /nonexistent/state")
+      contains(err, "cannot write /nonexistent/state.new: No such file or directory")
     end)
   end)
 end)

@@ -101,7 +101,9 @@ local function give_json(arguments, name, text)
     if not value then return nil, name .. " " .. message end
   else
     value, message = decode(text)
-    if value == nil then return nil, name .. " is not JSON: " .. message end
+    if value == nil then
+      return nil, name .. " is not JSON: " .. message, "write " .. name .. "=… for text"
+    end
   end
   arguments[name] = value
   return true
@@ -113,7 +115,19 @@ local function fields_by_name(operation)
   return fields
 end
 
--- The arguments that the words give; or nil and a message, which repeats no value.
+-- How an argument of the operation is given: the first that is required, or the first.
+local function example(operation)
+  local field = operation.arguments[1]
+  for _, each in ipairs(operation.arguments) do
+    if each.required then
+      field = each
+      break
+    end
+  end
+  return field and "write " .. field.name .. "=…" or nil
+end
+
+-- The arguments that the words give; or nil, a message, which repeats no value, and perhaps advice.
 function M.read(operation, words)
   local fields = fields_by_name(operation)
   local arguments = {}
@@ -122,19 +136,23 @@ function M.read(operation, words)
     local name, mark, value = word:match("^([%w_%.%-]+)(:?=)(.*)$")
     if not name then
       return nil,
-        "argument " .. position .. " of " .. operation.name .. " is not of the form name=value"
+        "argument " .. position .. " of " .. operation.name .. " is not of the form name=value",
+        example(operation)
     end
     if value == "-" then inputs = inputs + 1 end
     if inputs > 1 then return nil, name .. " reads standard input a second time" end
     local text, message = files.text_of(value)
-    if not text then return nil, message end
-    local ok
+    if not text then
+      return nil, name .. ": " .. message, "text that begins with @ is written " .. name
+        .. [[:='"@…"']]
+    end
+    local ok, advice
     if mark == ":=" then
-      ok, message = give_json(arguments, name, text)
+      ok, message, advice = give_json(arguments, name, text)
     else
       ok, message = give(arguments, fields[name], name, text)
     end
-    if not ok then return nil, message end
+    if not ok then return nil, message, advice end
   end
   return arguments
 end

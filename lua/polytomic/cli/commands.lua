@@ -2,7 +2,7 @@
 --
 -- A module returns its commands by name; each is a table:
 --   summary     as below, where the module wants to say more
---   arguments   its words: { "FILE", description, optional =, many = }, in order
+--   arguments   its words: { "FILE", description, optional =, many =, choices = }, in order
 --   options     its own options, as in options.lua
 --   groups      the groups of options it takes (options.usual unless given)
 --   run         function(context) → exit status; see context.lua for what it gets

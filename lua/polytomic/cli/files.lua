@@ -35,6 +35,8 @@ function M.text_of(value)
   local text, message
   if value == "-" then
     text = M.read_input()
+  elseif value == "@" then
+    message = "no file is named after @"
   elseif value:sub(1, 1) == "@" then
     text, message = M.read(value:sub(2))
   else

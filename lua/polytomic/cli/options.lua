@@ -1,32 +1,32 @@
 -- The options of the commands, in groups: data for the parser, the help and the completion.
 --
 -- An option is { "--name", "ARGUMENT" or false for a flag, description, members }: `short`,
--- `convert(text)`, `choices`, `repeated`.
+-- `convert(text)`, which gives the value or nil and what it must be, `choices`, `repeated`.
 
 local M = {}
 
 local function seconds(text)
   local number = tonumber(text)
-  return number, number == nil and "not a number of seconds: " .. text or nil
+  return number, number == nil and "must be a number of seconds, not '" .. text .. "'" or nil
 end
 
 local function count(text)
   local number = text:find "^%d+$" and tonumber(text)
   if number then return number end
-  return nil, "not a count: " .. text
+  return nil, "must be a whole number, not '" .. text .. "'"
 end
 
 local function port(text)
   local number = count(text)
   if number and number <= 65535 then return number end
-  return nil, "not a port: " .. text
+  return nil, "must be a port, 0 to 65535, not '" .. text .. "'"
 end
 
 local function names(text)
   local list = {}
   for name in text:gmatch "[^,%s]+" do list[#list + 1] = name end
   if #list > 0 then return list end
-  return nil, "--fields names no field"
+  return nil, "names nothing"
 end
 
 M.convert = { seconds = seconds, count = count, port = port, names = names }

@@ -17,12 +17,20 @@ function M.position_of_command(words)
   end
 end
 
--- The first of the words that looks like an option and is unknown, without its value; or nil.
-function M.unknown_option(words)
+-- What to say of the first of the words before `stop` (the last one, unless given) that looks like
+-- an option and is unknown; or nil.
+function M.unknown_option(words, stop)
   local known = options.before_command()
-  for _, word in ipairs(words) do
-    local name = word:match "^(%-%-?[^=]+)"
-    if name and word ~= "--" and not known[name] then return name end
+  for i = 1, (stop or #words + 1) - 1 do
+    local name = words[i]:match "^(%-%-?[^=]+)"
+    if name and words[i] ~= "--" and not known[name] then
+      local spellings = {}
+      for spelling in pairs(known) do spellings[#spellings + 1] = spelling end
+      table.sort(spellings)
+      local nearest = #name > 2 and require("polytomic.core").nearest(name, spellings)
+      return "unknown option '" .. name .. "'"
+        .. (nearest and ", did you mean '" .. nearest .. "'?" or "")
+    end
   end
 end
 
@@ -36,16 +44,14 @@ local function add_option(parser, option)
   if not option[2] then return parser:flag(spelling):target(target(option)) end
   local added = parser:option(spelling):argname(option[2]):target(target(option))
   if option.choices then added:choices(option.choices) end
-  if option.convert then added:convert(option.convert) end
+  if option.convert then
+    added:convert(function(text)
+      local value, problem = option.convert(text)
+      return value, problem and option[1] .. " " .. problem
+    end)
+  end
   if option.repeated then added:count "*" end
   return added
-end
-
--- Adds the options of a command to one of argparse's parsers or commands.
-function M.add_options(parser, command)
-  for _, option in ipairs(options.of(command)) do
-    add_option(parser, option):description(option[3])
-  end
 end
 
 -- A message of argparse on one line. It takes any letter for another, so that its suggestions for
@@ -63,7 +69,7 @@ end
 function M.read(argparse, name, command, words)
   local parser = argparse("polytomic " .. name):add_help(false)
   parser:argument("words"):args "*"
-  M.add_options(parser, command)
+  for _, option in ipairs(options.of(command)) do add_option(parser, option) end
   local ok, given = parser:pparse(words)
   if not ok then return nil, on_one_line(given) end
   return given

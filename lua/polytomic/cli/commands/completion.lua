@@ -1,146 +1,136 @@
--- `polytomic completion SHELL`: argparse makes the completion of commands and options from a parser
--- that knows every operation; the arguments `name=value` and their enumerations are added to it.
+-- `polytomic completion SHELL`: the completion for a shell, which asks `polytomic completion words`
+-- what may come next. It writes the words typed so far to its standard input, a line each: they may
+-- be secrets, and arguments are seen by every user of the machine.
 
-local commands = require "polytomic.cli.commands"
-local parsers = require "polytomic.cli.parser"
-
--- ---- what can be completed ----
-
--- The words that may follow an operation or a command: `name=`, or `name=value` for each value of
--- an enumeration.
-local function words_of(fields, described)
-  local values = {}
-  for _, field in ipairs(described or {}) do values[field.name] = field.values end
-  local words = {}
-  for _, field in ipairs(fields or {}) do
-    local known = values[field.name] or field.type == "boolean" and { "true", "false" } or { "" }
-    for _, value in ipairs(known) do
-      if value:find "^[%w_%-%.]*$" then words[#words + 1] = field.name .. "=" .. value end
-    end
-  end
-  return words
-end
-
-local function add_command(parser, command, words, choices)
-  local added = parser:command(command.name):summary(command.summary):add_help(false)
-  added:description(command.summary or "")
-  local argument = added:argument("words"):args "*"
-  if #words > 0 or choices then argument:choices(choices or words) end
-  parsers.add_options(added, { options = command.options, groups = {} })
-end
-
--- A parser of everything, and the words of each operation and command.
-local function whole_parser(argparse, operations)
-  local descriptions = require "polytomic.cli.descriptions".operations
-  local operation_command = require("polytomic.cli.commands.operation").command
-  local parser = argparse("polytomic"):add_help(false)
-  -- The options of the groups once, for all: shells offer them after every command.
-  parsers.add_options(parser, { groups = require("polytomic.cli.options").every_group })
-  local names, words = {}, {}
-  for i, operation in ipairs(operations) do
-    names[i] = operation.name
-    local described = descriptions[operation.name] or {}
-    words[operation.name] = words_of(operation.arguments, described.arguments)
-    local command = operation_command(operation)
-    command.summary = described.summary or command.summary
-    add_command(parser, command, words[operation.name])
-  end
-  for _, entry in ipairs(commands.list) do
-    local command = commands.find(entry.name)
-    words[entry.name] = words_of(command.fields and command.fields(), nil)
-    local choices = (entry.name == "help" or entry.name == "wait_for") and names
-      or entry.name == "completion" and { "bash", "zsh", "fish" }
-      or nil
-    if choices then words[entry.name] = choices end
-    add_command(parser, command, words[entry.name], choices)
-  end
-  return parser, words
-end
-
-local function sorted_names(words)
-  local names = {}
-  for name, list in pairs(words) do
-    if #list > 0 then names[#names + 1] = name end
-  end
-  table.sort(names)
-  return names
-end
+local SHELLS = { "bash", "zsh", "fish" }
 
 -- ---- the shells ----
 
 local shells = {}
 
--- Bash splits words at `=`, so what is before it is taken off the answers again.
-local BASH = [==[
-_polytomic_arguments() {
-    case "$1" in
-CASES
-    esac
-}
-
-_polytomic_all() {
-    local cur word operation i
+-- Bash splits words at `=` and others of COMP_WORDBREAKS, and puts its answers after the last one.
+shells.bash = [==[
+_polytomic() {
+    local rest="${COMP_LINE:0:COMP_POINT}" part="" head answer file i
+    local -a words=()
     COMPREPLY=()
-    _polytomic "$@"
-    cur="${COMP_LINE:0:COMP_POINT}"
-    cur="${cur##*[[:space:]]}"
-    [[ "$cur" = -* ]] && return
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        word="${COMP_WORDS[i]}"
-        if [[ -n "$(_polytomic_arguments "$word")" ]]; then operation="$word"; break; fi
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        [[ $i -eq 0 || "$rest" = [[:space:]]* ]] && words+=("")
+        rest="${rest#"${rest%%[![:space:]]*}"}"
+        part="${COMP_WORDS[i]}"
+        [[ $i -eq $COMP_CWORD ]] && part="$rest"
+        rest="${rest#"$part"}"
+        words[${#words[@]}-1]+="$part"
     done
-    [[ -z "$operation" || "$cur" = "$operation" ]] && return
-    local IFS=$' \t\n'
-    COMPREPLY=($(compgen -W "$(_polytomic_arguments "$operation")" -- "$cur"))
-    [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" = *= ]] && compopt -o nospace 2>/dev/null
-    if [[ "$cur" = *=* && "$COMP_WORDBREAKS" = *=* ]]; then
-        COMPREPLY=("${COMPREPLY[@]#"${cur%%=*}="}")
-    fi
+    local cur="${words[${#words[@]}-1]}" plain="${part//\\?/xx}"
+    plain="${plain##*[$COMP_WORDBREAKS]}"
+    [[ "$part" = [\"\']* ]] && plain="${part#?}"
+    part="${part:${#part}-${#plain}}"
+    cur="${cur//[\\\"\']/}" part="${part//[\\\"\']/}"
+    head="${cur%"$part"}"
+    words[${#words[@]}-1]="$cur"
+    while IFS= read -r answer; do
+        if [[ "$answer" = "*"$'\t'* ]]; then
+            answer="${answer#*$'\t'}"
+            compopt -o filenames 2>/dev/null
+            while IFS= read -r file; do
+                # Readline marks directories by itself where the word is a name and no more.
+                [[ "$head" != "$answer" && -d "$file" ]] && file="$file/"
+                COMPREPLY+=("$answer$file")
+            done < <(compgen -f -- "${cur#"$answer"}")
+        else
+            COMPREPLY+=("${answer%%$'\t'*}")
+        fi
+    done < <(printf '%s\n' "${words[@]:1}" | polytomic completion words 2>/dev/null)
+    [[ ${#COMPREPLY[@]} -eq 0 ]] && return
+    COMPREPLY=("${COMPREPLY[@]#"$head"}")
+    [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" = *[=@/] ]] && compopt -o nospace 2>/dev/null
 }
 
-complete -F _polytomic_all -o bashdefault -o default polytomic
+complete -F _polytomic polytomic
 ]==]
 
-function shells.bash(parser, words)
-  local cases = {}
-  for i, name in ipairs(sorted_names(words)) do
-    cases[i] = ("        %s) echo '%s' ;;"):format(name, table.concat(words[name], " "))
-  end
-  local text = parser:get_bash_complete():gsub("\ncomplete %-F [^\n]+\n", "\n")
-  local all = table.concat(cases, "\n")
-  return text .. "\n" .. BASH:gsub("CASES", function() return all end)
+shells.zsh = [==[
+#compdef polytomic
+
+_polytomic() {
+  local answer word
+  local -a closed open files
+  while IFS= read -r answer; do
+    word="${answer%%$'\t'*}"
+    if [[ $word = '*' ]]; then
+      files=("${answer#*$'\t'}")
+      continue
+    fi
+    answer="${answer#*$'\t'}"
+    answer="${word//:/\\:}${answer:+:$answer}"
+    if [[ $word = *[=@] ]]; then open+=("$answer"); else closed+=("$answer"); fi
+  done < <(printf '%s\n' "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" |
+    polytomic completion words 2>/dev/null)
+  if (( $#files )); then
+    compset -P "${(b)files[1]}"
+    _files
+  fi
+  (( $#closed )) && _describe -t words word closed
+  (( $#open )) && _describe -t arguments argument open -S ''
+}
+
+if [[ $funcstack[1] = _polytomic ]]; then
+  _polytomic "$@"
+else
+  compdef _polytomic polytomic
+fi
+]==]
+
+shells.fish = [==[
+function __polytomic_answers
+    set -l words (commandline -opc)
+    set -l current (commandline -ct)
+    printf '%s\n' $words[2..-1] "$current" | polytomic completion words 2>/dev/null |
+    while read -l answer
+        set -l parts (string split -m 1 \t -- $answer)
+        if test "$parts[1]" = '*'
+            set -l typed (string sub -s (math (string length -- "$parts[2]") + 1) -- "$current")
+            for file in (__fish_complete_path "$typed")
+                printf '%s%s\n' "$parts[2]" $file
+            end
+        else
+            printf '%s\n' $answer
+        end
+    end
 end
 
--- zsh adds a space to each word unless `compadd -S ''` says otherwise.
-function shells.zsh(parser)
-  return (parser:get_zsh_complete():gsub('"%*: :%(([^)]*)%)"', function(words)
-    if not words:find("=", 1, true) then return nil end
-    return '"*: : compadd -S \'\' -- ' .. words .. '"'
-  end))
-end
+complete -c polytomic -f -a '(__polytomic_answers)'
+]==]
 
-function shells.fish(parser, words)
-  local lines = { parser:get_fish_complete() }
-  for _, name in ipairs(sorted_names(words)) do
-    lines[#lines + 1] = ("complete -c polytomic -n '__fish_polytomic_using_command %s' -xa '%s'")
-      :format(name, table.concat(words[name], " "))
+-- ---- the words ----
+
+-- The answers, a line each: a word, a tab and what it is; or `*`, a tab and the beginning of the
+-- word that file names may follow.
+local function words()
+  local typed = {}
+  for line in io.lines() do typed[#typed + 1] = line end
+  local lines = {}
+  for i, answer in ipairs(require("polytomic.cli.complete").answers(typed)) do
+    lines[i] = answer.files and "*\t" .. answer.files
+      or answer.word .. "\t" .. (answer.description or "")
   end
-  return table.concat(lines, "\n") .. "\n"
+  lines[#lines + 1] = ""
+  return table.concat(lines, "\n")
 end
 
 return {
   completion = {
-    details = "For bash: eval \"$(polytomic completion bash)\" in ~/.bashrc. make install puts all "
-      .. "three where the shells look for them.",
-    arguments = { { "SHELL", "bash, zsh or fish" } },
+    details = "make install puts all three where shells look for them; elsewhere: "
+      .. "eval \"$(polytomic completion bash)\" in ~/.bashrc, the same with zsh after compinit in "
+      .. "~/.zshrc, polytomic completion fish | source in ~/.config/fish/config.fish.",
+    arguments = { { "SHELL", "bash, zsh or fish", choices = SHELLS } },
     groups = { "general" },
     run = function(context)
       local shell = context.words[1]
-      if not shells[shell] then
-        return context:usage("no completion for '" .. shell .. "'", "bash, zsh or fish")
-      end
-      local parser, words = whole_parser(require "argparse", context:library().operations)
-      return require("polytomic.cli.output").put(shells[shell](parser, words))
+      local text = shell == "words" and words() or shells[shell]
+      if text then return require("polytomic.cli.output").put(text) end
+      return context:usage("no completion for '" .. shell .. "'", "bash, zsh or fish")
     end,
   },
 }

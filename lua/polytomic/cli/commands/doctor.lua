@@ -9,11 +9,15 @@ local TITLES = {
   deployment_key = "deployment key",
 }
 
+local written -- the exit status of writing the lines
+
+-- Prints a line, unless one before could not be written, which has been reported.
 local function line(good, subject, text)
+  if written ~= report.OK then return end
   text = terminal.line(report.translate(text))
   local paint = terminal.painter(1)
   local mark = good and paint("ok", "green") .. "    " or paint("FAIL", "red") .. "  "
-  io.stdout:write(mark, subject, ": ", text, "\n")
+  written = require("polytomic.cli.output").put(mark .. subject .. ": " .. text .. "\n")
 end
 
 local function print_versions(version, libcurl)
@@ -90,7 +94,9 @@ return {
     run = function(context)
       local options, status = context:client_options()
       if not options then return status end
-      return check_all(context:library(), options)
+      written = report.OK
+      status = check_all(context:library(), options)
+      return written ~= report.OK and written or status
     end,
   },
 }

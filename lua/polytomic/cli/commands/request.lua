@@ -5,7 +5,7 @@ local arguments = require "polytomic.cli.arguments"
 local files = require "polytomic.cli.files"
 local quoting = require "polytomic.quoting"
 
-local METHODS = { GET = true, POST = true, PUT = true, PATCH = true, DELETE = true }
+local METHODS = { "GET", "POST", "PUT", "PATCH", "DELETE" }
 local IN_QUERY = { GET = true, DELETE = true }
 
 -- Takes the query off a path; returns the path and the query's members.
@@ -40,7 +40,7 @@ end
 -- The request that the words describe; or nil, a message and advice.
 local function read(words, options)
   local method = words[1]:upper()
-  if not METHODS[method] then
+  if not (" " .. table.concat(METHODS, " ") .. " "):find(" " .. method .. " ", 1, true) then
     return nil, "'" .. words[1] .. "' is not a method", "GET, POST, PUT, PATCH or DELETE"
   end
   local path, query = split(words[2])
@@ -73,7 +73,7 @@ return {
     details = "name=value goes into the query of GET and DELETE, and into the body of the others, "
       .. "where name:=JSON makes numbers, booleans, lists and objects.",
     arguments = {
-      { "METHOD", "GET, POST, PUT, PATCH or DELETE" },
+      { "METHOD", "GET, POST, PUT, PATCH or DELETE", choices = METHODS },
       { "PATH", "the path, which may have a query: /api/connections?limit=5" },
       { "name=value…", "members of the query or the body", optional = true, many = true },
     },

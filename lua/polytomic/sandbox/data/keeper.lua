@@ -1,7 +1,6 @@
 -- Keeps what the sandbox holds in a file: read at the start, written now and then and at the end. A
 -- file is replaced as a whole, so that it is never half written.
 
-local quoting = require "polytomic.quoting"
 local snapshot = require "polytomic.sandbox.data.snapshot"
 
 local M = {}
@@ -10,12 +9,6 @@ M.__index = M
 local PATIENCE = 0.2 -- seconds between two writings at least
 local MAX_SIZE = 2 ^ 30
 local SHARE = 10     -- of the time that writing takes, so that it never is most of the work
-
--- Creates a file that only its owner may read: it holds keys.
-local function create_private(path)
-  local ok = os.execute("(umask 077 && : >" .. quoting.shell(path) .. ") 2>/dev/null")
-  return ok == true or ok == 0
-end
 
 -- `api` is what is kept (rules/api.lua); `finishers` are named functions in it; `now` its clock.
 function M.new(path, api, finishers, now)
@@ -57,8 +50,11 @@ function M:save()
   local root = { state = self.api.state, records = self.api.keys.records }
   local text = snapshot.write(root, self.finishers, began)
   local part = self.path .. ".new"
-  if not create_private(part) then return nil, "cannot write " .. part end
-  local file, message = io.open(part, "wb")
+  os.remove(part)
+  local made, message = require("polytomic.core").create_private(part) -- it holds keys
+  if not made then return nil, "cannot write " .. part .. ": " .. message end
+  local file
+  file, message = io.open(part, "wb")
   if not file then return nil, "cannot write " .. message end
   local ok, why = file:write(text)
   if ok then ok, why = file:flush() end
