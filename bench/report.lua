@@ -6,29 +6,15 @@
 
 package.path = "./?.lua;" .. package.path
 
-local nginx = require "spec.support.nginx"
 local polytomic = require "polytomic"
 local process = require "spec.support.process"
+local slow_server = require "bench.slow_server"
 
-local DELAY = 0.020
-local CONCURRENCIES = { 1, 8, 32, 64 }
+local CONCURRENCIES = slow_server.CONCURRENCIES
 local items = tonumber(arg[1]) or 1000
 local build = assert(os.getenv "LUA_CPATH", "LUA_CPATH is not set"):match "([^;]*)/[^/;]+/%?%.so"
 
-local server = nginx.start { server = [[
-  keepalive_requests 1000000;
-  location / {
-    content_by_lua_block {
-      ngx.req.read_body()
-      ngx.sleep(]] .. DELAY .. [[)
-      ngx.header.content_type = "application/json"
-      local body = '{"data":{"id":"248df4b7-aa70-47b8-a036-33ac447e668d",'
-        .. '"name":"Acme","issuer":null,"client_id":null}}'
-      ngx.header.content_length = #body
-      ngx.print(body)
-    }
-  }
-]] }
+local server = slow_server.start()
 
 -- The first line that a command prints, or nil where it does not run.
 local function line_of(words)
@@ -57,26 +43,12 @@ local CLIENTS = {
   { "Python httpx", { "/usr/bin/python3", "bench/concurrency.py" } },
 }
 
--- Numbers of one client: seconds, processor seconds of a call, bytes of a call in flight.
-local function creates(words, concurrency)
-  local command = {}
-  for i, word in ipairs(words) do command[i] = word end
-  for _, word in ipairs { server.url, items, concurrency } do
-    command[#command + 1] = tostring(word)
-  end
-  local line = line_of(command)
-  if not line then return nil end
-  local numbers = {}
-  for number in line:gmatch "%S+" do numbers[#numbers + 1] = tonumber(number) end
-  return { seconds = numbers[1], cpu = numbers[2], bytes = numbers[3] }
-end
-
 local function all_creates()
   local rows = {}
   for _, client in ipairs(CLIENTS) do
     local row = { name = client[1] }
     for _, concurrency in ipairs(CONCURRENCIES) do
-      row[concurrency] = creates(client[2], concurrency)
+      row[concurrency] = slow_server.run(client[2], server, items, concurrency)
       if not row[concurrency] then break end
       io.stderr:write(("%s, %d at once: %.3f s\n"):format(client[1], concurrency,
         row[concurrency].seconds))
@@ -221,7 +193,7 @@ local ours = rows[1]
 chart(rows)
 
 local function over_ideal(seconds, concurrency)
-  return seconds / (items * DELAY / concurrency)
+  return seconds / (items * slow_server.DELAY / concurrency)
 end
 
 local parts = {
@@ -230,7 +202,7 @@ local parts = {
   require("polytomic.terminal").wrap(machine() .. ".", 100),
   "## Creating organizations",
   ("%d creations on a server (nginx) that takes %.0f ms for each, so many at once on kept "
-    .. "connections."):format(items, DELAY * 1000),
+    .. "connections."):format(items, slow_server.DELAY * 1000),
   "Processor time of a call in microseconds, the client's process alone:",
   table_of(rows, "cpu", 1e6, "%.0f"),
   "![Processor time of a call](performance.svg)",
