@@ -2,6 +2,7 @@
 -- Takes: 10 s
 
 local cjson = require "cjson"
+local command = require "spec.support.command"
 local json = require "polytomic.cli.json"
 local process = require "spec.support.process"
 local raw_server = require "spec.support.raw_server"
@@ -10,43 +11,8 @@ local sandbox = require "spec.support.sandbox"
 local MEMBER = "0a0a0a0a-0000-4000-8000-000000000002"
 local ADMIN = "0a0a0a0a-0000-4000-8000-000000000001"
 
-local function command(words)
-  local all = { process.interpreter(), "lua/bin/polytomic" }
-  for _, word in ipairs(words) do all[#all + 1] = word end
-  return all
-end
-
--- The environment of a user with the sandbox's partner key; `extra` on top, `false` for none.
-local function environment(extra)
-  local settings = {
-    POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_DEPLOYMENT_URL = sandbox.url,
-    POLYTOMIC_API_KEY = false, POLYTOMIC_DEPLOYMENT_KEY = false,
-  }
-  for name, value in pairs(extra or {}) do settings[name] = value end
-  return process.environment(settings)
-end
-
--- Runs the command; returns its exit status, output and errors.
-local function run(words, options)
-  options = options or {}
-  return process.run(command(words), { env = environment(options.env), stdin = options.stdin })
-end
-
--- The decoded output of a command that must succeed.
-local function result(words, options)
-  local status, out, err = run(words, options)
-  assert.same({ 0, "" }, { status, err })
-  return cjson.decode(out)
-end
-
--- Runs the command on a terminal.
-local function on_terminal(words)
-  local quoted = {}
-  for i, word in ipairs(command(words)) do quoted[i] = process.quote(word) end
-  local status, out = process.run({ "script", "-qec", table.concat(quoted, " "), "/dev/null" },
-    { env = environment { NO_COLOR = "1" } })
-  return status, (out:gsub("\r\n", "\n"))
-end
+local run, result, on_terminal = command.run, command.result, command.on_terminal
+local contains, lacks = command.contains, command.lacks
 
 local function key_file(text, mode)
   local path = process.temporary_file(text)
@@ -57,14 +23,6 @@ end
 local function last_request(operation)
   local requests = sandbox:requests(operation)
   return requests[#requests]
-end
-
-local function contains(text, part)
-  assert.is_truthy(text:find(part, 1, true), ("%q is not in %q"):format(part, text))
-end
-
-local function lacks(text, part)
-  assert.is_nil(text:find(part, 1, true), ("%q is in %q"):format(part, text))
 end
 
 describe("the command polytomic", function()
@@ -86,7 +44,8 @@ describe("the command polytomic", function()
     end)
 
     it("prints indented JSON on a terminal where it is asked for", function()
-      local status, out = on_terminal { "get_org", "id=" .. org, "-o", "json" }
+      local status, out =
+        on_terminal({ "get_org", "id=" .. org, "-o", "json" }, { env = { NO_COLOR = "1" } })
       assert.equal(0, status)
       assert.equal(('{\n  "id": "%s",\n  "name": "Acme"\n}\n'):format(org), out)
     end)
@@ -110,10 +69,8 @@ describe("the command polytomic", function()
 
     -- Runs the command with its standard output redirected by a shell.
     local function redirected(words, where)
-      local line = {}
-      for i, word in ipairs(command(words)) do line[i] = process.quote(word) end
-      return process.run({ "sh", "-c", "exec " .. table.concat(line, " ") .. where },
-        { env = environment() })
+      return process.run({ "sh", "-c", "exec " .. command.line(words) .. where },
+        { env = command.environment() })
     end
 
     it("fails when the result cannot be written, since it may be shown only once", function()

@@ -1,6 +1,7 @@
 -- docs/provisioning.md and library/provision.lua say what is there.
 -- Needs: dbd.sqlite3
 
+local command = require "spec.support.command"
 local process = require "spec.support.process"
 local provision = require "polytomic.provision"
 local sandbox = require "spec.support.sandbox"
@@ -12,13 +13,6 @@ local function blocks(language)
   local list = {}
   for block in text:gmatch("```" .. language .. "\n(.-)\n```") do list[#list + 1] = block end
   return list
-end
-
-local function environment(extra)
-  local all = { POLYTOMIC_PARTNER_KEY = sandbox.partner_key,
-    POLYTOMIC_DEPLOYMENT_URL = sandbox.url, POLYTOMIC_LEDGER = false }
-  for name, value in pairs(extra or {}) do all[name] = value end
-  return process.environment(all)
 end
 
 local function directory()
@@ -40,7 +34,7 @@ describe("docs/provisioning.md", function()
   it("has an example in Lua that runs, and three queries that its ledger answers", function()
     local place = directory()
     local lua = blocks "lua"
-    local out = run_lua(lua[#lua], { env = environment(), directory = place })
+    local out = run_lua(lua[#lua], { env = command.environment(), directory = place })
     assert.matches("create_key%s+Acme%s+jane@acme.com", out)
     assert.matches("1%s+0%s+0%s+3", out)
     local connection = assert(require("DBI").Connect("SQLite3", place .. "/customers.ledger"))
@@ -81,7 +75,8 @@ describe("docs/provisioning.md", function()
         signup.post()
         print(ngx.status)
       end]]):format(blocks("lua")[1])
-    local out = run_lua(code, { env = environment { POLYTOMIC_LEDGER = "sqlite:" .. ledger } })
+    local env = command.environment { POLYTOMIC_LEDGER = "sqlite:" .. ledger }
+    local out = run_lua(code, { env = env })
     assert.matches("^202\n202\n[^\n]*email must be an e%-mail address[^\n]*\n400\n$", out)
     assert.equal(0, #sandbox:requests())
     local status = assert(provision.status { ledger = "sqlite:" .. ledger })
@@ -102,8 +97,8 @@ end)
 describe("examples/provision.lua", function()
   it("does nothing the second time", function()
     sandbox:reset()
-    local status, out, err =
-      process.run({ process.interpreter(), "examples/provision.lua" }, { env = environment() })
+    local status, out, err = process.run({ process.interpreter(), "examples/provision.lua" },
+      { env = command.environment() })
     assert.equal(0, status, err)
     assert.matches("run 1: 2 customers all there, 5 created\n"
       .. "run 2: 2 customers all there, 0 created\n$", out)

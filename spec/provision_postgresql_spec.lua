@@ -7,6 +7,7 @@ local clients = require "spec.support.clients"
 local core = require "polytomic.core"
 local modes = require "spec.support.modes"
 local postgresql = require "spec.support.postgresql"
+local command = require "spec.support.command"
 local process = require "spec.support.process"
 local provision = require "polytomic.provision"
 local sandbox = require "spec.support.sandbox"
@@ -23,17 +24,9 @@ local function customers(count)
   return list
 end
 
-local function environment(extra)
-  local all = { POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_LEDGER = false,
-    POLYTOMIC_DEPLOYMENT_URL = sandbox.url }
-  for name, value in pairs(extra or {}) do all[name] = value end
-  return process.environment(all)
-end
-
 local function start(words, extra)
-  local list = { process.interpreter(), "lua/bin/polytomic" }
-  for _, word in ipairs(words) do list[#list + 1] = word end
-  return process.start(list, { env = environment(extra), first_line = false })
+  return process.start(command.words(words),
+    { env = command.environment(extra), first_line = false })
 end
 
 -- The exit status and the output of a child that ends by itself.

@@ -8,10 +8,7 @@ local raw_server = require "spec.support.raw_server"
 local sandbox = require "spec.support.sandbox"
 
 local run, result, on_terminal = command.run, command.result, command.on_terminal
-
-local function contains(text, part)
-  assert.is_truthy(text:find(part, 1, true), ("%q is not in %q"):format(part, text))
-end
+local contains = command.contains
 
 describe("the command", function()
   local org

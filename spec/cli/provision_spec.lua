@@ -3,6 +3,7 @@
 -- Takes: 10 s
 
 local cjson = require("cjson").new()
+local command = require "spec.support.command"
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 
@@ -14,25 +15,7 @@ local function write(extension, text)
   return path
 end
 
-local function environment(extra)
-  local all = { POLYTOMIC_PARTNER_KEY = sandbox.partner_key, POLYTOMIC_DEPLOYMENT_URL = sandbox.url,
-    POLYTOMIC_LEDGER = false,
-    NO_COLOR = false }
-  for name, value in pairs(extra or {}) do all[name] = value end
-  return process.environment(all)
-end
-
-local function command(words)
-  local list = { process.interpreter(), "lua/bin/polytomic" }
-  for _, word in ipairs(words) do list[#list + 1] = word end
-  return list
-end
-
--- Runs the command: exit status, output, errors.
-local function polytomic(words, options)
-  options = options or {}
-  return process.run(command(words), { env = environment(options.env), stdin = options.stdin })
-end
+local polytomic, environment = command.run, command.environment
 
 local FILE = [[
 name,sso_domain,email,roles,api_key
@@ -162,7 +145,7 @@ describe("polytomic apply", function()
     local path = write("jsonl", table.concat(rows, "\n"))
     sandbox:faults { { operation = "create_org", fault = "latency", seconds = 0.1, times = 40 } }
     for _, signal in ipairs { "INT", "TERM" } do
-      local child = process.start(command { "apply", path, "--yes", "--concurrency", "2" },
+      local child = process.start(command.words { "apply", path, "--yes", "--concurrency", "2" },
         { env = environment(), first_line = false })
       local before = sandbox:committed "create_org"
       for _ = 1, 400 do
@@ -247,7 +230,7 @@ describe("polytomic enqueue and work", function()
     for i = 1, 30 do rows[i] = ('{"name":"Acme %d","users":[{"email":"a@b.c"}]}'):format(i) end
     polytomic({ "enqueue", "-", "--ledger", ledger }, { stdin = table.concat(rows, "\n") })
     sandbox:faults { { operation = "create_user", fault = "latency", seconds = 0.1, times = 30 } }
-    local child = process.start(command { "work", "--ledger", ledger, "--concurrency", "2" },
+    local child = process.start(command.words { "work", "--ledger", ledger, "--concurrency", "2" },
       { env = environment(), first_line = false })
     for _ = 1, 400 do
       if sandbox:committed "create_user" >= 3 then break end

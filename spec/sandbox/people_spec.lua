@@ -9,9 +9,7 @@ local origin = require "polytomic.sandbox.wire.origin"
 local process = require "spec.support.process"
 local terminal = require "polytomic.terminal"
 
-local function contains(text, part)
-  assert.is_truthy(text:find(part, 1, true), ("%q is not in %q"):format(part, text))
-end
+local contains = command.contains
 
 -- Starts `polytomic sandbox` with more words; returns the child and what it printed.
 local function start(...)

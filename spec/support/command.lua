@@ -21,6 +21,7 @@ function M.environment(extra)
     POLYTOMIC_DEPLOYMENT_URL = sandbox.url,
     POLYTOMIC_API_KEY = false,
     POLYTOMIC_DEPLOYMENT_KEY = false,
+    POLYTOMIC_LEDGER = false,
     NO_COLOR = false,
     COLUMNS = false,
   }
@@ -89,6 +90,16 @@ function M.line_on_terminal(line, options)
     timeout = options.timeout,
   })
   return status, (out:gsub("\r\n", "\n"))
+end
+
+-- Fails where the text does not hold the part.
+function M.contains(text, part)
+  assert(text:find(part, 1, true), ("%q is not in %q"):format(part, text))
+end
+
+-- Fails where it does.
+function M.lacks(text, part)
+  assert(not text:find(part, 1, true), ("%q is in %q"):format(part, text))
 end
 
 -- The text without colours and other sequences of a terminal.
