@@ -3,6 +3,7 @@
 
 local cjson = require "cjson"
 local core = require "polytomic.testing"
+local generator = require "spec.support.generator"
 local locale = require "spec.support.locale"
 
 local DEPTH = 100
@@ -44,16 +45,7 @@ local function number(text)
   return tokens[1][2], tokens[1][1]
 end
 
--- A generator of our own: the same numbers on every Lua.
-local function generator(seed)
-  local state = seed
-  return function(limit)
-    state = (state * 16807) % 2147483647
-    return state % limit
-  end
-end
-
-describe("A look over JSON text", function()
+describe("Validating JSON text", function()
   local documents = {
     "0", "-0", "12", "-1.5", "1e5", "1E+5", "0.5e-5", "true", "false", "null", '""',
     '"a"', "{}", "[]", "[[]]", "[{}]", '{"a":{}}', "[1,2,3]", '{"a":1,"b":[true,null]}',
@@ -63,7 +55,7 @@ describe("A look over JSON text", function()
   for _, text in ipairs(documents) do
     it(
       "finds it whole: " .. text,
-      function() assert.equal("whole", core.json_look(text, DEPTH)) end
+      function() assert.equal("whole", core.json_validate(text, DEPTH)) end
     )
   end
 
@@ -72,9 +64,9 @@ describe("A look over JSON text", function()
         '{"data":[{"id":"\\u00e9\\n","n":-1.5e+3,"t":true,"f":false,"z":null},[],{}]}', '[0.5,"x"]',
         '[{"a":1},[2],{"b":[3]}]', '"abc"', "true", "false", "null" } do
       for length = 0, #text - 1 do
-        assert.equal("cut", core.json_look(text:sub(1, length), DEPTH), text:sub(1, length))
+        assert.equal("cut", core.json_validate(text:sub(1, length), DEPTH), text:sub(1, length))
       end
-      assert.equal("whole", core.json_look(text, DEPTH))
+      assert.equal("whole", core.json_validate(text, DEPTH))
     end
   end)
 
@@ -83,7 +75,10 @@ describe("A look over JSON text", function()
     ["an exponent without digits"] = "1e", ["an exponent's sign"] = "1e+",
     ["a comma at the end"] = "[1,", ["half an escape"] = '"\\', ["half a code"] = '"\\u12',
   } do
-    it("finds it cut: " .. title, function() assert.equal("cut", core.json_look(text, DEPTH)) end)
+    it(
+      "finds it cut: " .. title,
+      function() assert.equal("cut", core.json_validate(text, DEPTH)) end
+    )
   end
 
   for title, text in pairs {
@@ -105,34 +100,34 @@ describe("A look over JSON text", function()
   } do
     it(
       "finds it invalid: " .. title,
-      function() assert.equal("invalid", core.json_look(text, DEPTH)) end
+      function() assert.equal("invalid", core.json_validate(text, DEPTH)) end
     )
   end
 
   it("E5: leaves encodings to the reader", function()
-    assert.equal("whole", core.json_look('"\255"', DEPTH))
-    assert.equal("whole", core.json_look([["\ud800"]], DEPTH))
+    assert.equal("whole", core.json_validate('"\255"', DEPTH))
+    assert.equal("whole", core.json_validate([["\ud800"]], DEPTH))
   end)
 
   it("E6: counts arrays and objects that are open at once", function()
-    assert.equal("too_deep", core.json_look("[]", 0))
-    assert.equal("whole", core.json_look("[[],[],{}]", 2))
-    assert.equal("too_deep", core.json_look("[[],[{}]]", 2))
-    assert.equal("whole", core.json_look(("["):rep(100) .. ("]"):rep(100), 100))
-    assert.equal("too_deep", core.json_look(("["):rep(101) .. ("]"):rep(101), 100))
-    assert.equal("whole", core.json_look(('{"a":'):rep(100) .. "1" .. ("}"):rep(100), 100))
+    assert.equal("too_deep", core.json_validate("[]", 0))
+    assert.equal("whole", core.json_validate("[[],[],{}]", 2))
+    assert.equal("too_deep", core.json_validate("[[],[{}]]", 2))
+    assert.equal("whole", core.json_validate(("["):rep(100) .. ("]"):rep(100), 100))
+    assert.equal("too_deep", core.json_validate(("["):rep(101) .. ("]"):rep(101), 100))
+    assert.equal("whole", core.json_validate(('{"a":'):rep(100) .. "1" .. ("}"):rep(100), 100))
     assert.equal("invalid",
-      core.json_look(("["):rep(50) .. ('{"a":'):rep(20) .. "1" .. ("}"):rep(19) .. "]", 100))
+      core.json_validate(("["):rep(50) .. ('{"a":'):rep(20) .. "1" .. ("}"):rep(19) .. "]", 100))
   end)
 
   it("E6: stops at a depth of its own whatever the limit", function()
-    assert.equal("whole", core.json_look(("["):rep(4096) .. ("]"):rep(4096), 1e9))
-    assert.equal("too_deep", core.json_look(("["):rep(100000) .. ("]"):rep(100000), 1e9))
-    assert.equal("too_deep", core.json_look(('{"a":'):rep(100000), 1e9))
+    assert.equal("whole", core.json_validate(("["):rep(4096) .. ("]"):rep(4096), 1e9))
+    assert.equal("too_deep", core.json_validate(("["):rep(100000) .. ("]"):rep(100000), 1e9))
+    assert.equal("too_deep", core.json_validate(('{"a":'):rep(100000), 1e9))
   end)
 
   it("E6: takes a million members", function()
-    assert.equal("whole", core.json_look("[" .. ("1,"):rep(999999) .. "1]", 1))
+    assert.equal("whole", core.json_validate("[" .. ("1,"):rep(999999) .. "1]", 1))
   end)
 end)
 
@@ -200,7 +195,7 @@ describe("A reader of JSON", function()
   it("E5: skips one byte order mark at the beginning; a cut one is a cut text", function()
     assert.same({ 1 }, built "\239\187\191[1]")
     for length = 0, 3 do
-      assert.equal("cut", core.json_look(("\239\187\191"):sub(1, length), DEPTH))
+      assert.equal("cut", core.json_validate(("\239\187\191"):sub(1, length), DEPTH))
     end
   end)
 
@@ -360,9 +355,9 @@ describe("Every beginning of a JSON text", function()
   it("is cut, and the text whole", function()
     for _ = 1, 500 do
       local text = "[" .. value(4) .. "]"
-      assert.equal("whole", core.json_look(text, DEPTH))
+      assert.equal("whole", core.json_validate(text, DEPTH))
       for length = 0, #text - 1 do
-        assert.equal("cut", core.json_look(text:sub(1, length), DEPTH), text:sub(1, length))
+        assert.equal("cut", core.json_validate(text:sub(1, length), DEPTH), text:sub(1, length))
       end
     end
   end)
@@ -376,7 +371,7 @@ describe("Every beginning of a JSON text", function()
       text = text:sub(1, place - 1) .. letters[random(#letters) + 1] .. text:sub(place + random(2))
       local _, stop, offset = core.json_read(text, DEPTH)
       for length = 0, #text do
-        local found = core.json_look(text:sub(1, length), DEPTH)
+        local found = core.json_validate(text:sub(1, length), DEPTH)
         assert.equal(stop == "invalid" and length > offset, found == "invalid", text:sub(1, length))
       end
     end

@@ -3,6 +3,7 @@
 
 local cjson = require "cjson"
 local core = require "polytomic.testing"
+local generator = require "spec.support.generator"
 local locale = require "spec.support.locale"
 
 local null = cjson.null
@@ -29,15 +30,6 @@ local function expected(text)
     return value
   end
   return clean(cjson.decode(text))
-end
-
--- A generator of our own: the same numbers on every Lua.
-local function generator(seed)
-  local state = seed
-  return function(limit)
-    state = (state * 16807) % 2147483647
-    return state % limit
-  end
 end
 
 -- Whether two values are the same, without a message: luassert takes its time for large ones.

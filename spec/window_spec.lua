@@ -2,6 +2,7 @@
 -- answers.
 
 local date_time = require "polytomic.date_time"
+local generator = require "spec.support.generator"
 local window = require "polytomic.window"
 
 local PAGES = {
@@ -65,10 +66,9 @@ end
 -- Events at moments that are now and then the same, now a unit apart, now many; the same on every
 -- Lua.
 local function events_of(count, seed, unit, show)
-  local list, at, state = {}, exactly(START), seed
+  local list, at, random = {}, exactly(START), generator(seed)
   for i = 1, count do
-    state = state * 16807 % 2147483647
-    at = at + unit * ({ 0, 0, 1, 2, 700, 1000, 99700 })[state % 7 + 1]
+    at = at + unit * ({ 0, 0, 1, 2, 700, 1000, 99700 })[random(7) + 1]
     list[i] = { id = "event " .. i, at = at, created_at = show(at) }
   end
   return list

@@ -3,6 +3,7 @@
 --
 -- Used by spec/storm_spec.lua and bench/storm.lua.
 
+local generator = require "spec.support.generator"
 local polytomic = require "polytomic"
 local sandbox = require "spec.support.sandbox"
 
@@ -36,15 +37,6 @@ local KINDS = {
   { fault = "stall_headers", waits = true },
   { fault = "stall_body", waits = true },
 }
-
--- Numbers in [0, 1) that are the same on every Lua (Park and Miller).
-local function generator(seed)
-  local state = seed
-  return function()
-    state = state * 16807 % 2147483647
-    return state / 2147483647
-  end
-end
 
 local function copy(kind, after)
   local fault = { operation = "create_user", after = after }

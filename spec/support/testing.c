@@ -183,7 +183,7 @@ static const char *const token_names[] = {"whole", "cut",    "invalid", "too_dee
                                           "list",  "object", "closed"};
 
 /* in: text, greatest depth; out: "whole", "cut", "invalid" or "too_deep" */
-static int json_look(lua_State *L) {
+static int json_validate(lua_State *L) {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
   size_t depth = (size_t)luaL_checknumber(L, 2);
@@ -793,7 +793,7 @@ static const luaL_Reg functions[] = {
     {"json_array_metatable", json_array_metatable},
     {"json_decode", json_decode},
     {"json_integer", json_integer},
-    {"json_look", json_look},
+    {"json_validate", json_validate},
     {"json_number", json_number},
     {"json_read", json_read},
     {"json_string", json_string},
