@@ -276,16 +276,22 @@ SHARED = $(DATA)/polytomic/library/polytomic.lua $(DATA)/doc/polytomic/operation
   $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION)
 VERSION = $(shell sed -n 's/^return "\(.*\)"/\1/p' lua/polytomic/version.lua)
 
+# What a version has installed, so that the next one and uninstall know it.
+INSTALLED = $(SHARE)/polytomic/.installed
+REMOVE_MODULES = if [ -f $(INSTALLED) ]; then (cd $(SHARE) && xargs rm -f) <$(INSTALLED); fi
+
 install: all ## installs modules, command, types and completion under $(DESTDIR)$(PREFIX)
+	@$(REMOVE_MODULES)
 	@for file in $(LUA_FILES:lua/%=%); do install -D -m 644 lua/$$file $(SHARE)/$$file || exit 1; done
+	@printf '%s\n' $(LUA_FILES:lua/%=%) polytomic/.installed >$(INSTALLED)
+	@chmod 644 $(INSTALLED)
 	@install -D -m 755 $(CORE) $(LIB)/polytomic/core.so
-	@mkdir -p $(BIN)
+	@install -d -m 755 $(BIN) $(dir $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION))
 	@sed '1s|.*|#!/usr/bin/env $(LUA)|' lua/bin/polytomic >$(BIN)/polytomic
 	@chmod 755 $(BIN)/polytomic
 	@install -D -m 644 library/polytomic.lua $(DATA)/polytomic/library/polytomic.lua
 	@install -D -m 644 docs/operations.md $(DATA)/doc/polytomic/operations.md
-	@mkdir -p $(dir $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION))
-	@if $(BIN)/polytomic completion bash >$(BASH_COMPLETION) 2>/dev/null; then \
+	@umask 022; if $(BIN)/polytomic completion bash >$(BASH_COMPLETION) 2>/dev/null; then \
 	  $(BIN)/polytomic completion zsh >$(ZSH_COMPLETION) && \
 	  $(BIN)/polytomic completion fish >$(FISH_COMPLETION); \
 	else rm -f $(BASH_COMPLETION); echo "no completion: it needs argparse and lua-cjson"; fi
@@ -298,9 +304,9 @@ install: all ## installs modules, command, types and completion under $(DESTDIR)
 
 # The command goes with the Lua it runs on; what all share, with the last of them.
 uninstall: ## removes what install put there for LUA_VERSION
-	@rm -f $(addprefix $(SHARE)/,$(LUA_FILES:lua/%=%)) $(LIB)/polytomic/core.so
-	@for directory in $(sort $(dir $(LUA_FILES:lua/%=$(SHARE)/%))) $(LIB)/polytomic; do \
-	  echo $$directory; done | sort -r | xargs -r rmdir --ignore-fail-on-non-empty 2>/dev/null || true
+	@$(REMOVE_MODULES)
+	@rm -f $(LIB)/polytomic/core.so
+	@find $(SHARE)/polytomic $(LIB)/polytomic -depth -type d -empty -delete 2>/dev/null || true
 	@if head -n 1 $(BIN)/polytomic 2>/dev/null | grep -q ' $(LUA)$$'; then rm -f $(BIN)/polytomic; fi
 	@if ! ls $(DATA)/lua/*/polytomic/init.lua >/dev/null 2>&1; then \
 	  rm -f $(SHARED); \

@@ -144,6 +144,7 @@ build = {
     ["polytomic.json_text"] = "lua/polytomic/json_text.lua",
     ["polytomic.pages"] = "lua/polytomic/pages.lua",
     ["polytomic.patch"] = "lua/polytomic/patch.lua",
+    ["polytomic.process"] = "lua/polytomic/process.lua",
     ["polytomic.progress"] = "lua/polytomic/progress.lua",
     ["polytomic.provision.apply"] = "lua/polytomic/provision/apply.lua",
     ["polytomic.provision.command"] = "lua/polytomic/provision/command.lua",

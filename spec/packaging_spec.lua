@@ -111,15 +111,15 @@ describe("make install", function()
   end)
 
   it("installs types, reference and completion", function()
-    for _, path in ipairs {
-      "polytomic/library/polytomic.lua",
-      "doc/polytomic/operations.md",
-      "bash-completion/completions/polytomic",
-      "zsh/site-functions/_polytomic",
-      "fish/vendor_completions.d/polytomic.fish",
+    for path, part in pairs {
+      ["polytomic/library/polytomic.lua"] = "create_org",
+      ["doc/polytomic/operations.md"] = "create_org",
+      ["bash-completion/completions/polytomic"] = "polytomic completion words",
+      ["zsh/site-functions/_polytomic"] = "polytomic completion words",
+      ["fish/vendor_completions.d/polytomic.fish"] = "polytomic completion words",
     } do
       local text = process.contents(root .. "/usr/share/" .. path)
-      assert.truthy(text and text:find("create_org", 1, true), path)
+      assert.truthy(text and text:find(part, 1, true), path)
     end
   end)
 
@@ -128,6 +128,31 @@ describe("make install", function()
       local file = assert(io.open(root .. "/usr/share/lua/" .. ABI .. path:gsub("^lua", ""), "rb"))
       file:close()
     end
+  end)
+
+  it("can be read by every user, whatever the umask of the one who installs", function()
+    local third = process.quote(process.directory() .. "/umask")
+    local line = "umask 077; exec make -s install PREFIX=/usr LUA_VERSION=%s DESTDIR=%s"
+    local code, _, err =
+      process.run({ "sh", "-c", line:format(VERSION, third) }, { env = clean(), timeout = 120 })
+    assert.same({ 0, "" }, { code, err })
+    local closed = "find %s/usr ! -perm -444 -print -o -type d ! -perm -111 -print; echo none"
+    assert.same({ "none" }, lines_of(closed:format(third)))
+  end)
+
+  it("takes away what an older version brought and this one does not", function()
+    local third = process.directory() .. "/older"
+    assert.equal(0, (make("install", third)))
+    local modules = third .. "/usr/share/lua/" .. ABI .. "/polytomic/"
+    local list = assert(io.open(modules .. ".installed", "a"))
+    list:write "polytomic/older.lua\n"
+    list:close()
+    for _, name in ipairs { "older.lua", "foreign.lua" } do
+      assert(io.open(modules .. name, "w")):close()
+    end
+    assert.equal(0, (make("install", third)))
+    assert.is_nil(process.contents(modules .. "older.lua"))
+    assert.equal("", process.contents(modules .. "foreign.lua"))
   end)
 
   it("is undone by make uninstall, which leaves what is not its own", function()

@@ -3,6 +3,7 @@
 
 local child = require "polytomic.sandbox.child"
 local json = require "polytomic.sandbox.json"
+local process = require "polytomic.process"
 local quote = require("polytomic.quoting").shell
 
 local M = {}
@@ -57,10 +58,11 @@ function M.start(options)
   return ready
 end
 
--- Whether a process is there.
+-- Whether a process is there and has not ended: in a container there may be nobody who asks for the
+-- status of one that has.
 function M.is_running(pid)
   local ok = os.execute(("kill -0 %d 2>/dev/null"):format(pid))
-  return ok == true or ok == 0
+  return (ok == true or ok == 0) and (not process.find() or process.find(pid) ~= nil)
 end
 
 -- Whether the process is a sandbox, as far as the system tells: a process id may have been given to

@@ -2,6 +2,7 @@
 -- still runs.
 
 local core = require "polytomic.core"
+local process = require "polytomic.process"
 
 local M = {}
 
@@ -10,18 +11,6 @@ local function first_line(path)
   local line = file and file:read "*l"
   if file then file:close() end
   return line
-end
-
--- The process id and the start time of a process, of this one where no id is given; nil where there
--- is none, or where the system does not say.
-local function process_of(id)
-  local line = first_line("/proc/" .. (id or "self") .. "/stat")
-  if not line then return nil end
-  local number, state, rest = line:match "^(%d+) %(.*%) (%a) (.*)$"
-  if not number or state == "Z" or state == "X" then return nil end
-  local fields = {}
-  for field in rest:gmatch "%S+" do fields[#fields + 1] = field end
-  return number, fields[19]
 end
 
 local function machine()
@@ -33,7 +22,7 @@ end
 -- which nobody knows whether it still runs.
 function M.name()
   local host, boot = machine()
-  local id, start = process_of()
+  local id, start = process.find()
   if boot and id then return table.concat({ host, boot, id, start }, "/") end
   return host .. "/" .. core.uuid() .. "/0/0"
 end
@@ -44,7 +33,7 @@ function M.is_gone(name)
   local our_host, our_boot = machine()
   if not host or host ~= our_host or not our_boot then return false end
   if boot ~= our_boot then return boot:find "^%x+%-" ~= nil and id ~= "0" end
-  local found, started = process_of(id)
+  local found, started = process.find(id)
   return not found or started ~= start
 end
 

@@ -10,6 +10,7 @@ local yieldable_pcall = require "http.util".yieldable_pcall
 
 local http1 = require "polytomic.sandbox.wire.http1"
 local http2 = require "polytomic.sandbox.wire.http2"
+local process = require "polytomic.process"
 
 local M = {}
 M.__index = M
@@ -99,14 +100,8 @@ local function wait_for_signal(self)
   self.running = false
 end
 
-local function process_exists(pid)
-  local file = io.open("/proc/" .. pid .. "/stat", "r")
-  if file then file:close() end
-  return file ~= nil
-end
-
 local function watch_parent(self, pid)
-  while process_exists(pid) do cqueues.sleep(parent_interval) end
+  while process.find(pid) do cqueues.sleep(parent_interval) end
   self.running = false
 end
 
@@ -129,7 +124,7 @@ end
 function M:run(parent, keeper)
   self.controller:wrap(accept_all, self)
   self.controller:wrap(wait_for_signal, self)
-  if parent and process_exists("self") then self.controller:wrap(watch_parent, self, parent) end
+  if parent and process.find() then self.controller:wrap(watch_parent, self, parent) end
   if keeper then self.controller:wrap(keep, self, keeper) end
   while self.running do
     local ok, message = self.controller:step()
