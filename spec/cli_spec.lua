@@ -74,11 +74,20 @@ describe("the command polytomic", function()
     end
 
     it("fails when the result cannot be written, since it may be shown only once", function()
-      for _, words in ipairs { { "get_org", "id=" .. org }, { "doctor" }, { "--help" } } do
+      for _, words in ipairs { { "get_org", "id=" .. org }, { "list_orgs", "--all" },
+        { "doctor" }, { "operations" }, { "--help" }, { "create_org", "name=B", "--dry-run" } } do
         local status, _, err = redirected(words, " >/dev/full")
-        assert.equal(1, status)
+        assert.equal(1, status, words[1])
         assert.equal("polytomic: cannot write the result: No space left on device\n", err)
       end
+    end)
+
+    it("ends with 1 where memory runs out", function()
+      local file = process.temporary_file()
+      local status, _, err = process.run({ "sh", "-c", "truncate -s 200M " .. file
+        .. "; ulimit -v 150000; exec " .. command.line { "create_org", "name=@" .. file } },
+        { env = command.environment() })
+      assert.same({ 1, "polytomic: not enough memory\n" }, { status, err })
     end)
 
     it("never writes the result into a connection, where standard output is closed", function()

@@ -188,6 +188,9 @@ function M.run(words)
   if require("polytomic.cli.interrupt").is_interrupt(status) then
     return interrupted(running.context)
   end
+  if report.is_lack_of_memory(status) then
+    return report.problem(report.FAILURE, "not enough memory")
+  end
   return missing_module(status)
     or report.problem(report.FAILURE, "this is a defect of the command: " .. tostring(status))
 end

@@ -6,6 +6,7 @@ local commands = require "polytomic.cli.commands"
 local describe_operations = require("polytomic.cli.describe").operations
 local help = require "polytomic.cli.help"
 local polytomic = require "polytomic"
+local process = require "spec.support.process"
 local terminal = require "polytomic.terminal"
 
 describe("help", function()
@@ -54,6 +55,18 @@ describe("help", function()
     end
     for _, option in ipairs { "--output", "--all", "--dry-run", "--yes", "--key-file" } do
       assert.truthy(text:find(option, 1, true), option)
+    end
+  end)
+
+  it("lists every exit status, as the README does", function()
+    local readme = process.contents "README.md"
+    for name, status in pairs(require "polytomic.cli.report") do
+      for _, text in ipairs { help.general(), readme } do
+        local list = text:gsub("%s+", " "):match "Exit status: ([^.]*)%."
+        if type(status) == "number" then
+          assert.truthy((", " .. list):find(", " .. status .. " ", 1, true), name)
+        end
+      end
     end
   end)
 

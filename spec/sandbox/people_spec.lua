@@ -157,6 +157,23 @@ describe("the sandbox in the background", function()
     assert.equal('{"faults":[],"unconsumed":0}', err)
   end)
 
+  it("does not stay where nobody could be told of it", function()
+    local status, out, err = shell [[
+      eval "$(polytomic sandbox --background)" || exit 9
+      port=${POLYTOMIC_DEPLOYMENT_URL##*:}
+      polytomic sandbox --stop || exit 8
+      polytomic sandbox --background --port $port >/dev/full
+      echo $?
+      polytomic sandbox --port $port >/dev/full
+      echo $?
+      eval "$(polytomic sandbox --background --port $port)" || exit 7
+      polytomic sandbox --stop
+    ]]
+    assert.same({ 0, "1\n1\n" }, { status, out })
+    assert.equal("polytomic: cannot write the result: No space left on device\n"
+      .. "polytomic sandbox: cannot say where it listens: No space left on device\n", err)
+  end)
+
   it("says in one line why it did not start", function()
     local status, out, err = shell "polytomic sandbox --background --host 192.0.2.1"
     assert.same({ 1, "" }, { status, out })

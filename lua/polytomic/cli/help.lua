@@ -21,9 +21,9 @@ local ARGUMENTS = "An argument is name=value, name:=JSON, name=@FILE (the text o
 
 local EPILOG = "Keys come from POLYTOMIC_API_KEY, POLYTOMIC_PARTNER_KEY and "
   .. "POLYTOMIC_DEPLOYMENT_KEY or from --key-file, never from an argument.\n\nExit status: 0 done, "
-  .. "1 a full disk, a missing package or the like, 2 usage, 3 invalid or unconfigured, 4 refused "
-  .. "by the server, 5 it is not known whether a change was carried out, 6 network, 130 "
-  .. "interrupted."
+  .. "1 this machine failed (the result could not be written, memory ran out, a module is "
+  .. "missing), 2 usage, 3 invalid or unconfigured, 4 refused by the server, 5 it is not known "
+  .. "whether a change was carried out, 6 network, 130 interrupted, 141 nobody read the result."
 
 local function title(text)
   return terminal.painter(1)(terminal.wrap(text, M.columns()), "bold") .. "\n"

@@ -68,12 +68,17 @@ local function without_position(message)
   return (tostring(message):gsub("^[^\n]-:%d+: ", ""))
 end
 
--- Whether an error is not one of usage: a module that is not installed, or a mistake of this
--- program.
+-- Whether an error says that memory ran out.
+function M.is_lack_of_memory(problem)
+  return tostring(problem):find "not enough memory$" ~= nil
+end
+
+-- Whether an error is not one of usage: a module that is not installed, a lack of memory, or a
+-- mistake of this program.
 function M.is_defect(problem)
   local message = without_position(problem)
-  return message:find "^module '" ~= nil or message:find "^attempt to " ~= nil
-    or message:find "^bad argument #" ~= nil
+  return M.is_lack_of_memory(problem) or message:find "^module '" ~= nil
+    or message:find "^attempt to " ~= nil or message:find "^bad argument #" ~= nil
 end
 
 -- That message, in the command's words.

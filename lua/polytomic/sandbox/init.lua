@@ -84,10 +84,11 @@ function M.serve(options, announce, on_request)
   server.catch_signals()
   local ca_file = identity and write_file(identity.authority) or nil
   local keys = service.api.state.keys
-  announce { url = url(host, listening.port, identity), partner_key = keys.partner_key,
-    deployment_key = keys.deployment_key, ca_file = ca_file }
-  listening:run(options.parent, keeper)
+  local told, why = announce { url = url(host, listening.port, identity),
+    partner_key = keys.partner_key, deployment_key = keys.deployment_key, ca_file = ca_file }
+  if told then listening:run(options.parent, keeper) end
   if ca_file then os.remove(ca_file) end
+  if not told then return nil, "cannot say where it listens: " .. why end
   if keeper then return keeper:finish() end
   return true
 end
@@ -104,8 +105,9 @@ function M.run(options)
   local ok, message = M.serve(options, function(ready)
     local text = people and people.greeting(ready, options)
       or require "polytomic.sandbox.json".encode(ready) .. "\n"
-    io.stdout:write(text)
-    io.stdout:flush()
+    local written, message = io.stdout:write(text)
+    if not written then return nil, message end
+    return io.stdout:flush()
   end, people and people.request_lines() or nil)
   if ok then return true end
   io.stderr:write("polytomic sandbox: ", message, "\n")

@@ -35,7 +35,11 @@ local function start(settings)
   -- A user's own key would go before the sandbox's.
   if os.getenv "POLYTOMIC_API_KEY" then lines[#lines + 1] = "unset POLYTOMIC_API_KEY" end
   lines[#lines + 1] = "export POLYTOMIC_SANDBOX_PID=" .. ready.pid
-  return put(table.concat(lines, "\n") .. "\n")
+  local status = put(table.concat(lines, "\n") .. "\n")
+  if status ~= report.OK then -- nobody could stop it
+    require("polytomic.sandbox.background").stop(ready.pid)
+  end
+  return status
 end
 
 local function stop()
