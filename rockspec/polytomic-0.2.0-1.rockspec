@@ -224,6 +224,7 @@ build = {
     ["polytomic.sandbox.wire.service"] = "lua/polytomic/sandbox/wire/service.lua",
     ["polytomic.statuses"] = "lua/polytomic/statuses.lua",
     ["polytomic.terminal"] = "lua/polytomic/terminal.lua",
+    ["polytomic.usage"] = "lua/polytomic/usage.lua",
     ["polytomic.version"] = "lua/polytomic/version.lua",
     ["polytomic.wait.copas"] = "lua/polytomic/wait/copas.lua",
     ["polytomic.wait.cqueues"] = "lua/polytomic/wait/cqueues.lua",

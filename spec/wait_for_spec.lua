@@ -543,7 +543,7 @@ describe("bad usage of waiting", function()
       raised(function() client:wait_for("get_job", JOB, 5) end)
     )
     assert.equal(
-      "wait_for: unknown option 'untl_status'",
+      "wait_for: unknown option 'untl_status', did you mean 'until_status'?",
       raised(function() client:wait_for("get_job", JOB, { untl_status = "done" }) end)
     )
     assert.equal(

@@ -5,9 +5,9 @@ local core = require "polytomic.core"
 local driver = require "polytomic.driver"
 local progress = require "polytomic.progress"
 local run = require "polytomic.run"
+local usage = require "polytomic.usage"
 
 local M = {}
-local unpack = table.unpack or unpack -- luacheck: ignore
 
 local CONCURRENCY = 16
 local STEP = 0.1 -- seconds one blocking step may wait: how late a Ctrl-C may act
@@ -173,62 +173,40 @@ function batch:guarded()
   error(message, 0)
 end
 
--- ---- usage: each returns what is wrong, or nil ----
+-- ---- usage ----
 
-local function wrong_kind(name, value, ...)
-  for _, kind in ipairs { ... } do
-    if type(value) == kind then return nil end
-  end
-  return name .. " must be a " .. table.concat({ ... }, " or a ") .. ", got " .. type(value)
+local function check_operation(name)
+  usage.check_type("batch", "the operation's name", name, "string")
+  if not core.functions[name] then core.raise("batch: " .. usage.unknown("operation", name)) end
 end
 
-local function wrong_operation(name)
-  local problem = wrong_kind("the operation's name", name, "string")
-  if problem or core.functions[name] then return problem end
-  local nearest = core.nearest(name)
-  return ("unknown operation '%s'%s"):format(name,
-    nearest and ", did you mean '" .. nearest .. "'?" or "")
-end
-
-local function wrong_list(list)
-  local problem = wrong_kind("the list of arguments", list, "table", "function")
-  if problem or type(list) == "function" then return problem end
+local function check_list(list)
+  usage.check_type("batch", "the list of arguments", list, "table or a function")
+  if type(list) == "function" then return end
   local count = 0
   for key in pairs(list) do
     if type(key) ~= "number" then
-      return ("the list of arguments must be a list, but has the key '%s'"):format(tostring(key))
+      core.raise("batch: the list of arguments must be a list, but has the key '"
+        .. tostring(key) .. "'")
     end
     count = count + 1
   end
   for index = 1, count do
     if list[index] == nil then
-      return ("the list of arguments has a hole: there is nothing at %d"):format(index)
+      core.raise("batch: the list of arguments has a hole: there is nothing at " .. index)
     end
-    if type(list[index]) ~= "table" then
-      return ("arguments %d must be a table, got %s"):format(index, type(list[index]))
-    end
+    usage.check_type("batch", "arguments " .. index, list[index], "table")
   end
 end
 
-local KINDS = { concurrency = { "number" }, options = { "table" }, on_result = { "function" },
-  progress = { "boolean", "function" }, control = { "table" } }
+local OPTIONS = { concurrency = "number", options = "table", on_result = "function",
+  progress = "boolean or a function", control = "table" }
 
-local function wrong_options(options)
-  if type(options) ~= "table" then return wrong_kind("options", options, "table") end
-  for name, value in pairs(options) do
-    if not KINDS[name] then
-      return "unknown option '" .. tostring(name)
-        .. "', known are concurrency, control, on_result, options and progress"
-    end
-    local problem = wrong_kind(name, value, unpack(KINDS[name]))
-    if problem then return problem end
-  end
-  local concurrency = options.concurrency or 1
-  if concurrency < 1 or concurrency % 1 ~= 0 then
-    return "concurrency must be a whole number, 1 or more"
-  end
+local function check_options(options)
+  usage.check_type("batch", "options", options, "table")
+  usage.check_options("batch", options, OPTIONS)
   if options.options and type(options.options.idempotency_key) == "string" then
-    return "an idempotency_key would be the same for every call: each makes its own"
+    core.raise "batch: an idempotency_key would be the same for every call: each makes its own"
   end
 end
 
@@ -239,10 +217,11 @@ end
 -- function), and `control`, a table that gets a function `cancel`, and `results` and `failures` so
 -- far: what is left of a batch that an error or Ctrl-C ends.
 function M.batch(client, operation, list, options)
-  if not core.is_client(client) then core.raise "batch: use a colon: client:batch(…)" end
   options = options or {}
-  local problem = wrong_operation(operation) or wrong_list(list) or wrong_options(options)
-  if problem then core.raise("batch: " .. problem) end
+  usage.check_client("batch", client, "(…)")
+  check_operation(operation)
+  check_list(list)
+  check_options(options)
   local wait = core.wait_of(client)
   local protected = not wait or run.yields_anywhere
   local total = type(list) == "table" and #list or nil

@@ -35,8 +35,8 @@ end
 function M.unknown(name)
   local suggest = require "polytomic.cli.suggest"
   local nearest, holding = suggest.nearest(name, require("polytomic").operations)
-  local message = "unknown operation or command '" .. name .. "'"
-  if nearest then message = message .. ", did you mean '" .. nearest .. "'?" end
+  local message = ("unknown operation or command '%s'%s"):format(name,
+    require("polytomic.usage").meant(nearest))
   if holding and holding > 0 then
     return usage(message,
       "polytomic operations " .. name .. " lists " .. holding .. " with that word")

@@ -3,6 +3,7 @@
 
 local core = require "polytomic.core"
 local pages = require "polytomic.pages"
+local usage = require "polytomic.usage"
 
 local M = {}
 
@@ -34,12 +35,8 @@ end
 -- The arguments as they are now, whatever becomes of their table. Raises where a method was not
 -- called with a colon and a table.
 function M.read_arguments(method, client, arguments)
-  if not core.is_client(client) then
-    core.raise(("%s: use a colon: client:%s{…}"):format(method, method))
-  end
-  if type(arguments) ~= "table" then
-    core.raise(("%s: arguments must be a table, got %s"):format(method, type(arguments)))
-  end
+  usage.check_client(method, client, "{…}")
+  usage.check_type(method, "arguments", arguments, "table")
   local copy = {}
   for name, value in next, arguments do copy[name] = value end
   return copy
@@ -49,20 +46,15 @@ local function invalid(method, field, problem)
   return core.make_error(method, "invalid", "unsent", problem, { field = field })
 end
 
-local function unknown(method, name, known)
-  local nearest = type(name) == "string" and core.nearest(name, known)
-  local problem = ("unknown field '%s'%s"):format(tostring(name),
-    nearest and ", did you mean '" .. nearest .. "'?" or "")
-  return invalid(method, tostring(name), problem)
-end
-
 -- Nothing, or nil, message, err where an argument has another name than those known, or the last of
 -- these is missing or empty.
 local function check(method, arguments, known)
   local text, is_known = known[#known], {}
   for _, name in ipairs(known) do is_known[name] = true end
   for name in pairs(arguments) do
-    if not is_known[name] then return unknown(method, name, known) end
+    if not is_known[name] then
+      return invalid(method, tostring(name), usage.unknown("field", name, known))
+    end
   end
   local value = arguments[text]
   if value == nil then return invalid(method, text, text .. " is required") end

@@ -7,6 +7,7 @@
 local core = require "polytomic.core"
 local quoting = require "polytomic.quoting"
 local run = require "polytomic.run"
+local usage = require "polytomic.usage"
 local window = require "polytomic.window"
 
 local M = {
@@ -114,12 +115,8 @@ end
 
 -- A walk over the pages of an operation. Raises for bad usage of `method`.
 function M.open(method, client, name, arguments, options)
-  if not core.is_client(client) then
-    core.raise(("%s: use a colon: client:%s(…)"):format(method, method))
-  end
-  if type(name) ~= "string" then
-    core.raise(method .. ": the first argument must be an operation's name, got " .. type(name))
-  end
+  usage.check_client(method, client, "(…)")
+  usage.check_name(method, name)
   -- Raises for bad usage; the first page reports bad data
   core.check(client, name, arguments, options)
   local operation = core.describe(name)

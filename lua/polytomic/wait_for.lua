@@ -4,6 +4,7 @@
 local core = require "polytomic.core"
 local pages = require "polytomic.pages"
 local run = require "polytomic.run"
+local usage = require "polytomic.usage"
 
 local M = {}
 
@@ -20,11 +21,7 @@ local LAST_LOOK, LAST_SHARE = 1, 0.1
 -- ---- settings ----
 
 local function check_seconds(method, name, value)
-  if value == nil then return end
-  if type(value) ~= "number" then
-    core.raise(("%s: %s must be a number, got %s"):format(method, name, type(value)))
-  end
-  if not (value > 0 and value < math.huge) then
+  if value and not (value > 0 and value < math.huge) then
     core.raise(("%s: %s must be finite and positive"):format(method, name))
   end
 end
@@ -43,14 +40,8 @@ end
 
 local function check_settings(method, settings, known)
   if settings == nil then return {} end
-  if type(settings) ~= "table" then
-    core.raise(("%s: settings must be a table, got %s"):format(method, type(settings)))
-  end
-  for name in pairs(settings) do
-    if not known[name] then
-      core.raise(("%s: unknown option '%s'"):format(method, tostring(name)))
-    end
-  end
+  usage.check_type(method, "settings", settings, "table")
+  usage.check_options(method, settings, known)
   check_seconds(method, "timeout", settings.timeout)
   check_seconds(method, "interval", settings.interval)
   return settings
@@ -106,12 +97,10 @@ end
 -- (statuses.lua); where that has none, until_status must be given. Work that ended otherwise is an
 -- error of kind "failed"; a status that the data does not know goes on.
 local function wait_for(client, name, arguments, settings)
-  if not core.is_client(client) then core.raise "wait_for: use a colon: client:wait_for(…)" end
-  if type(name) ~= "string" then
-    core.raise("wait_for: the first argument must be an operation's name, got " .. type(name))
-  end
+  usage.check_client("wait_for", client, "(…)")
+  usage.check_name("wait_for", name)
   settings = check_settings("wait_for", settings,
-    { until_status = true, timeout = true, interval = true, options = true })
+    { until_status = true, timeout = "number", interval = "number", options = "table" })
   local watch = work().watch(name, goal_of(settings.until_status))
   local operation = core.describe(name)
   if operation and operation.method == "GET" and not watch then
@@ -135,9 +124,9 @@ end
 -- = }) do: runs a query to its end, then gives every row of its result; `page` is its response.
 -- Raises the message on failure.
 local function query_rows(client, arguments, settings)
-  if not core.is_client(client) then core.raise "query_rows: use a colon: client:query_rows{…}" end
-  settings =
-    check_settings("query_rows", settings, { timeout = true, interval = true, options = true })
+  usage.check_client("query_rows", client, "{…}")
+  settings = check_settings("query_rows", settings,
+    { timeout = "number", interval = "number", options = "table" })
   core.check(client, "run_query", arguments, settings.options) -- raises for bad usage
   local query, message, response = run.operation(client, "run_query", arguments, settings.options)
   raise(query, message)

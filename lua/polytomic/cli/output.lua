@@ -42,8 +42,7 @@ function M.complaint(options, name)
   if not names then return nil end
   local unknown, nearest = fields.unknown(options.fields, names)
   if not unknown then return nil end
-  local meant = nearest and ", did you mean '" .. nearest .. "'?" or ""
-  return ("there is no field '%s'%s"):format(unknown, meant),
+  return ("there is no field '%s'%s"):format(unknown, require("polytomic.usage").meant(nearest)),
     "the fields of " .. name .. ": " .. table.concat(names, ", ")
 end
 

@@ -27,9 +27,7 @@ function M.unknown_option(words, stop)
       local spellings = {}
       for spelling in pairs(known) do spellings[#spellings + 1] = spelling end
       table.sort(spellings)
-      local nearest = #name > 2 and require("polytomic.core").nearest(name, spellings)
-      return "unknown option '" .. name .. "'"
-        .. (nearest and ", did you mean '" .. nearest .. "'?" or "")
+      return require("polytomic.usage").unknown("option", name, #name > 2 and spellings or {})
     end
   end
 end

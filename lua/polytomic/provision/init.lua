@@ -7,6 +7,7 @@ local queue = require "polytomic.provision.queue"
 local reports = require "polytomic.provision.report"
 local run = require "polytomic.run"
 local sources = require "polytomic.provision.sources"
+local usage = require "polytomic.usage"
 
 local M = {}
 
@@ -14,36 +15,14 @@ local CONCURRENCY = 8 -- customers at once
 
 -- ---- usage ----
 
--- Raises, at the line that called the library, where an option is unknown or has a wrong type.
 local function check_options(name, options, known)
-  for option, value in pairs(options) do
-    local kind = known[option]
-    if not kind then
-      local names = {}
-      for one in pairs(known) do names[#names + 1] = one end
-      table.sort(names)
-      local nearest = type(option) == "string" and core.nearest(option, names)
-      core.raise(("%s: unknown option '%s'%s"):format(
-        name, tostring(option), nearest and ", did you mean '" .. nearest .. "'?" or ""
-      ))
-    end
-    if not kind:find(type(value), 1, true) then
-      core.raise(("%s: %s must be a %s, got %s"):format(name, option, kind, type(value)))
-    end
-  end
-  local concurrency = options.concurrency
-  if concurrency and (concurrency < 1 or concurrency % 1 ~= 0) then
-    core.raise(name .. ": concurrency must be a whole number, 1 or more")
-  end
+  usage.check_type(name, "options", options, "table")
+  usage.check_options(name, options, known)
 end
 
--- The same where the client is not one, or the options are not a table.
 local function check_usage(name, client, options, known)
   if not core.is_client(client) then
     core.raise(("%s: the first argument must be a client, got %s"):format(name, type(client)))
-  end
-  if type(options) ~= "table" then
-    core.raise(("%s: options must be a table, got %s"):format(name, type(options)))
   end
   check_options(name, options, known)
 end
@@ -98,7 +77,7 @@ end
 
 -- ---- plan ----
 
-local PLAN = { concurrency = "number", on_change = "function", ledger = "string or boolean",
+local PLAN = { concurrency = "number", on_change = "function", ledger = "string or a boolean",
   interrupted = "function" }
 
 -- provision.plan(client, customers, { concurrency =, on_change =, ledger = }): changes, counts; or
@@ -131,7 +110,7 @@ end
 
 local APPLY = {
   ledger = "string", concurrency = "number", keys = "string", report = "string",
-  progress = "function or boolean", on_step = "function", replace_lost_keys = "boolean",
+  progress = "function or a boolean", on_step = "function", replace_lost_keys = "boolean",
   retry_failed = "boolean", on_change = "function", confirm = "function", stop = "function",
 }
 
@@ -225,7 +204,7 @@ function M.queue(client, options)
 end
 
 local WORK = {
-  ledger = "string", concurrency = "number", keys = "string", progress = "function or boolean",
+  ledger = "string", concurrency = "number", keys = "string", progress = "function or a boolean",
   on_step = "function", replace_lost_keys = "boolean", retry_failed = "boolean",
   drain = "boolean", stop = "function",
 }
@@ -262,9 +241,6 @@ end
 -- failed.
 function M.status(options)
   options = options or {}
-  if type(options) ~= "table" then
-    core.raise("status: options must be a table, got " .. type(options))
-  end
   check_options("status", options, { ledger = "string", retry_failed = "boolean" })
   local ledger, message, err =
     open_ledger("status", nil, nil, { ledger = options.ledger, create = false })
