@@ -208,7 +208,6 @@ build = {
     ["polytomic.sandbox.rules.seed"] = "lua/polytomic/sandbox/rules/seed.lua",
     ["polytomic.sandbox.rules.special"] = "lua/polytomic/sandbox/rules/special.lua",
     ["polytomic.sandbox.rules.work"] = "lua/polytomic/sandbox/rules/work.lua",
-    ["polytomic.sandbox.utf8_text"] = "lua/polytomic/sandbox/utf8_text.lua",
     ["polytomic.sandbox.wire.abort"] = "lua/polytomic/sandbox/wire/abort.lua",
     ["polytomic.sandbox.wire.bomb"] = "lua/polytomic/sandbox/wire/bomb.lua",
     ["polytomic.sandbox.wire.certificate"] = "lua/polytomic/sandbox/wire/certificate.lua",

@@ -2,11 +2,11 @@
 -- idempotency keys, UTF-8.
 
 local collection = require "polytomic.sandbox.data.collection"
+local core = require "polytomic.core"
 local idempotency = require "polytomic.sandbox.rules.idempotency"
 local json = require "polytomic.sandbox.json"
 local journal = require "polytomic.sandbox.wire.journal"
 local router = require "polytomic.sandbox.rules.router"
-local utf8_text = require "polytomic.sandbox.utf8_text"
 
 describe("the sandbox's JSON", function()
   it("distinguishes an empty array from an empty object", function()
@@ -104,19 +104,19 @@ describe("the sandbox's log", function()
   end)
 end)
 
-describe("the sandbox's UTF-8 check", function()
-  it("takes what is well-formed and refuses the rest", function()
+describe("UTF-8", function()
+  it("is told from what is not well-formed, which the sandbox's JSON repairs", function()
     for _, good in ipairs { "", "plain", "\195\169", "\226\130\172", "\240\159\152\128",
         "\239\191\191", "\0" } do
-      assert.is_true(utf8_text.valid(good))
-      assert.equal(good, utf8_text.repaired(good))
+      assert.is_true(core.valid_utf8(good))
+      assert.equal(good, json.decode(json.encode { good })[1])
     end
     for _, bad in ipairs {
       "\255", "\128", "\195", "\195x", "\192\175", "\224\128\128", "\237\160\128",
       "\244\144\128\128",
       "\240\159\152", "\245\128\128\128" } do
-      assert.is_false(utf8_text.valid(bad))
-      assert.is_true(utf8_text.valid(utf8_text.repaired(bad)))
+      assert.is_false(core.valid_utf8(bad))
+      assert.is_true(core.valid_utf8(json.encode(bad)))
     end
   end)
 end)

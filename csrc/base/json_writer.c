@@ -3,6 +3,7 @@
 
 #include "base/ascii.h"
 #include "base/json_reader.h"
+#include "base/unicode.h"
 
 #include <float.h>
 #include <math.h>
@@ -10,68 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- UTF-8 ---- */
-
-/* Length of the run of ASCII bytes at the start, eight at a time. */
-static size_t ascii_run(const unsigned char *bytes, size_t length) {
-  size_t i = 0;
-  for (uint64_t word; length - i >= sizeof word; i += sizeof word) {
-    memcpy(&word, bytes + i, sizeof word);
-    if ((word & UINT64_C(0x8080808080808080)) != 0)
-      break;
-  }
-  while (i < length && bytes[i] < 0x80)
-    i++;
-  return i;
-}
-
-/* Length of the valid sequence of two to four bytes at the start, or 0 (RFC 3629 section 4). */
-static size_t sequence_length(const unsigned char *bytes, size_t length) {
-  unsigned char first = bytes[0];
-  unsigned char low = 0x80;
-  unsigned char high = 0xbf;
-  size_t wanted;
-  if (first >= 0xc2 && first <= 0xdf)
-    wanted = 2;
-  else if (first >= 0xe0 && first <= 0xef)
-    wanted = 3;
-  else if (first >= 0xf0 && first <= 0xf4)
-    wanted = 4;
-  else
-    return 0;
-  if (first == 0xe0)
-    low = 0xa0; /* shorter forms exist below */
-  else if (first == 0xed)
-    high = 0x9f; /* surrogates above */
-  else if (first == 0xf0)
-    low = 0x90;
-  else if (first == 0xf4)
-    high = 0x8f; /* past U+10FFFF above */
-  if (length < wanted || bytes[1] < low || bytes[1] > high)
-    return 0;
-  for (size_t i = 2; i < wanted; i++)
-    if (bytes[i] < 0x80 || bytes[i] > 0xbf)
-      return 0;
-  return wanted;
-}
-
-bool pt_utf8_valid(const char *bytes, size_t length) {
-  const unsigned char *at = (const unsigned char *)bytes;
-  size_t left = length;
-  for (;;) {
-    size_t run = ascii_run(at, left);
-    if (run == left)
-      return true;
-    size_t sequence = sequence_length(at + run, left - run);
-    if (sequence == 0)
-      return false;
-    at += run + sequence;
-    left -= run + sequence;
-  }
-}
-
-/* ---- writing ---- */
 
 static bool needs_escape(char c) { return (unsigned char)c < 0x20 || c == '"' || c == '\\'; }
 
@@ -103,7 +42,7 @@ static void add_escape(pt_buffer *out, char c) {
 }
 
 bool pt_json_add_string(pt_buffer *out, const char *bytes, size_t length) {
-  if (!pt_utf8_valid(bytes, length))
+  if (!pt_unicode_valid(bytes, length))
     return false;
   pt_buffer_add_char(out, '"');
   size_t start = 0;

@@ -7,10 +7,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* True when the bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms, at most
- * U+10FFFF). NUL is allowed. */
-bool pt_utf8_valid(const char *bytes, size_t length);
-
 /* Appends the bytes as a JSON string with its quotes; only '"', '\\' and controls are escaped.
    Returns false, with nothing appended, for invalid UTF-8. A failed allocation is remembered by the
    buffer. */

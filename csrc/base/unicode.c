@@ -38,32 +38,74 @@ static pt_unicode_kind kind_of(uint32_t character) {
   return low < RANGES && character >= ranges[low].first ? ranges[low].kind : PT_UNICODE_VISIBLE;
 }
 
-/* Bytes of the character that a lead byte begins, 0 for a byte that begins none; `*least` is the
- * smallest character of that length. */
-static size_t length_of(unsigned char lead, uint32_t *character, uint32_t *least) {
-  static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  size_t length = lead < 0x80 ? 1 : lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  if (lead >= 0xf8)
-    length = 0;
-  *character = length <= 1 ? lead : lead & (0xffu >> (length + 1));
-  *least = smallest[length];
-  return length;
+/* Length of the valid sequence of two to four bytes at the start, or 0 (RFC 3629 section 4). */
+static size_t sequence_length(const unsigned char *bytes, size_t length) {
+  unsigned char first = bytes[0];
+  unsigned char low = 0x80;
+  unsigned char high = 0xbf;
+  size_t wanted;
+  if (first >= 0xc2 && first <= 0xdf)
+    wanted = 2;
+  else if (first >= 0xe0 && first <= 0xef)
+    wanted = 3;
+  else if (first >= 0xf0 && first <= 0xf4)
+    wanted = 4;
+  else
+    return 0;
+  if (first == 0xe0)
+    low = 0xa0; /* shorter forms exist below */
+  else if (first == 0xed)
+    high = 0x9f; /* surrogates above */
+  else if (first == 0xf0)
+    low = 0x90;
+  else if (first == 0xf4)
+    high = 0x8f; /* past U+10FFFF above */
+  if (length < wanted || bytes[1] < low || bytes[1] > high)
+    return 0;
+  for (size_t i = 2; i < wanted; i++)
+    if (bytes[i] < 0x80 || bytes[i] > 0xbf)
+      return 0;
+  return wanted;
+}
+
+/* Length of the run of ASCII bytes at the start, eight at a time. */
+static size_t ascii_run(const unsigned char *bytes, size_t length) {
+  size_t i = 0;
+  for (uint64_t word; length - i >= sizeof word; i += sizeof word) {
+    memcpy(&word, bytes + i, sizeof word);
+    if ((word & UINT64_C(0x8080808080808080)) != 0)
+      break;
+  }
+  while (i < length && bytes[i] < 0x80)
+    i++;
+  return i;
+}
+
+bool pt_unicode_valid(const char *bytes, size_t length) {
+  const unsigned char *at = (const unsigned char *)bytes;
+  size_t left = length;
+  for (;;) {
+    size_t run = ascii_run(at, left);
+    if (run == left)
+      return true;
+    size_t sequence = sequence_length(at + run, left - run);
+    if (sequence == 0)
+      return false;
+    at += run + sequence;
+    left -= run + sequence;
+  }
 }
 
 pt_unicode_kind pt_unicode_next(const char *bytes, size_t length, size_t *i) {
   const unsigned char *at = (const unsigned char *)bytes + *i;
-  uint32_t character, least;
-  size_t size = length_of(at[0], &character, &least);
-  bool whole = size > 0 && size <= length - *i;
-  for (size_t n = 1; whole && n < size; n++) {
-    whole = (at[n] & 0xc0) == 0x80;
-    character = character << 6 | (at[n] & 0x3fu);
-  }
-  bool surrogate = character >= 0xd800 && character <= 0xdfff;
-  if (!whole || character < least || character > 0x10ffff || surrogate) {
+  size_t size = at[0] < 0x80 ? 1 : sequence_length(at, length - *i);
+  if (size == 0) {
     *i += 1;
     return PT_UNICODE_INVALID;
   }
+  uint32_t character = size == 1 ? at[0] : at[0] & (0xffu >> (size + 1));
+  for (size_t n = 1; n < size; n++)
+    character = character << 6 | (at[n] & 0x3fu);
   *i += size;
   return kind_of(character);
 }

@@ -15,6 +15,10 @@ typedef enum {
   PT_UNICODE_INVALID    /* not UTF-8; one byte */
 } pt_unicode_kind;
 
+/* True when the bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms, at most
+ * U+10FFFF). NUL is allowed. */
+bool pt_unicode_valid(const char *bytes, size_t length);
+
 /* The kind of the character at `*i`, which is moved past it. `*i` must be less than `length`. */
 pt_unicode_kind pt_unicode_next(const char *bytes, size_t length, size_t *i);
 

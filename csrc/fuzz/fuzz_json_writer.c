@@ -1,6 +1,7 @@
 /* fuzz_json_writer.c: what is written is JSON, and reads back as it was. */
 #include "base/json_reader.h"
 #include "base/json_writer.h"
+#include "base/unicode.h"
 #include "check.h"
 
 #include <math.h>
@@ -17,10 +18,10 @@ static pt_json_token read_one(pt_json_reader *in, const pt_buffer *text) {
 static void check_string(const char *text, size_t length) {
   pt_buffer out = {0};
   bool written = pt_json_add_string(&out, text, length);
-  CHECK(written == pt_utf8_valid(text, length));
+  CHECK(written == pt_unicode_valid(text, length));
   if (written) {
     CHECK(out.length >= length + 2 && out.length <= 6 * length + 2);
-    CHECK(pt_utf8_valid(out.bytes, out.length));
+    CHECK(pt_unicode_valid(out.bytes, out.length));
     pt_json_reader in;
     CHECK(read_one(&in, &out) == PT_JSON_STRING);
     char *meaning = malloc(in.string.length + 1);

@@ -4,6 +4,7 @@
 #include "api/redact.h"
 #include "base/ascii.h"
 #include "base/json_writer.h"
+#include "base/unicode.h"
 #include "http/url.h"
 #include "check.h"
 
@@ -90,7 +91,7 @@ static void check_hidden(const pt_buffer *reply, size_t start, size_t end, unsig
  * taken for escapes. */
 static bool is_plain(const char *secret, size_t length) {
   return length >= MIN_SECRET && memchr(secret, '*', length) == NULL &&
-         memchr(secret, '\\', length) == NULL && pt_utf8_valid(secret, length);
+         memchr(secret, '\\', length) == NULL && pt_unicode_valid(secret, length);
 }
 
 /* Input: in the body or not, way of the echo, length of the secret, the secret, what else is in the

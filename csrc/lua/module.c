@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/nearest.h"
 #include "base/terminal.h"
+#include "base/unicode.h"
 #include "http/libcurl.h"
 #include "lua/array.h"
 #include "lua/call.h"
@@ -200,6 +201,14 @@ static int module_nearest(lua_State *L) {
     pt_nearest_consider(&search, lua_tostring(L, -1));
   }
   lua_pushstring(L, search.best);
+  return 1;
+}
+
+/* valid_utf8(text): out: boolean */
+static int module_valid_utf8(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  lua_pushboolean(L, pt_unicode_valid(text, length));
   return 1;
 }
 
@@ -411,6 +420,7 @@ int luaopen_polytomic_core(lua_State *L) {
                                        {"client", module_client},
                                        {"describe", module_describe},
                                        {"nearest", module_nearest},
+                                       {"valid_utf8", module_valid_utf8},
                                        {"start", module_start},
                                        {"run", module_run},
                                        {"check", module_check},

@@ -357,7 +357,7 @@ static const char *scalar_text(pt_writer *w, const pt_type *type, int index, pt_
     const char *bytes = pt_lua_check_string(w, type, index, length);
     if (bytes == NULL || !pt_lua_check_format(w, type, bytes, *length))
       return NULL;
-    if (!pt_utf8_valid(bytes, *length)) {
+    if (!pt_unicode_valid(bytes, *length)) {
       (void)pt_lua_refuse(w, "must be valid UTF-8");
       return NULL;
     }
@@ -376,8 +376,8 @@ static const char *scalar_text(pt_writer *w, const pt_type *type, int index, pt_
 }
 
 bool pt_lua_write_segment(pt_writer *w, const char *bytes, size_t length) {
-  const char *problem = pt_utf8_valid(bytes, length) ? pt_url_add_segment(w->out, bytes, length)
-                                                     : "must be valid UTF-8";
+  const char *problem = pt_unicode_valid(bytes, length) ? pt_url_add_segment(w->out, bytes, length)
+                                                        : "must be valid UTF-8";
   return problem == NULL || pt_lua_refuse(w, problem);
 }
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json_reader.h"
 #include "base/json_writer.h"
+#include "base/unicode.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/redactor.h"
@@ -284,7 +285,7 @@ static int push_check(lua_State *L, bool (*check)(const char *, size_t)) {
   return 1;
 }
 
-static int utf8_valid(lua_State *L) { return push_check(L, pt_utf8_valid); }
+static int utf8_valid(lua_State *L) { return push_check(L, pt_unicode_valid); }
 static int header_name_valid(lua_State *L) { return push_check(L, pt_header_name_valid); }
 static int header_value_valid(lua_State *L) { return push_check(L, pt_header_value_valid); }
 static int header_reserved(lua_State *L) { return push_check(L, pt_header_reserved); }

@@ -150,7 +150,7 @@ end
 local function text_problem(name, value)
   if type(value) ~= "string" then return name .. " must be a string, got " .. kind_of(value) end
   if value:find("%z") then return name .. " must not contain NUL" end
-  if not fields.valid_utf8(value) then return name .. " must be valid UTF-8" end
+  if not core.valid_utf8(value) then return name .. " must be valid UTF-8" end
 end
 
 -- What the operation itself would refuse.

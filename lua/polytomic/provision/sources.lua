@@ -2,6 +2,7 @@
 -- that gives one record after another.
 
 local csv = require "polytomic.provision.csv"
+local core = require "polytomic.core"
 local fields = require "polytomic.provision.fields"
 local json_text = require "polytomic.json_text"
 
@@ -102,7 +103,7 @@ local function csv_source(read)
     while columns do
       local cells, number, wrong = reader:next()
       if not cells then return nil, number, wrong end
-      if not fields.valid_utf8(table.concat(cells, ",")) then
+      if not core.valid_utf8(table.concat(cells, ",")) then
         return nil, number, "it is not UTF-8"
       end
       local row, empty = row_of(columns, cells)
@@ -129,7 +130,7 @@ local function without_nulls(value)
 end
 
 local function decoded(text)
-  if not fields.valid_utf8(text) then return nil, "it is not UTF-8" end
+  if not core.valid_utf8(text) then return nil, "it is not UTF-8" end
   local value, problem = json_text.decode(text)
   if value == nil then return nil, "it is not JSON: " .. problem:gsub("%c", "?") end
   return without_nulls(value)

@@ -1,7 +1,7 @@
 -- JSON for the sandbox: writes with its own encoder, which distinguishes `[]` from `{}`.
 
+local core = require "polytomic.core"
 local json_text = require "polytomic.json_text"
-local utf8_text = require "polytomic.sandbox.utf8_text"
 
 local M = { null = json_text.null, decode = json_text.decode }
 
@@ -10,6 +10,12 @@ local array_metatable = { __name = "polytomic.sandbox.array" }
 -- Marks `list` (a new table if absent) as an array, so that it is written as `[]` even when empty.
 function M.array(list)
   return setmetatable(list or {}, array_metatable)
+end
+
+-- The text, where it is not UTF-8 with U+FFFD in place of every byte above ASCII.
+local function repaired(text)
+  if core.valid_utf8(text) then return text end
+  return (text:gsub("[\128-\255]", "\239\191\189"))
 end
 
 local write
@@ -40,7 +46,7 @@ end
 function write(out, value)
   local kind = type(value)
   if kind == "string" then
-    out[#out + 1] = json_text.string(utf8_text.repaired(value)) -- the log keeps what came
+    out[#out + 1] = json_text.string(repaired(value)) -- the log keeps what came
   elseif kind == "number" then
     out[#out + 1] = json_text.number(value)
   elseif kind == "boolean" then

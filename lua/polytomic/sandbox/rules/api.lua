@@ -2,6 +2,7 @@
 -- sockets here.
 
 local arguments = require "polytomic.sandbox.rules.arguments"
+local core = require "polytomic.core"
 local credential = require "polytomic.sandbox.rules.credential"
 local errors = require "polytomic.sandbox.rules.error"
 local generic = require "polytomic.sandbox.rules.generic"
@@ -11,7 +12,6 @@ local json = require "polytomic.sandbox.json"
 local organizations = require "polytomic.sandbox.rules.organizations"
 local random = require "polytomic.sandbox.random"
 local router = require "polytomic.sandbox.rules.router"
-local utf8_text = require "polytomic.sandbox.utf8_text"
 
 local M = {}
 M.__index = M
@@ -63,7 +63,7 @@ local function read_body(text)
   local value, message
   if not text:find("^%s*{") then
     message = "the body must be a JSON object"
-  elseif not utf8_text.valid(text) then
+  elseif not core.valid_utf8(text) then
     message = "the body is not UTF-8"
   else
     value, message = json.decode(text)
