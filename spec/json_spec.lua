@@ -243,15 +243,15 @@ describe("While JSON text is read", function()
         end
       end
 
-      local reading, within = false, 0
+      local reading, within, stopped = false, 0, false
       local function at_each_collection()
-        if within > 100 then return end
+        if stopped then return end
         local proxy = rawget(_G, "newproxy")
         local object = proxy and proxy(true) or setmetatable({}, { __gc = true })
         getmetatable(object).__gc = function()
           at_each_collection()
           if reading then within = within + 1 end
-          check(core.json_decode(first), 40)
+          if not stopped then check(core.json_decode(first), 40) end
         end
       end
       at_each_collection()
@@ -263,6 +263,7 @@ describe("While JSON text is read", function()
         check(list, 500)
         if within > 20 then break end
       end
+      stopped = true -- LuaJIT unloads the module before the last of them are called
       io.write(within > 20 and "done" or within)
     ]=] }, { env = process.environment() })
     assert.same({ 0, "done", "" }, { status, out, err })
