@@ -70,6 +70,24 @@ end
 describe("provision.work", function()
   clients.around(before_each, after_each)
 
+  it("replaces lost keys, and tries again what no server refused when queued anew", function()
+    local client, url, keys = clients.sandbox(), ledger(), process.temporary_file()
+    local list = { { name = "Acme", users = { { email = "a@b.c", api_key = true } } } }
+    local function work(options)
+      assert(provision.enqueue(client, list, { ledger = url }))
+      options.ledger, options.drain = url, true
+      local result = assert(provision.work(client, options))
+      return { result.done, result.failed }
+    end
+    assert.same({ 0, 1 }, work {}) -- no file for keys
+    sandbox:faults { { operation = "create_user_api_key", fault = "status", status = 500,
+      store = true, commit = true, times = 1 } }
+    assert.same({ 0, 1 }, work { keys = keys })
+    assert.same({ 0, 0 }, work { keys = keys })
+    assert.same({ 1, 0 }, work { keys = keys, replace_lost_keys = true })
+    assert.equal("a@b.c", keys_of(keys)[1].email)
+  end)
+
   it("puts customers back in an outage of the API, and brings them about after it", function()
     local jobs = require "polytomic.provision.jobs"
     local rounds = jobs.ROUNDS
@@ -352,6 +370,39 @@ describe("provision.apply", function()
     assert.equal(requests[1].headers["idempotency-key"], requests[2].headers["idempotency-key"])
   end)
 
+  it("leaves unknown what may be there or was not asked for, and goes on the next time", function()
+    local jobs = require "polytomic.provision.jobs"
+    local rounds = jobs.ROUNDS
+    jobs.ROUNDS = 0
+    local client, url = clients.sandbox { retries = 0 }, ledger()
+    local list = { customer("Acme", "a@b.c") }
+    for _, faults in ipairs {
+      { { operation = "create_org", fault = "reset_after_commit", times = 1 },
+        { operation = "list_orgs", fault = "status", status = 403, times = 1, after = 1 } },
+      { { operation = "list_roles", fault = "status", status = 503, times = 1 } },
+    } do
+      sandbox:faults(faults)
+      local summary = assert(provision.apply(client, list, { ledger = url }))
+      assert.same({ 1, 0 }, { summary.unknown, summary.failed })
+      assert.equal("unknown", summary.failures[1].state)
+      list[2] = { name = "Initech", users = { { email = "i@b.c", roles = { "Admin" } } } }
+    end
+    jobs.ROUNDS = rounds
+    assert.equal(2, assert(provision.apply(client, list, { ledger = url })).done)
+    assert.same({ "Acme: a@b.c", "Initech: i@b.c" }, held())
+    assert.equal(2, sandbox:committed "create_org")
+  end)
+
+  it("tries again what no server refused, without being told to", function()
+    local client, url = clients.sandbox(), ledger()
+    local file, path = process.temporary_file "canary-of-file\n", process.temporary_file()
+    local list = { { name = "Acme", client_secret = "file:" .. path } }
+    local summary = assert(provision.apply(client, list, { ledger = url }))
+    assert.equal("invalid", summary.failures[1].kind)
+    assert(os.rename(file, path))
+    assert.equal(1, assert(provision.apply(client, list, { ledger = url })).done)
+  end)
+
   it("reports a key that was minted and lost, and replaces it when told to", function()
     local client, url, keys = clients.sandbox(), ledger(), process.temporary_file()
     local list = { { name = "Acme", users = { { email = "a@b.c", api_key = true } } } }
@@ -362,7 +413,10 @@ describe("provision.apply", function()
     assert.matches("^a@b%.c has an API key whose value is not known here: it was minted and lost",
       summary.failures[1].message)
     assert.same({}, keys_of(keys))
-    summary = assert(provision.apply(client, list, { ledger = url, keys = keys, retry_failed = true,
+    local before = sent "create_user_api_key"
+    summary = assert(provision.apply(client, list, { ledger = url, keys = keys }))
+    assert.same({ 1, before }, { summary.failed, sent "create_user_api_key" })
+    summary = assert(provision.apply(client, list, { ledger = url, keys = keys,
       replace_lost_keys = true }))
     assert.equal(1, summary.done)
     local _, me = sandbox:request("GET", "/api/me", nil,

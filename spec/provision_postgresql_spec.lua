@@ -39,6 +39,26 @@ end
 describe("provisioning on PostgreSQL", function()
   clients.around(before_each, after_each)
 
+  it("keeps what was refused, and tries lost keys again when told to replace them", function()
+    local client, url = clients.sandbox(), server:database()
+    local keys, list = process.temporary_file(), customers(2)
+    list[1].users[1].api_key = true
+    sandbox:faults {
+      { operation = "create_user_api_key", fault = "status", status = 500, store = true,
+        commit = true, times = 1 },
+      { operation = "create_org", fault = "status", status = 403, times = 1, after = 1 },
+    }
+    local function apply(options)
+      options.ledger, options.keys, options.concurrency = url, keys, 1
+      local summary = assert(provision.apply(client, list, options))
+      return { summary.done, summary.failed }
+    end
+    assert.same({ 0, 2 }, apply {})
+    assert.same({ 0, 2 }, apply {})
+    assert.same({ 1, 1 }, apply { replace_lost_keys = true })
+    assert.same({ 2, 0 }, apply { retry_failed = true })
+  end)
+
   for _, mode in ipairs(modes) do
     it("brings customers about once, with " .. mode.name, function()
       local client, url = clients.sandbox(mode.options()), server:database()

@@ -3,6 +3,7 @@
 local core = require "polytomic.core"
 local difference = require "polytomic.provision.difference"
 local json = require "polytomic.provision.json"
+local ledgers = require "polytomic.provision.ledger"
 local plan = require "polytomic.provision.plan"
 local reads = require "polytomic.provision.reads"
 local tasks = require "polytomic.provision.tasks"
@@ -119,7 +120,7 @@ local function load_chunk(run, first, last)
   local loaded
   local ok, found = run.ledger:again(function()
     loaded = {}
-    return run.ledger:load(rows, run.options.retry_failed, function(row)
+    return run.ledger:load(rows, ledgers.what_again(run.options), function(row)
       loaded[#loaded + 1] = row
     end)
   end)

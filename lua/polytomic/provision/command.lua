@@ -262,7 +262,10 @@ local function status_of(summary)
   if summary.interrupted then
     return report.problem(report.INTERRUPTED, "interrupted", "run it again to go on")
   end
-  if summary.unknown > 0 then return report.UNKNOWN end
+  if summary.unknown > 0 then
+    report.remark "run it again to go on; nothing is done twice"
+    return report.UNKNOWN
+  end
   if summary.failed > 0 then
     report.remark "--retry-failed tries again what failed"
     return report.REFUSED

@@ -28,7 +28,8 @@ job.__index = job
 
 -- ---- failing ----
 
--- Ends the job: `state` is "failed", "unknown" or "later" (put back).
+-- Ends the job: `state` is "failed" (refused), "unknown" (it may be there, or the server could not
+-- be asked) or "later" (put back).
 local function fail(state, kind, message, step)
   error({ state = state, kind = kind, message = message, step = step }, 0)
 end
@@ -180,8 +181,7 @@ local function next_round(self, step, message, err, seconds)
   step.rounds = (step.rounds or 0) + 1
   if step.rounds > M.ROUNDS then
     put_back(self, message, err)
-    local unknown = err.outcome == "unknown" or step.in_doubt
-    self:failed(step, unknown and "unknown" or "failed", err.kind, message)
+    self:failed(step, "unknown", err.kind, message)
   end
   pause(self, step, seconds)
 end
@@ -241,7 +241,9 @@ function job:create(step, action, look)
       _, message, err = core.make_error(err, "bad_response", "unknown", "the reply holds no id")
     end
     local open = err.outcome == "unknown" or err.kind == "conflict" or err.kind == "unprocessable"
+    self.in_doubt = step.in_doubt or err.outcome == "unknown"
     local found = open and look()
+    self.in_doubt = false
     if found then
       -- It was not there before: where the attempt may have been carried out, it was
       local ours = err.outcome == "unknown" or step.repeated or step.in_doubt
@@ -284,8 +286,9 @@ function job:read(body)
     if err.kind == "rate_limited" then
       pause(self, step, err.retry_after)
     elseif tasks.FINAL[err.kind] or step.rounds >= M.ROUNDS then
-      if not tasks.FINAL[err.kind] then put_back(self, message, err) end
-      fail_with("failed", message, err)
+      local refused = tasks.FINAL[err.kind]
+      if not refused then put_back(self, message, err) end
+      fail_with(refused and not self.in_doubt and "failed" or "unknown", message, err)
     else
       step.rounds = step.rounds + 1
       pause(self, step)

@@ -1,6 +1,7 @@
 -- Sharing the work: putting customers into a ledger, working them off, and counting them.
 
 local core = require "polytomic.core"
+local ledgers = require "polytomic.provision.ledger"
 local workers = require "polytomic.provision.worker"
 
 local M = {}
@@ -51,8 +52,9 @@ function M.work(client, options)
   local ledger = options.ledger
   local from = setmetatable({ ledger = ledger, drain = options.drain }, source)
   local ok, found = ledger:again(function() return ledger:take_over() end)
-  if ok and options.retry_failed then
-    ok, found = ledger:again(function() return ledger:retry() end)
+  local again = ledgers.what_again(options)
+  if ok and again then
+    ok, found = ledger:again(function() return ledger:retry(again) end)
   end
   if not ok and found.kind == "stopped" then
     return { done = 0, failed = 0, created = 0, updated = 0, interrupted = true }
@@ -76,7 +78,7 @@ end
 -- or nil and a problem.
 function M.status(ledger, retry_failed)
   if retry_failed then
-    local put_back, found = ledger:again(function() return ledger:retry() end)
+    local put_back, found = ledger:again(function() return ledger:retry "all" end)
     if not put_back then return nil, found end
   end
   local status, found = ledger:again(function() return ledger:counts() end)

@@ -156,10 +156,15 @@ function ledger:now()
   return rows[1].now
 end
 
+-- What to try again of what failed: "all", those whose "keys" were lost, or nil.
+function M.what_again(options)
+  return options.retry_failed and "all" or options.replace_lost_keys and "keys" or nil
+end
+
 -- Writes customers, each { name =, source =, fingerprint =, state = }, and calls `take(row)` with
--- id, name and state of each. Returns true, or nil and a problem.
-function ledger:load(customers, retry, take)
-  local rows, found = self.db:run("load", rows_text(customers), retry and "retry" or "keep")
+-- id, name and state of each; `again` is of what_again. Returns true, or nil and a problem.
+function ledger:load(customers, again, take)
+  local rows, found = self.db:run("load", rows_text(customers), again or "none")
   if not rows then return nil, found end
   for _, row in ipairs(rows) do take(row) end
   return true
@@ -391,9 +396,10 @@ function ledger:failures(take)
   end
 end
 
--- Puts back what failed or is unknown: how many, or nil and a problem.
-function ledger:retry()
-  local rows, found = self.db:run "retry"
+-- Puts back what failed or is unknown, as `again` of what_again says: how many, or nil and a
+-- problem.
+function ledger:retry(again)
+  local rows, found = self.db:run("retry", again)
   if not rows then return nil, found end
   return #rows
 end

@@ -69,8 +69,22 @@ M.now = "SELECT CAST({now} AS TEXT) AS now"
 
 -- ---- loading ----
 
+-- A customer that the server has refused, not one of which it was never asked.
+local REFUSED = [[polytomic_customers.state = 'failed'
+  AND polytomic_customers.error_kind NOT IN ('invalid', 'unconfigured', 'tls')]]
+
+-- Customers with a key that could not be had.
+local WITHOUT_KEY =
+  "SELECT customer_id FROM polytomic_steps WHERE name LIKE 'key:%' AND state = 'failed'"
+
+-- Whether a customer that comes again stays refused.
+local STAYS_REFUSED = REFUSED .. [[ AND $2 <> 'all'
+  AND polytomic_customers.fingerprint = excluded.fingerprint AND excluded.state <> 'done'
+  AND ($2 <> 'keys' OR polytomic_customers.id NOT IN (]] .. WITHOUT_KEY .. "))"
+
 -- Customers as apply has found them: 'queued' where something is left to do, else 'done'. A refused
--- one stays so unless it changed or $2 is 'retry'; what somebody works on stays queued.
+-- one stays so unless it changed or $2 says to try 'all' again, or those whose 'keys' were lost;
+-- what somebody works on stays queued.
 M.load = [[
   INSERT INTO polytomic_customers (name, source, fingerprint, state, changed_at)
   SELECT r.name, r.source, r.fingerprint, r.state, {now}
@@ -85,20 +99,13 @@ M.load = [[
       WHEN excluded.state = 'done' THEN
         CASE WHEN polytomic_customers.lease_until > {now} THEN polytomic_customers.state
           ELSE 'done' END
-      WHEN polytomic_customers.state = 'failed' AND $2 <> 'retry'
-        AND polytomic_customers.fingerprint = excluded.fingerprint THEN 'failed'
+      WHEN ]] .. STAYS_REFUSED .. [[ THEN 'failed'
       ELSE 'queued' END,
-    error_kind = CASE WHEN excluded.state = 'done' OR $2 = 'retry'
-      OR polytomic_customers.state <> 'failed'
-      OR polytomic_customers.fingerprint <> excluded.fingerprint
-      THEN NULL ELSE polytomic_customers.error_kind END,
-    error = CASE WHEN excluded.state = 'done' OR $2 = 'retry'
-      OR polytomic_customers.state <> 'failed'
-      OR polytomic_customers.fingerprint <> excluded.fingerprint
-      THEN NULL ELSE polytomic_customers.error END
+    error_kind = CASE WHEN ]] .. STAYS_REFUSED .. [[ THEN polytomic_customers.error_kind END,
+    error = CASE WHEN ]] .. STAYS_REFUSED .. [[ THEN polytomic_customers.error END
   RETURNING id, name, state]]
 
--- Customers nobody has looked at: work where they are new, changed, or have ended in doubt.
+-- Customers nobody has looked at: work where they are new, changed, or neither done nor refused.
 M.enqueue = [[
   INSERT INTO polytomic_customers (name, source, fingerprint, state, changed_at)
   SELECT r.name, r.source, r.fingerprint, 'queued', {now}
@@ -111,7 +118,7 @@ M.enqueue = [[
     error = NULL,
     changed_at = excluded.changed_at
   WHERE polytomic_customers.fingerprint <> excluded.fingerprint
-    OR polytomic_customers.state = 'unknown'
+    OR polytomic_customers.state IN ('failed', 'unknown') AND NOT (]] .. REFUSED .. [[)
   RETURNING id]]
 
 -- What is remembered of customers: their organization and which keys were minted.
@@ -242,9 +249,11 @@ M.still_queued = [[
   SELECT id FROM polytomic_customers
   WHERE state = 'queued' AND id IN (SELECT r.id FROM {rows $1: id integer})]]
 
+-- Puts back 'all' that failed, or those whose 'keys' were lost.
 M.retry = [[
   UPDATE polytomic_customers SET state = 'queued', error_kind = NULL, error = NULL,
     changed_at = {now}
-  WHERE state IN ('failed', 'unknown') RETURNING id]]
+  WHERE state IN ('failed', 'unknown')
+    AND ($1 = 'all' OR id IN (]] .. WITHOUT_KEY .. [[)) RETURNING id]]
 
 return M
