@@ -6,6 +6,7 @@
 local cjson = require("cjson").new()
 local clients = require "spec.support.clients"
 local polytomic = require "polytomic"
+local process = require "spec.support.process"
 local quoting = require "polytomic.quoting"
 local raw_server = require "spec.support.raw_server"
 local samples = require "spec.support.samples"
@@ -22,16 +23,11 @@ local KEYS = {
 local with = samples.with
 local DEEP = 3 -- how far optional members of nested objects are filled in
 
-local function read_json(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return cjson.decode(text)
+local function read(name)
+  return cjson.decode(process.contents("csrc/catalogue/" .. name .. ".json"))
 end
 
-local operations = read_json "csrc/catalogue/operations.json"
-local schemas = read_json "csrc/catalogue/schemas.json"
-local overlay = read_json "csrc/catalogue/overlay.json"
+local operations, schemas, overlay = read "operations", read "schemas", read "overlay"
 
 for _, operation in ipairs(operations) do
   for _, field in ipairs(operation.body or {}) do

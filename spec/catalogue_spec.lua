@@ -17,12 +17,6 @@ local OUTPUTS = {
 
 local catalogue = dofile(CATALOGUE .. "/model.lua")
 
-local function write(path, text)
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-end
-
 local function render(writer, model)
   return dofile(CATALOGUE .. "/" .. writer .. ".lua").render(model, catalogue.sorted_keys,
     CATALOGUE)
@@ -298,7 +292,7 @@ describe("the catalogue's generator", function()
   it("finds its own files fresh, and names the one that was changed", function()
     assert.equal(0, (generate(directory)))
     assert.equal(0, (generate("--check " .. directory)))
-    write(directory .. "/operations.md", "changed")
+    process.write(directory .. "/operations.md", "changed")
     local status, message = generate("--check " .. directory)
     assert.equal(1, status)
     assert.is_true(contains(message, "stale: docs/operations.md"))
@@ -327,11 +321,11 @@ describe("the catalogue's generator", function()
   end
 
   local function facts(schemas, operation, secret)
-    write(directory .. "/schemas.json", schemas)
-    write(directory .. "/operations.json", "[" .. operation .. "]")
-    write(directory .. "/overlay.json", overlay(secret or ""))
-    write(directory .. "/statuses.json", '{"polling":[]}')
-    write(directory .. "/secret_replies.json", '{"replies":[]}')
+    process.write(directory .. "/schemas.json", schemas)
+    process.write(directory .. "/operations.json", "[" .. operation .. "]")
+    process.write(directory .. "/overlay.json", overlay(secret or ""))
+    process.write(directory .. "/statuses.json", '{"polling":[]}')
+    process.write(directory .. "/secret_replies.json", '{"replies":[]}')
     return catalogue.load(directory)
   end
 

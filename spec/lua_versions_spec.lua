@@ -152,10 +152,7 @@ describe("Thousands of calls", function()
     local function descriptors()
       local file = process.temporary_file()
       os.execute("ls /proc/$PPID/fd | wc -l >" .. file)
-      local input = assert(io.open(file))
-      local count = input:read("*n")
-      input:close()
-      return count
+      return tonumber(process.contents(file))
     end
     local function rounds(count)
       for _ = 1, count do
@@ -235,9 +232,7 @@ end)
 describe("The types in library/polytomic.lua", function()
   local text
   setup(function()
-    local file = assert(io.open("library/polytomic.lua"))
-    text = file:read("*a")
-    file:close()
+    text = process.contents "library/polytomic.lua"
   end)
 
   it("name only methods a client has, and functions the module has", function()

@@ -12,7 +12,7 @@ local sandbox = require "spec.support.sandbox"
 local UUID = "248df4b7-aa70-47b8-a036-33ac447e668d"
 
 local function ledger()
-  local path = process.temporary_file() .. ".ledger"
+  local path = process.temporary_file(nil, "ledger")
   return "sqlite:" .. path, path
 end
 
@@ -307,7 +307,7 @@ describe("provision.apply", function()
 
   it("keeps a minted key in its file alone", function()
     local client, url, path = clients.sandbox(), ledger()
-    local keys, report = process.temporary_file(), process.temporary_file() .. ".jsonl"
+    local keys, report = process.temporary_file(), process.temporary_file(nil, "jsonl")
     local told = {}
     assert(provision.apply(client, { { name = "Acme", users = { { email = "a@b.c",
       api_key = true } } } }, { ledger = url, keys = keys, report = report,
@@ -447,7 +447,7 @@ describe("provision.apply", function()
       issuer = "https://a.com" },
       { name = "Initech", client_secret = "file:" .. file },
         { name = "Bad", client_secret = "env:NOT_SET_AT_ALL" } }
-    local report = process.temporary_file() .. ".jsonl"
+    local report = process.temporary_file(nil, "jsonl")
     local told = {}
     local summary = assert(provision.apply(client, list,
       { ledger = url, report = report, on_step = function(event)
@@ -528,7 +528,7 @@ describe("provision.apply", function()
   end)
 
   it("writes a report with a line per customer, private, safe for spreadsheets", function()
-    local client, url, report = clients.sandbox(), ledger(), process.temporary_file() .. ".csv"
+    local client, url, report = clients.sandbox(), ledger(), process.temporary_file(nil, "csv")
     sandbox:faults { { operation = "create_org", fault = "status", status = 422, times = 1,
       body = { message = "no, \"really\"" } } }
     local full_width = "\239\188\157" -- spreadsheets take it for =
@@ -732,7 +732,7 @@ describe("provision.apply", function()
     for _, name in ipairs { "outcomes", "now", "known_ids" } do
       lost = name
       local summary, message, err = provision.apply(clients.sandbox(), { customer "Acme" },
-        { ledger = (ledger()), report = process.temporary_file() .. ".csv" })
+        { ledger = (ledger()), report = process.temporary_file(nil, "csv") })
       assert.is_nil(summary)
       assert.matches("the ledger sqlite:.-: the disk is gone$", message)
       assert.equal("ledger", err.kind)

@@ -8,13 +8,7 @@ local sources = require "polytomic.provision.sources"
 local client = polytomic.new { env = false, base_url = "http://127.0.0.1:1",
   partner_key = "partner-key-of-specs" }
 
-local function file(extension, text)
-  local path = process.temporary_file() .. "." .. extension
-  local handle = assert(io.open(path, "wb"))
-  handle:write(text)
-  handle:close()
-  return path
-end
+local function file(extension, text) return process.temporary_file(text, extension) end
 
 -- What a source gives: the list of customers, or nil, the problems and the message.
 local function read(given, literals)

@@ -62,7 +62,7 @@ describe("docs/provisioning.md", function()
   end)
 
   it("has a sign-up for OpenResty that enqueues, and says what is wrong with bad input", function()
-    local ledger = process.temporary_file() .. ".ledger"
+    local ledger = process.temporary_file(nil, "ledger")
     local code = ([[
       local body
       ngx = setmetatable({ say = print, req = { read_body = function() end,

@@ -32,7 +32,7 @@ local function ask(path, ...)
 end
 
 local function new_ledger()
-  local path = process.temporary_file() .. ".ledger"
+  local path = process.temporary_file(nil, "ledger")
   return "sqlite:" .. path, function() return ask(path, unpack(stopped_worker.QUERIES)) end, path
 end
 

@@ -18,7 +18,7 @@ describe("provisioning, killed at random moments while a fifth of all requests f
   it("makes everything exactly once, with apply on SQLite", function()
     check(torture.run {
       customers = CUSTOMERS, kills = KILLS, share = 0.2, concurrency = 2,
-      ledger = "sqlite:" .. process.temporary_file() .. ".ledger",
+      ledger = "sqlite:" .. process.temporary_file(nil, "ledger"),
     })
   end)
 

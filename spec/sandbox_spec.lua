@@ -3,6 +3,7 @@
 
 local cjson = require("cjson").new()
 local http = require "spec.support.http"
+local process = require "spec.support.process"
 local sandbox = require "polytomic.sandbox"
 
 local emulator
@@ -443,9 +444,7 @@ end)
 
 describe("starting the sandbox", function()
   local function exists(pid)
-    local file = io.open("/proc/" .. pid .. "/stat")
-    if file then file:close() end
-    return file ~= nil
+    return process.contents("/proc/" .. pid .. "/stat") ~= nil
   end
 
   it("gives it the keys asked for, and stopping it leaves no process running", function()

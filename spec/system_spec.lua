@@ -13,9 +13,7 @@ local function mode_of(path)
 end
 
 local function put(path, text, mode)
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
+  process.write(path, text)
   if mode then process.run { "chmod", mode, path } end
 end
 

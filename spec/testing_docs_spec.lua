@@ -11,9 +11,7 @@ describe("docs/testing.md", function()
     local names = {}
     for name, code in text:gmatch "```lua\n%-%- ([%w_]+%.lua)[^\n]*\n(.-)```" do
       names[#names + 1] = name
-      local file = assert(io.open(directory .. "/" .. name, "w"))
-      file:write(code)
-      file:close()
+      process.write(directory .. "/" .. name, code)
     end
     assert.same({ "signup.lua", "signup_spec.lua", "sandbox_spec.lua" }, names)
     local function run()
@@ -27,9 +25,7 @@ describe("docs/testing.md", function()
     assert.equal(0, status, out)
     assert.truthy(out:find("3 successes", 1, true), out)
     local program = process.contents(directory .. "/signup.lua")
-    local file = assert(io.open(directory .. "/signup.lua", "w"))
-    file:write((program:gsub("email = email", "email = company")))
-    file:close()
+    process.write(directory .. "/signup.lua", (program:gsub("email = email", "email = company")))
     status, out = run()
     assert.equal(1, status, out)
   end)

@@ -7,13 +7,7 @@ local command = require "spec.support.command"
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 
-local function write(extension, text)
-  local path = process.temporary_file() .. "." .. extension
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-  return path
-end
+local function write(extension, text) return process.temporary_file(text, extension) end
 
 local polytomic, environment = command.run, command.environment
 
@@ -44,7 +38,7 @@ describe("polytomic plan", function()
 
   it("knows from the ledger which keys were minted, and refuses one of another server", function()
     local path, keys = write("csv", FILE), process.temporary_file()
-    local env = { POLYTOMIC_LEDGER = "sqlite:" .. process.temporary_file() .. ".ledger" }
+    local env = { POLYTOMIC_LEDGER = "sqlite:" .. process.temporary_file(nil, "ledger") }
     assert.equal(0, (polytomic({ "apply", path, "--yes", "--keys", keys }, { env = env })))
     local status, out = polytomic({ "plan", path }, { env = env })
     assert.same({ 0, "= 2 customers unchanged\nNothing to do.\n" }, { status, out })
@@ -87,7 +81,7 @@ describe("polytomic apply", function()
 
   it("brings the customers about, once, with keys in a file of its own and a report", function()
     local path, keys, report = write("csv", FILE), process.temporary_file(),
-      process.temporary_file() .. ".csv"
+      process.temporary_file(nil, "csv")
     local words = { "apply", path, "--yes", "--keys", keys, "--report", report }
     local status, out, err = polytomic(words)
     assert.same({ 0, "2 customers all there; 6 created, 0 updated\n", "" }, { status, out, err })
@@ -163,7 +157,7 @@ describe("polytomic apply", function()
   end)
 
   it("takes the ledger from POLYTOMIC_LEDGER, and refuses a password in an argument", function()
-    local path, ledger = write("jsonl", '{"name":"Acme"}\n'), process.temporary_file() .. ".ledger"
+    local path, ledger = write("jsonl", '{"name":"Acme"}\n'), process.temporary_file(nil, "ledger")
     assert.equal(0, (polytomic({ "apply", path, "--yes" },
       { env = { POLYTOMIC_LEDGER = "sqlite:" .. ledger } })))
     assert.is_nil(process.contents(path .. ".ledger"))
@@ -190,7 +184,7 @@ describe("polytomic apply", function()
     local rows = {}
     for i = 1, 2000 do rows[i] = ('{"name":"Acme %d"}'):format(i) end
     local path = write("jsonl", table.concat(rows, "\n"))
-    local ledger = process.temporary_file() .. ".ledger"
+    local ledger = process.temporary_file(nil, "ledger")
     local status, out, err = process.run("sh -c " .. process.quote(
       "ulimit -f 100; trap '' XFSZ; exec " .. process.quote(process.interpreter())
       .. " lua/bin/polytomic apply " .. path .. " --yes --ledger sqlite:" .. ledger),
@@ -208,7 +202,7 @@ describe("polytomic enqueue and work", function()
 
   it("share a ledger: one puts customers in, the other brings them about and ends with --drain",
     function()
-    local ledger = "sqlite:" .. process.temporary_file() .. ".ledger"
+    local ledger = "sqlite:" .. process.temporary_file(nil, "ledger")
     local status, out = polytomic({ "enqueue", "-", "--ledger", ledger },
       { stdin = '{"name":"Acme","users":[{"email":"a@b.c"}]}\n{"name":"Initech"}\n',
       env = { POLYTOMIC_PARTNER_KEY = false } })
@@ -225,7 +219,7 @@ describe("polytomic enqueue and work", function()
 
   it("work goes on until SIGTERM, finishes what is under way, gives its leases back and exits 0",
     function()
-    local ledger = "sqlite:" .. process.temporary_file() .. ".ledger"
+    local ledger = "sqlite:" .. process.temporary_file(nil, "ledger")
     local rows = {}
     for i = 1, 30 do rows[i] = ('{"name":"Acme %d","users":[{"email":"a@b.c"}]}'):format(i) end
     polytomic({ "enqueue", "-", "--ledger", ledger }, { stdin = table.concat(rows, "\n") })
@@ -248,7 +242,7 @@ describe("polytomic enqueue and work", function()
   end)
 
   it("status lists what failed and why, and puts it back with --retry-failed", function()
-    local ledger = "sqlite:" .. process.temporary_file() .. ".ledger"
+    local ledger = "sqlite:" .. process.temporary_file(nil, "ledger")
     polytomic({ "enqueue", "-", "--ledger", ledger }, { stdin = '{"name":"Acme"}\n' })
     sandbox:faults { { operation = "create_org", fault = "status", status = 403, times = 1 } }
     assert.equal(0, (polytomic { "work", "--ledger", ledger, "--drain" }))

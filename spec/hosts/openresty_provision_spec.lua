@@ -26,7 +26,7 @@ describe("provisioning inside nginx", function()
 
   before_each(function()
     sandbox:reset()
-    ledger = "sqlite:" .. process.temporary_file() .. ".ledger"
+    ledger = "sqlite:" .. process.temporary_file(nil, "ledger")
     local init = INIT:gsub("UPSTREAM", sandbox.url):gsub("KEY", sandbox.partner_key)
     server = nginx.start { http = init, substitutes = { LEDGER = ledger }, server = [[
       location = /enqueue { content_by_lua_block {

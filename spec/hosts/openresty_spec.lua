@@ -385,9 +385,7 @@ describe("examples/openresty", function()
   -- The example as it stands, on a free port and with a directory of its own for what nginx writes.
   local function start_example(env)
     local port = nginx.free_port()
-    local file = assert(io.open("examples/openresty/nginx.conf"))
-    local text = file:read "*a"
-    file:close()
+    local text = process.contents "examples/openresty/nginx.conf"
     local root = nginx.root()
     text = text:gsub("listen 127%.0%.0%.1:8088", "listen 127.0.0.1:" .. port)
       :gsub("error_log stderr", "error_log error.log") -- beside the configuration

@@ -2,14 +2,12 @@
 -- against them.
 
 local cjson = require("cjson").new()
+local process = require "spec.support.process"
 
 local M = {}
 
 local function read(name)
-  local file = assert(io.open("csrc/catalogue/" .. name .. ".json", "rb"))
-  local value = cjson.decode(file:read "*a")
-  file:close()
-  return value
+  return cjson.decode(process.contents("csrc/catalogue/" .. name .. ".json"))
 end
 
 M.operations, M.schemas, M.overlay = read "operations", read "schemas", read "overlay"

@@ -3,6 +3,7 @@
 
 local context = require "openssl.ssl.context"
 local errno = require "cqueues.errno"
+local process = require "spec.support.process"
 local socket = require "cqueues.socket"
 local store = require "openssl.x509.store"
 local x509 = require "openssl.x509"
@@ -28,9 +29,7 @@ end
 local function client_context(ca_file)
   local made = context.new("TLS", false)
   local trusted = store.new()
-  local file = assert(io.open(ca_file, "rb"))
-  trusted:add(x509.new(file:read("*a")))
-  file:close()
+  trusted:add(x509.new(process.contents(ca_file)))
   made:setStore(trusted)
   made:setVerify(context.VERIFY_PEER)
   return made

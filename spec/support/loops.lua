@@ -184,7 +184,7 @@ function M.specify(host, busted)
       for i = 1, 10 do list[i] = { name = "Acme " .. i, users = { { email = "a@acme.com" } } } end
       -- Where there is no database for this Lua they are only planned
       local ledger = pcall(require, "dbd.sqlite3")
-        and "sqlite:" .. process.temporary_file() .. ".ledger"
+        and "sqlite:" .. process.temporary_file(nil, "ledger")
       local counts, summary, name
       host.run { function()
         counts = select(2, assert(provision.plan(client, list)))

@@ -75,10 +75,7 @@ end
 
 -- The error log, at level "info".
 function server:log()
-  local file = assert(io.open(self.directory .. "/error.log"))
-  local text = file:read "*a"
-  file:close()
-  return text
+  return assert(process.contents(self.directory .. "/error.log"))
 end
 
 -- Lines of the error log from the level "error" upwards.
@@ -106,9 +103,7 @@ function M.start_text(text, port, options)
   options = options or {}
   local directory = options.directory or output_of("mktemp -d -p " .. process.directory())
   local file = directory .. "/nginx.conf"
-  local handle = assert(io.open(file, "w"))
-  handle:write(text)
-  handle:close()
+  process.write(file, text)
   local child = process.start(
     { "nginx", "-p", directory, "-e", directory .. "/error.log", "-c", file },
     { env = options.env }

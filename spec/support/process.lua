@@ -40,7 +40,8 @@ end
 
 local contents = M.contents
 
-local function write_file(path, text)
+-- Writes a file anew.
+function M.write(path, text)
   local file = assert(io.open(path, "wb"))
   assert(file:write(text))
   assert(file:close())
@@ -69,10 +70,11 @@ local function next_files(...)
   return files, state.count
 end
 
--- The path of a new temporary file, holding `text` where it is given.
-function M.temporary_file(text)
-  local path = next_files("tmp").tmp
-  if text then write_file(path, text) end
+-- The path of a new temporary file, holding `text` where it is given; its name ends as asked.
+function M.temporary_file(text, extension)
+  extension = extension or "tmp"
+  local path = next_files(extension)[extension]
+  if text then M.write(path, text) end
   return path
 end
 
@@ -121,8 +123,8 @@ end
 function M.run(command, options)
   options = options or {}
   local files = next_files("cmd", "in", "out", "err")
-  write_file(files["in"], options.stdin or "")
-  write_file(files.cmd, command_script(command, options))
+  M.write(files["in"], options.stdin or "")
+  M.write(files.cmd, command_script(command, options))
   local line = ("timeout -k %d %s sh %s <%s >%s 2>%s; echo $?"):format(
     GRACE, tostring(options.timeout or 30), quote(files.cmd), quote(files["in"]), quote(files.out),
     quote(files.err))
@@ -255,9 +257,9 @@ function M.start(command, options)
     lifetime = options.lifetime,
   }
   local files, number = next_files("cmd", "sh", "lines", "status", "exit", "ready", "out", "err")
-  write_file(files.cmd,
+  M.write(files.cmd,
     "exec 2>" .. quote(files.err) .. "; echo $$\n" .. command_script(command, options))
-  write_file(files.sh, supervisor_script(files, settings))
+  M.write(files.sh, supervisor_script(files, settings))
   os.execute(("mkfifo %s %s %s"):format(quote(files.exit), quote(files.ready), quote(files.lines)))
   local self = setmetatable({ files = files, number = number }, child)
   self.pipe = assert(io.popen("exec setsid sh " .. quote(files.sh), "w"))

@@ -55,16 +55,11 @@ local function customers_file(count)
     rows[#rows + 1] = ("Customer %d,first@c%d.example,Admin,yes"):format(i, i)
     rows[#rows + 1] = ("Customer %d,second@c%d.example,Member,"):format(i, i)
   end
-  local path = process.temporary_file() .. ".csv"
-  local file = assert(io.open(path, "wb"))
-  file:write(table.concat(rows, "\n"), "\n")
-  file:close()
-  return path
+  return process.temporary_file(table.concat(rows, "\n") .. "\n", "csv")
 end
 
 -- Starts the command with these words in the background; returns its process id.
 local function spawn(run, words)
-  local script = process.temporary_file()
   local lines = {}
   for name, value in pairs(run.env) do
     lines[#lines + 1] = value and "export " .. name .. "=" .. quote(value) or "unset " .. name
@@ -73,9 +68,7 @@ local function spawn(run, words)
   for _, word in ipairs(words) do parts[#parts + 1] = quote(word) end
   lines[#lines + 1] = "exec " .. table.concat(parts, " ") .. " >>" .. run.log
     .. " 2>&1 </dev/null\n"
-  local file = assert(io.open(script, "wb"))
-  file:write(table.concat(lines, "\n"))
-  file:close()
+  local script = process.temporary_file(table.concat(lines, "\n"))
   local pipe = assert(io.popen(("setsid sh %s >/dev/null 2>&1 & echo $!"):format(script), "r"))
   local pid = tonumber(pipe:read "*l")
   pipe:close()

@@ -3,6 +3,7 @@
 local context = require "openssl.ssl.context"
 local errno = require "cqueues.errno"
 local pkey = require "openssl.pkey"
+local process = require "spec.support.process"
 local store = require "openssl.x509.store"
 local x509 = require "openssl.x509"
 
@@ -10,16 +11,9 @@ local M = {}
 
 local contexts = {}
 
-local function contents(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
 local function require_client_certificate(made, path)
   local trusted = store.new()
-  trusted:add(x509.new(contents(path)))
+  trusted:add(x509.new(process.contents(path)))
   made:setStore(trusted)
   made:setVerify(context.VERIFY_PEER + context.VERIFY_FAIL_IF_NO_PEER_CERT)
 end
@@ -31,8 +25,8 @@ function M.context(files)
     table.concat({ files.certificate, files.key, files.client_ca or "", files.alpn or "" }, "\n")
   if not contexts[name] then
     local made = context.new("TLS", true)
-    made:setCertificate(x509.new(contents(files.certificate)))
-    made:setPrivateKey(pkey.new(contents(files.key)))
+    made:setCertificate(x509.new(process.contents(files.certificate)))
+    made:setPrivateKey(pkey.new(process.contents(files.key)))
     if files.client_ca then require_client_certificate(made, files.client_ca) end
     if files.alpn then made:setAlpnSelect(function() return files.alpn end) end
     contexts[name] = made

@@ -51,10 +51,8 @@ end
 
 -- The versions of packages by their paths in a lock file; nil where there is no such file.
 local function locked(path)
-  local file = io.open(path, "rb")
-  if not file then return nil end
-  local text = file:read("*a")
-  file:close()
+  local text = process.contents(path)
+  if not text then return nil end
   local versions = {}
   for where, package in pairs(cjson.decode(text).packages) do
     if where ~= "" then versions[where] = package.version end
