@@ -167,7 +167,7 @@ layers: ## no include runs up a storey, curl.h is included in http alone, lua.h 
 BENCH = instructions list_users concurrency storm report
 
 bench: ## measures calls, lists, storms; writes docs/performance.md; BENCH chooses
-	@.ci/ensure-packages check
+	@.ci/ensure-packages bench $(LUA_VERSION)
 	@$(MAKE) --no-print-directory -s all
 	@for name in $(BENCH); do echo "== $$name"; \
 	  .ci/with-lua $(BUILD) $(LUA_VERSION) $(LUA) bench/$$name.lua || exit 1; done
