@@ -47,7 +47,7 @@ OUT := $(BUILD)/$(LUA_VERSION)
 CORE := $(OUT)/polytomic/core.so
 TESTING := $(OUT)/polytomic/testing.so
 TESTING_CORE := $(OUT)/testing-core/polytomic/core.so
-# What knows no Lua is compiled once for all of them. Of it, these are other objects in a test build.
+# What knows no Lua is compiled once for all of them. Two of these are others in a test build.
 PLAIN := $(BUILD)/plain
 PLAIN_SOURCES := $(wildcard csrc/base/*.c csrc/http/*.c csrc/api/*.c)
 PLAIN_OBJECTS := $(PLAIN_SOURCES:csrc/%.c=$(PLAIN)/%.o)

@@ -1,6 +1,7 @@
-// Lists users with the vendor's client, or parses the text of that list: "list COUNT" or "parse COUNT" on its one connection, answered with
-// the milliseconds of the processor and of the clock that each of them took.
-// Prints the port it listens on. Usage: node list_users.mjs URL; wants spec/conformance/node_modules.
+// Lists users with the vendor's client, or parses the text of that list: "list COUNT" or "parse
+// COUNT" on its one connection, answered with the milliseconds of the processor and of the clock
+// that each of them took. Prints the port it listens on.
+// Usage: node list_users.mjs URL; wants spec/conformance/node_modules.
 
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
@@ -20,7 +21,9 @@ async function block(what, count) {
   const start = performance.now();
   for (let i = 0; i < count; i++) {
     const data = await work[what]();
-    if (data.length !== 10000 || data[9999].role_ids.length !== 1) throw new Error("not what was served");
+    if (data.length !== 10000 || data[9999].role_ids.length !== 1) {
+      throw new Error("not what was served");
+    }
   }
   const wall = performance.now() - start;
   const { user, system } = process.cpuUsage(cpu);

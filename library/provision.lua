@@ -79,7 +79,8 @@ function M.plan(client, customers, options) end
 ---@field waiting? integer customers that another process holds
 
 ---@class polytomic.provision.ApplyOptions
----@field ledger? string "sqlite:FILE" or "postgresql://user@host/db"; default POLYTOMIC_LEDGER, else beside the source
+---"sqlite:FILE" or "postgresql://user@host/db"; default POLYTOMIC_LEDGER, else beside the source
+---@field ledger? string
 ---@field concurrency? integer customers at once; default 8
 ---@field keys? string file that minted API keys are appended to
 ---@field report? string file with a line per customer, .csv or .jsonl

@@ -11,8 +11,9 @@ source = {
 description = {
   summary = "The Polytomic API for Lua",
   detailed = [[
-Every operation of the Polytomic API as one function, with arguments checked before anything is sent, retries that never
-repeat a write by accident, blocking and non-blocking use, a command line, and a sandbox to develop against.]],
+Every operation of the Polytomic API as one function, with arguments checked before anything is
+sent, retries that never repeat a write by accident, blocking and non-blocking use, a command line,
+and a sandbox to develop against.]],
   homepage = "https://github.com/polytomic/polytomic-lua",
   issues_url = "https://github.com/polytomic/polytomic-lua/issues",
   labels = { "api", "http", "client", "etl" },

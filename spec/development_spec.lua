@@ -56,6 +56,24 @@ describe("docs/development.md", function()
   end)
 end)
 
+describe("What people read", function()
+  it("is at most 100 columns wide, tables and what is generated apart", function()
+    local wide = {}
+    for _, path in ipairs(lines_of "ls *.md docs/*.md Makefile .ci/* rockspec/*") do
+      local number = 0
+      for line in (process.contents(path) .. "\n"):gmatch "([^\n]*)\n" do
+        number = number + 1
+        local _, columns = line:gsub("[^\128-\191]", "")
+        if columns > 100 and not line:find "^|" and not line:find "https?://%S+$"
+          and not line:find 'url = "' and path ~= "docs/operations.md" then
+          wide[#wide + 1] = path .. ":" .. number
+        end
+      end
+    end
+    assert.same({}, wide)
+  end)
+end)
+
 describe("docs/faults.md", function()
   it("has every number that a spec's title begins with", function()
     local text = process.contents "docs/faults.md"
