@@ -21,9 +21,10 @@ local PACKAGES = {
 local function missing_module(problem)
   local name = type(problem) == "string" and problem:match "module '([%w_%.%-]+)' not found"
   if not name then return nil end
-  local package = PACKAGES[name:match "^%w+"]
-  if package then
-    return report.problem(report.FAILURE, "the command needs " .. name, "install " .. package)
+  local rock = name:match "^%w+"
+  if PACKAGES[rock] then
+    return report.problem(report.FAILURE,
+      ("the command needs %s: install %s"):format(rock, PACKAGES[rock]))
   end
   return report.problem(report.FAILURE, "the module " .. name .. " is not found",
     name:find "^polytomic" and "the installation is incomplete: install it again" or nil)
