@@ -80,6 +80,7 @@ describe("provision.work", function()
       return { result.done, result.failed }
     end
     assert.same({ 0, 1 }, work {}) -- no file for keys
+    assert.same({}, held())
     sandbox:faults { { operation = "create_user_api_key", fault = "status", status = 500,
       store = true, commit = true, times = 1 } }
     assert.same({ 0, 1 }, work { keys = keys })

@@ -435,12 +435,17 @@ local function keep_key(self, org, user, user_id, value)
   } }
 end
 
-local function ensure_key(self, org, user, user_id)
-  local name = "key:" .. user.email
-  if has_key(self, name, user_id) then return end
+-- Where a key is to be minted there has to be a file to write it to.
+local function check_keys_file(self, user)
   if not self.worker.keys then
     fail("failed", "invalid", user.email .. " wants an API key, and there is no file for keys")
   end
+end
+
+local function ensure_key(self, org, user, user_id)
+  local name = "key:" .. user.email
+  if has_key(self, name, user_id) then return end
+  check_keys_file(self, user)
   local step = mint_step(self, name, { org_id = org.id, id = user_id })
   while true do
     self:commit(step)
@@ -477,6 +482,10 @@ local function is_current(self)
 end
 
 local function run(self)
+  for _, user in ipairs(self.customer.users) do
+    local row = self.steps["key:" .. user.email]
+    if user.api_key and not (row and row.state == "done") then check_keys_file(self, user) end
+  end
   if self.known == nil or not is_current(self) then
     local org = self:look_for_organization()
     self.found = org and { org = org }
