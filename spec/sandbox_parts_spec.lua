@@ -4,7 +4,7 @@
 local collection = require "polytomic.sandbox.data.collection"
 local core = require "polytomic.core"
 local idempotency = require "polytomic.sandbox.rules.idempotency"
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 local journal = require "polytomic.sandbox.wire.journal"
 local router = require "polytomic.sandbox.rules.router"
 

@@ -1,12 +1,15 @@
 -- JSON text for the command line, provisioning and the sandbox: reads with a private lua-cjson, and
--- writes strings and numbers.
+-- writes values with their members sorted.
 --
 -- Debian's lua-cjson 2.1.0 keeps 14 digits, cannot write an empty array and has process-wide
--- settings: it only reads here, and what becomes of tables is for the callers to say.
+-- settings: it only reads here.
 
 local cjson = require "cjson.safe"
+local core = require "polytomic.core"
 
 local M = {}
+
+local array_mt = core.array_mt
 
 -- The JSON null: the same light userdata lua-cjson reads.
 M.null = cjson.null
@@ -73,6 +76,71 @@ function M.number(number)
     if tonumber(text) == number then return with_point(text) end -- it reads as the locale has it
   end
   return with_point(string.format("%.17g", number))
+end
+
+-- Marks a list (a new table if absent), so that it is written as `[]` even when it is empty: as the
+-- empty lists of replies are marked.
+function M.array(list)
+  return setmetatable(list or {}, array_mt)
+end
+
+-- The text, where it is not UTF-8 with U+FFFD in place of every byte above ASCII.
+local function repaired(text)
+  if core.valid_utf8(text) then return text end
+  return (text:gsub("[\128-\255]", "\239\191\189"))
+end
+
+local write
+
+local function write_list(out, list)
+  out[#out + 1] = "["
+  for i = 1, #list do
+    if i > 1 then out[#out + 1] = "," end
+    write(out, list[i])
+  end
+  out[#out + 1] = "]"
+end
+
+local function write_object(out, object)
+  local names = {}
+  for name in pairs(object) do names[#names + 1] = name end
+  table.sort(names)
+  out[#out + 1] = "{"
+  for i = 1, #names do
+    if i > 1 then out[#out + 1] = "," end
+    out[#out + 1] = M.string(names[i])
+    out[#out + 1] = ":"
+    write(out, object[names[i]])
+  end
+  out[#out + 1] = "}"
+end
+
+function write(out, value)
+  local kind = type(value)
+  if kind == "string" then
+    out[#out + 1] = M.string(repaired(value))
+  elseif kind == "number" then
+    out[#out + 1] = M.number(value)
+  elseif kind == "boolean" then
+    out[#out + 1] = tostring(value)
+  elseif kind == "table" then
+    if value[1] ~= nil or getmetatable(value) == array_mt then
+      write_list(out, value)
+    else
+      write_object(out, value)
+    end
+  else
+    assert(value == M.null, "JSON has no " .. kind)
+    out[#out + 1] = "null"
+  end
+end
+
+-- The text of a value, for programs: on one line, equal values as equal texts. An empty table is an
+-- object unless it is marked. Raises on what JSON cannot hold.
+function M.encode(value)
+  local out = {}
+  write(out, value)
+  return table.concat(out)
 end
 
 return M

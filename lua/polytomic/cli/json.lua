@@ -1,4 +1,6 @@
--- JSON for the command line: writes with sorted members and distinguishes `[]` from `{}`.
+-- JSON for people who read the command line's output: on several lines, coloured, fit for a
+-- terminal, members in a given order, an empty table as `[]` where the API has a list of that name.
+-- json_text writes for programs, and faster.
 
 local arrays = require "polytomic.cli.arrays"
 local array_mt = require("polytomic.core").array_mt

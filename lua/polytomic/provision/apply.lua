@@ -2,7 +2,7 @@
 
 local core = require "polytomic.core"
 local difference = require "polytomic.provision.difference"
-local json = require "polytomic.provision.json"
+local json = require "polytomic.json_text"
 local ledgers = require "polytomic.provision.ledger"
 local plan = require "polytomic.provision.plan"
 local reads = require "polytomic.provision.reads"

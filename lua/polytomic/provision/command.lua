@@ -1,7 +1,7 @@
 -- The commands plan, apply, enqueue, work and status: what they print, ask and exit with.
 
 local core = require "polytomic.core"
-local json = require "polytomic.provision.json"
+local json = require "polytomic.json_text"
 local output = require "polytomic.cli.output"
 local provision = require "polytomic.provision"
 local report = require "polytomic.cli.report"
@@ -306,7 +306,8 @@ function M.apply(context)
     if not summary then return failed(context, message, err) end
     show_failures(summary.failures)
     if options.output == "json" then
-      put(json.encode(summary):gsub('"failures":{}', '"failures":[]') .. "\n")
+      json.array(summary.failures)
+      put(json.encode(summary) .. "\n")
     else
       put(summary_text(summary))
     end
@@ -369,7 +370,8 @@ function M.status(context)
   if not status then return failed(context, message, err) end
   local format = options.output or terminal.is_terminal(1) and "table" or "json"
   if format == "table" then return show_status(status) end
-  return output.put((json.encode(status):gsub('"failures":{}', '"failures":[]')) .. "\n")
+  json.array(status.failures)
+  return output.put(json.encode(status) .. "\n")
 end
 
 return M

@@ -2,7 +2,7 @@
 
 local core = require "polytomic.core"
 local csv_text = require "polytomic.csv_text"
-local json = require "polytomic.provision.json"
+local json = require "polytomic.json_text"
 local terminal = require "polytomic.terminal"
 
 local M = {}

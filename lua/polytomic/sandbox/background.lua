@@ -2,7 +2,7 @@
 -- its process id.
 
 local child = require "polytomic.sandbox.child"
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 local process = require "polytomic.process"
 local quote = require("polytomic.quoting").shell
 

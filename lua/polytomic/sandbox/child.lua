@@ -1,6 +1,6 @@
 -- Starts the sandbox in a child process with the same Lua interpreter, and stops it again.
 
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 local quote = require("polytomic.quoting").shell
 
 local M = {}

@@ -104,7 +104,7 @@ function M.run(options)
     and require "polytomic.sandbox.people"
   local ok, message = M.serve(options, function(ready)
     local text = people and people.greeting(ready, options)
-      or require "polytomic.sandbox.json".encode(ready) .. "\n"
+      or require "polytomic.json_text".encode(ready) .. "\n"
     local written, message = io.stdout:write(text)
     if not written then return nil, message end
     return io.stdout:flush()

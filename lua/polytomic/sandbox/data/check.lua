@@ -2,7 +2,7 @@
 -- are let through.
 
 local date_time = require "polytomic.date_time"
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 local schema = require "polytomic.sandbox.data.schema"
 
 local M = {}

@@ -2,7 +2,7 @@
 -- seed makes the same.
 
 local check = require "polytomic.sandbox.data.check"
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 local schema = require "polytomic.sandbox.data.schema"
 
 local M = {}

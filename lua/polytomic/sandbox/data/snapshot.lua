@@ -7,7 +7,7 @@
 
 local collection = require "polytomic.sandbox.data.collection"
 local families = require "polytomic.sandbox.data.families"
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 local resources = require "polytomic.sandbox.data.resources"
 local state = require "polytomic.sandbox.data.state"
 

@@ -4,7 +4,7 @@ local errors = require "polytomic.sandbox.rules.error"
 local example = require "polytomic.sandbox.data.example"
 local families = require "polytomic.sandbox.data.families"
 local inference = require "polytomic.sandbox.inference"
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 
 local M = {}
 

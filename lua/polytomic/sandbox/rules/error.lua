@@ -1,6 +1,6 @@
 -- Answers in the API's error shape: key, message, metadata, status.
 
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 
 local M = {}
 

@@ -7,7 +7,7 @@
 
 local errors = require "polytomic.sandbox.rules.error"
 local inference = require "polytomic.sandbox.inference"
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 
 local M = {}
 

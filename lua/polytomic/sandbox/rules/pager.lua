@@ -2,7 +2,7 @@
 
 local date_time = require "polytomic.date_time"
 local inference = require "polytomic.sandbox.inference"
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 
 local M = {}
 

@@ -4,7 +4,7 @@ local answer = require "polytomic.sandbox.rules.answer"
 local clock = require "polytomic.sandbox.clock"
 local families = require "polytomic.sandbox.data.families"
 local inference = require "polytomic.sandbox.inference"
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 local random = require "polytomic.sandbox.random"
 local work = require "polytomic.sandbox.rules.work"
 

@@ -3,7 +3,7 @@
 local example = require "polytomic.sandbox.data.example"
 local families = require "polytomic.sandbox.data.families"
 local generic = require "polytomic.sandbox.rules.generic"
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 local resources = require "polytomic.sandbox.data.resources"
 local schema = require "polytomic.sandbox.data.schema"
 

@@ -1,7 +1,7 @@
 -- The control endpoints under /_sandbox: reset, faults, seeding, and the log of requests. No
 -- credential is needed.
 
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 local masking = require "polytomic.sandbox.wire.masking"
 local seed = require "polytomic.sandbox.rules.seed"
 

@@ -1,6 +1,6 @@
 -- The log of requests that arrived on the wire, for tests to read back. Keeps the newest ones.
 
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 
 local M = {}
 M.__index = M

@@ -1,7 +1,7 @@
 -- How each fault spoils the reply: given the true response, plays what the client gets instead.
 
 local bomb = require "polytomic.sandbox.wire.bomb"
-local json = require "polytomic.sandbox.json"
+local json = require "polytomic.json_text"
 local random = require "polytomic.sandbox.random"
 
 local M = {}
