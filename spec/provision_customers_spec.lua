@@ -206,6 +206,22 @@ describe("a source of customers", function()
     assert.not_matches("canary", message)
   end)
 
+  it("takes what begins as a reference and is none for a mistake, not for a secret", function()
+    for _, text in ipairs { "env:", "env:TWO-WORDS", "env: SECRET", "file:" } do
+      assert.same({ "1: client_secret must be env:NAME, with a variable's name, or file:PATH" },
+        (problems_of { { name = "Acme", client_secret = text } }))
+    end
+  end)
+
+  it("reports what the function of a file raises as a problem of the file", function()
+    local texts, message = problems_of(file("lua", "local i = 0\nreturn function()\n  i = i + 1\n"
+      .. "  if i == 2 then error 'oh' end\n  return { name = 'Acme', nme = 1 }\nend"))
+    assert.equal('1: unknown field "nme", did you mean "name"?', texts[1])
+    assert.matches("^2: .*%.lua:4: oh$", texts[2])
+    assert.equal(2, #texts)
+    assert.matches("%.lua: customer 1: ", message)
+  end)
+
   it("keeps 25,000 customers in less than 12 MB", function()
     local number = 0
     collectgarbage()

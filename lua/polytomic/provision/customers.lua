@@ -223,6 +223,9 @@ local function checked_settings(client, given, literals)
   local problem = refused(client, "create_org", probe)
   if problem then return nil, problem end
   local secret = settings.client_secret
+  if secret and secrets.is_mistaken(secret) then
+    return nil, "client_secret must be env:NAME, with a variable's name, or file:PATH"
+  end
   if secret and not secrets.is_reference(secret) then
     if not literals then
       return nil, "client_secret must be a reference, env:NAME or file:PATH: it is kept nowhere"

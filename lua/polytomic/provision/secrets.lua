@@ -7,6 +7,11 @@ function M.is_reference(text)
   return text:find "^env:[%a_][%w_]*$" ~= nil or text:find "^file:." ~= nil
 end
 
+-- Whether it was meant as one and is none: it would be sent as the secret itself.
+function M.is_mistaken(text)
+  return (text:find "^env:" or text:find "^file:") ~= nil and not M.is_reference(text)
+end
+
 local function from_file(path)
   local file, problem = io.open(path, "rb")
   if not file then return nil, "cannot read the client_secret: " .. problem end

@@ -200,6 +200,19 @@ local function function_source(give)
   end
 end
 
+-- The same of a function of a file: what it raises is a problem of the file, and its end.
+local function file_function_source(give)
+  local number, over = 0, false
+  return function()
+    if over then return nil end
+    number = number + 1
+    local ok, value = pcall(give)
+    over = not ok or value == nil
+    if not ok then return nil, number, (tostring(value):gsub("%c", " ")) end
+    if value ~= nil then return value, number end
+  end
+end
+
 local function is_list(value)
   return type(value) == "table" and (value[1] ~= nil or next(value) == nil)
 end
@@ -243,6 +256,9 @@ function by_extension.lua(read, name)
   if not chunk then return nil, (problem:gsub("%c", " ")) end
   local ok, value = pcall(chunk)
   if not ok then return nil, (tostring(value):gsub("%c", " ")) end
+  if type(value) == "function" then
+    return { next = file_function_source(value), name = name, unit = "customer" }
+  end
   return value_source(value, name)
 end
 
