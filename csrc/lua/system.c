@@ -1,18 +1,22 @@
 /* system.c: see system.h. */
 #include "lua/system.h"
 
+#include "base/clock.h"
 #include "base/durable_file.h"
 #include "base/file_identity.h"
 #include "base/private_file.h"
 #include "base/random.h"
 #include "base/stop_signal.h"
 #include "base/system_error.h"
+#include "base/terminal.h"
+#include "base/unicode.h"
 #include "lua/response.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* in: errno, or 0; out: true; or nil, message, whether it is that the path is taken */
 static int push_outcome(lua_State *L, int problem) {
@@ -135,6 +139,43 @@ static int system_uuid(lua_State *L) {
   return 1;
 }
 
+/* now(): out: monotonic seconds */
+static int system_now(lua_State *L) {
+  lua_pushnumber(L, pt_clock_monotonic());
+  return 1;
+}
+
+/* is_terminal(descriptor): out: boolean */
+static int system_is_terminal(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+/* terminal_columns(descriptor): out: integer, or nil where the descriptor is none or does not say
+ */
+static int system_terminal_columns(lua_State *L) {
+  int columns = pt_terminal_columns((int)luaL_checkinteger(L, 1));
+  if (columns > 0)
+    lua_pushinteger(L, columns);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* readable(descriptor, seconds): waits so long; out: boolean, false also where a signal came */
+static int system_readable(lua_State *L) {
+  lua_pushboolean(L, pt_terminal_readable((int)luaL_checkinteger(L, 1), luaL_checknumber(L, 2)));
+  return 1;
+}
+
+/* valid_utf8(text): out: boolean */
+static int system_valid_utf8(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  lua_pushboolean(L, pt_unicode_valid(text, length));
+  return 1;
+}
+
 void pt_lua_add_system(lua_State *L) {
   static const luaL_Reg functions[] = {{"append_durably", system_append_durably},
                                        {"create_private", system_create_private},
@@ -145,6 +186,11 @@ void pt_lua_add_system(lua_State *L) {
                                        {"caught_signal", system_caught_signal},
                                        {"fingerprint", system_fingerprint},
                                        {"uuid", system_uuid},
+                                       {"now", system_now},
+                                       {"is_terminal", system_is_terminal},
+                                       {"terminal_columns", system_terminal_columns},
+                                       {"readable", system_readable},
+                                       {"valid_utf8", system_valid_utf8},
                                        {NULL, NULL}};
   pt_setfuncs(L, functions);
 }
