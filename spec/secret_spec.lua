@@ -104,7 +104,7 @@ describe("The Authorization header", function()
         local line, message = core.authorization("abcdefgh90ab", user or nil)
         core.memory_fail_at(0)
         if line == nil then
-          assert.equal("out of memory", message)
+          assert.equal("cannot be kept: not enough memory", message)
           failures = failures + 1
         end
       end

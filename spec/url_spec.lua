@@ -286,7 +286,7 @@ describe("A query", function()
     local text, message = core.url_pairs { { "a", ("x"):rep(1000) } }
     core.memory_fail_at(0)
     assert.is_nil(text)
-    assert.equal("out of memory", message)
+    assert.equal("cannot be kept: not enough memory", message)
   end)
 end)
 

@@ -7,13 +7,14 @@ local M = {}
 
 -- What to add to a message about an unknown name, where a known one is near.
 function M.meant(nearest)
-  return nearest and (", did you mean '%s'?"):format(nearest) or ""
+  return nearest and ", did you mean '" .. nearest .. "'?" or ""
 end
 
 -- What to say of a name that is not among the known ones: the operations, unless they are given.
 function M.unknown(what, name, known)
   local nearest = type(name) == "string" and core.nearest(name, known)
-  return ("unknown %s '%s'%s"):format(what, tostring(name), M.meant(nearest))
+  -- no format(): Lua 5.1's ends a text at a NUL
+  return "unknown " .. what .. " '" .. tostring(name) .. "'" .. M.meant(nearest)
 end
 
 -- The client of a method; `arguments` shows how they are written: "{…}".

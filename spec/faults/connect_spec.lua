@@ -490,7 +490,7 @@ describe("the environment", function()
     end
     assert.matches("SSL_CERT_DIR is not a directory",
       call_of_child { SSL_CERT_DIR = certificates.ca })
-    assert.matches("SSL_CERT_FILE has no certificate",
+    assert.matches("SSL_CERT_FILE contains no certificate",
       call_of_child { SSL_CERT_FILE = certificates.client.key })
   end)
 

@@ -45,7 +45,7 @@ static int push_refusal(lua_State *L, const char *message) {
 static int push_buffer(lua_State *L, pt_buffer *buffer) {
   if (buffer->failed) {
     pt_buffer_free(buffer);
-    return push_refusal(L, "out of memory");
+    return push_refusal(L, PT_NO_MEMORY);
   }
   lua_pushlstring(L, buffer->bytes == NULL ? "" : buffer->bytes, buffer->length);
   pt_buffer_free(buffer);
@@ -428,7 +428,7 @@ static int wipe(lua_State *L) {
   const char *text = luaL_checklstring(L, 1, &length);
   char *copy = pt_copy(text, length);
   if (copy == NULL)
-    return push_refusal(L, "out of memory");
+    return push_refusal(L, PT_NO_MEMORY);
   pt_wipe(copy, length);
   lua_pushlstring(L, copy, length);
   pt_free(copy);
