@@ -22,10 +22,11 @@ enum { MAX_GROWTH = 16 };
 static void reserve_body(pt_exchange *exchange, size_t added) {
   pt_buffer *body = &exchange->reply->body;
   size_t most = exchange->shared->options->max_response_bytes;
+  size_t expected = exchange->head.expected;
   size_t come = body->length + added;
-  if (come < body->capacity || come >= exchange->expected || come > SIZE_MAX / MAX_GROWTH)
+  if (come < body->capacity || come >= expected || come > SIZE_MAX / MAX_GROWTH)
     return;
-  size_t wanted = exchange->expected < most ? exchange->expected : most;
+  size_t wanted = expected < most ? expected : most;
   if (wanted > come * MAX_GROWTH)
     wanted = come * MAX_GROWTH;
   if (wanted > come && pt_buffer_reserve(body, wanted - body->length) == NULL)
@@ -38,13 +39,13 @@ static size_t keep_body(char *bytes, size_t one, size_t length, void *context) {
   pt_buffer *body = &exchange->reply->body;
   /* counted here, since CURLOPT_MAXFILESIZE counts before decompression */
   if (added > exchange->shared->options->max_response_bytes - body->length) {
-    exchange->too_large = true;
+    exchange->facts.too_large = true;
     return 0;
   }
   reserve_body(exchange, added);
   pt_buffer_add(body, bytes, added);
   if (body->failed) {
-    exchange->out_of_memory = true;
+    exchange->facts.out_of_memory = true;
     return 0;
   }
   return added;
@@ -56,7 +57,7 @@ static bool is_chunked(const pt_buffer *headers) {
 }
 
 /* A Content-Length that is a plain number and the only one needs no second look. */
-static void note_length(pt_exchange *exchange, const char *line, size_t length) {
+static void note_length(pt_exchange_head *head, const char *line, size_t length) {
   static const char name[] = "content-length:";
   const size_t name_length = sizeof name - 1;
   if (length <= name_length || (line[0] != 'c' && line[0] != 'C') ||
@@ -66,13 +67,13 @@ static void note_length(pt_exchange *exchange, const char *line, size_t length) 
   while (i < length && line[i] == ' ')
     i++;
   size_t first = i;
-  exchange->expected = 0;
+  head->expected = 0;
   for (; i < length && pt_is_digit(line[i]); i++)
-    if (exchange->expected < SIZE_MAX / 20) /* more is past any limit */
-      exchange->expected = exchange->expected * 10 + (size_t)(line[i] - '0');
+    if (head->expected < SIZE_MAX / 20) /* more is past any limit */
+      head->expected = head->expected * 10 + (size_t)(line[i] - '0');
   bool plain = i > first && i - first <= 18 && i < length && (line[i] == '\r' || line[i] == '\n');
-  exchange->doubtful_length = exchange->doubtful_length || exchange->has_length_line || !plain;
-  exchange->has_length_line = true;
+  head->doubtful_length = head->doubtful_length || head->has_length || !plain;
+  head->has_length = true;
 }
 
 /* Newer libcurls take any version for HTTP. RFC 9112 section 4, RFC 9113 section 8.3.2. */
@@ -94,42 +95,44 @@ static bool is_interim(const char *line, size_t length) {
 
 static size_t keep_header(char *bytes, size_t one, size_t length, void *context) {
   pt_exchange *exchange = context;
+  pt_exchange_facts *facts = &exchange->facts;
+  pt_exchange_head *head = &exchange->head;
   size_t added = one * length;
   pt_buffer *headers = &exchange->reply->headers;
-  exchange->header_bytes += added;
-  if (exchange->header_bytes > PT_MAX_HEADER_BYTES || ++exchange->header_count > PT_MAX_HEADERS) {
-    exchange->too_large = true;
+  head->bytes += added;
+  if (head->bytes > PT_MAX_HEADER_BYTES || ++head->lines > PT_MAX_HEADERS) {
+    facts->too_large = true;
     return 0;
   }
-  if (exchange->headers_done) {
-    if (!exchange->interim || added < 5 || memcmp(bytes, "HTTP/", 5) != 0)
+  if (facts->headers_done) {
+    if (!head->interim || added < 5 || memcmp(bytes, "HTTP/", 5) != 0)
       return added; /* trailers say nothing we use */
-    exchange->headers_done = false;
-    exchange->doubtful_length = exchange->has_length_line = false;
-    exchange->expected = 0;
+    facts->headers_done = false;
+    head->doubtful_length = head->has_length = false;
+    head->expected = 0;
     pt_buffer_clear(headers);
   }
-  note_length(exchange, bytes, added);
+  note_length(head, bytes, added);
   if (added <= 2 && (added == 0 || bytes[0] == '\r' || bytes[0] == '\n')) {
-    exchange->headers_done = true;
+    facts->headers_done = true;
     /* libcurl takes the last of several lengths and the digits of "30x": the end of the body is
      * unknown, and the connection cannot be kept */
-    exchange->bad_length =
-        exchange->doubtful_length && !is_chunked(headers) && !pt_headers_lengths_agree(headers);
-    return exchange->bad_length ? 0 : added;
+    facts->bad_length =
+        head->doubtful_length && !is_chunked(headers) && !pt_headers_lengths_agree(headers);
+    return facts->bad_length ? 0 : added;
   }
-  exchange->bad_status = headers->length == 0 && !is_status_line(bytes, added);
-  exchange->bad_header = headers->length == exchange->status_length && headers->length > 0 &&
-                         (bytes[0] == ' ' || bytes[0] == '\t');
-  if (exchange->bad_status || exchange->bad_header)
+  facts->bad_status = headers->length == 0 && !is_status_line(bytes, added);
+  facts->bad_header = headers->length == head->status_length && headers->length > 0 &&
+                      (bytes[0] == ' ' || bytes[0] == '\t');
+  if (facts->bad_status || facts->bad_header)
     return 0;
   if (headers->length == 0) {
-    exchange->status_length = added;
-    exchange->interim = is_interim(bytes, added);
+    head->status_length = added;
+    head->interim = is_interim(bytes, added);
   }
   pt_buffer_add(headers, bytes, added);
   if (headers->failed) {
-    exchange->out_of_memory = true;
+    facts->out_of_memory = true;
     return 0;
   }
   return added;
@@ -148,13 +151,13 @@ static bool is_reused(const pt_exchange *exchange) {
 static int before_send(void *context, char *ip, char *local_ip, int port, int local_port) {
   (void)ip, (void)local_ip, (void)port;
   pt_exchange *exchange = context;
-  if (exchange->sends == 0 && is_reused(exchange) &&
+  if (exchange->facts.sends == 0 && is_reused(exchange) &&
       !pt_sockets_quiet(&exchange->shared->sockets, local_port)) {
     exchange->stale = true;
     return CURL_PREREQFUNC_ABORT;
   }
-  exchange->sends++;
-  return exchange->sends > 1 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+  exchange->facts.sends++;
+  return exchange->facts.sends > 1 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 /* https://curl.se/libcurl/c/CURLOPT_OPENSOCKETFUNCTION.html : opens a socket that no program which
@@ -195,11 +198,11 @@ static bool contains(const char *text, size_t length, const char *word) {
 static int on_debug_text(CURL *easy, curl_infotype type, char *text, size_t length, void *context) {
   (void)easy;
   pt_exchange *exchange = context;
-  if (type != CURLINFO_TEXT || exchange->sends == 0)
+  if (type != CURLINFO_TEXT || exchange->facts.sends == 0)
     return 0;
   if (contains(text, length, "REFUSED_STREAM") ||
       (contains(text, length, "GOAWAY") && contains(text, length, "last_stream=0")))
-    exchange->refused = true;
+    exchange->facts.refused = true;
   return 0;
 }
 
@@ -289,13 +292,9 @@ static bool prepare_handle(pt_exchange *exchange) {
 
 /* Clears all that was noted of an attempt. */
 static void forget_attempt(pt_exchange *exchange) {
-  exchange->sends = 0;
-  exchange->header_bytes = exchange->header_count = 0;
-  exchange->expected = 0;
-  exchange->headers_done = exchange->interim = exchange->has_length_line =
-      exchange->doubtful_length = exchange->bad_status = exchange->bad_header =
-          exchange->bad_length = exchange->stale = exchange->refused = exchange->too_large =
-              exchange->out_of_memory = false;
+  memset(&exchange->facts, 0, sizeof exchange->facts);
+  memset(&exchange->head, 0, sizeof exchange->head);
+  exchange->stale = false;
   exchange->error[0] = '\0';
 }
 
@@ -424,7 +423,7 @@ static long number_of(CURL *easy, CURLINFO info) {
 
 /* True when request bytes may have left this machine. */
 static bool was_sent(const pt_exchange *exchange) {
-  if (exchange->sends == 0 || exchange->refused)
+  if (exchange->facts.sends == 0 || exchange->facts.refused)
     return false;
   return number_of(exchange->easy, CURLINFO_REQUEST_SIZE) > 0;
 }
@@ -452,7 +451,7 @@ void pt_exchange_measure(pt_exchange *exchange) {
   exchange->opened = (unsigned long)connects;
   reply->sent = was_sent(exchange);
   /* more than one: a second connection was made for the repetition that was vetoed */
-  reply->reused = reply->sent && (connects == 0 || exchange->sends > 1);
+  reply->reused = reply->sent && (connects == 0 || exchange->facts.sends > 1);
 }
 
 void pt_exchange_set_message(pt_exchange *exchange, const char *text) {
@@ -466,31 +465,23 @@ void pt_exchange_set_message(pt_exchange *exchange, const char *text) {
 void pt_exchange_conclude(pt_exchange *exchange, CURLcode code) {
   pt_reply *reply = exchange->reply;
   pt_exchange_measure(exchange);
-  pt_exchange_end end = pt_exchange_judge(&(pt_exchange_facts){
-      .code = code,
-      .words = exchange->error,
-      .os_errno = number_of(exchange->easy, CURLINFO_OS_ERRNO),
-      .status = number_of(exchange->easy, CURLINFO_RESPONSE_CODE),
-      .connect_status = number_of(exchange->easy, CURLINFO_HTTP_CONNECTCODE),
-      .sends = exchange->sends,
-      .sent = reply->sent,
-      .proxy = exchange->shared->options->proxy.bytes != NULL,
-      .https = exchange->shared->https,
-      .headers_done = exchange->headers_done,
-      .refused = exchange->refused,
-      .bad_status = exchange->bad_status,
-      .bad_header = exchange->bad_header,
-      .bad_length = exchange->bad_length,
-      .too_large = exchange->too_large,
-      .out_of_memory = exchange->out_of_memory,
-  });
+  pt_exchange_facts *facts = &exchange->facts;
+  facts->code = code;
+  facts->words = exchange->error;
+  facts->os_errno = number_of(exchange->easy, CURLINFO_OS_ERRNO);
+  facts->status = number_of(exchange->easy, CURLINFO_RESPONSE_CODE);
+  facts->connect_status = number_of(exchange->easy, CURLINFO_HTTP_CONNECTCODE);
+  facts->sent = reply->sent;
+  facts->proxy = exchange->shared->options->proxy.bytes != NULL;
+  facts->https = exchange->shared->https;
+  pt_exchange_end end = pt_exchange_judge(facts);
   reply->end = end.end;
   reply->status = end.status;
   if (end.message != NULL) {
     pt_exchange_set_message(exchange, end.message);
   } else {
     pt_header header;
-    if (!exchange->headers_done)
+    if (!facts->headers_done)
       pt_buffer_clear(&reply->headers); /* half of them could mislead */
     reply->cut_by_close = !has_length(reply, exchange->easy);
     reply->compressed = pt_headers_find(&reply->headers, "content-encoding", &header);

@@ -4,6 +4,7 @@
 #ifndef PT_EXCHANGE_H
 #define PT_EXCHANGE_H
 
+#include "http/exchange_end.h"
 #include "http/message.h"
 #include "http/sockets.h"
 #include "http/transport_options.h"
@@ -19,6 +20,16 @@ typedef struct {
   bool https;
   pt_sockets sockets;
 } pt_exchange_shared;
+
+/* Of the head of a reply, as far as it came. */
+typedef struct {
+  size_t bytes, lines;  /* those of interim replies and trailers too */
+  size_t status_length; /* bytes of the status line */
+  size_t expected;      /* bytes of body, by Content-Length; 0 when unknown */
+  bool interim;         /* another reply follows (1xx) */
+  bool has_length;
+  bool doubtful_length; /* several Content-Length lines, or one that is not a plain number */
+} pt_exchange_head;
 
 typedef struct pt_exchange {
   CURL *easy;
@@ -39,19 +50,9 @@ typedef struct pt_exchange {
   bool fresh; /* for a new connection */
 
   /* what was noted of the attempt */
-  unsigned sends; /* how often libcurl went to send the request */
-  size_t header_bytes, header_count;
-  size_t status_length; /* bytes of the status line */
-  bool headers_done;
-  bool interim; /* what they are the headers of is followed by another reply (1xx) */
-  bool has_length_line;
-  size_t expected;      /* bytes of body, by Content-Length; 0 when unknown */
-  bool doubtful_length; /* several Content-Length lines, or one that is not a plain number */
-  bool bad_status, bad_header, bad_length; /* as in pt_exchange_facts */
-  bool stale;   /* the kept connection cannot be used any more, and nothing was sent on it */
-  bool refused; /* an HTTP/2 peer said that it did not process the request */
-  bool too_large;
-  bool out_of_memory;
+  pt_exchange_facts facts; /* whole once libcurl ended it */
+  pt_exchange_head head;
+  bool stale; /* the kept connection cannot be used any more, and nothing was sent on it */
   unsigned long opened; /* connections; set by pt_exchange_measure */
 } pt_exchange;
 

@@ -267,7 +267,7 @@ void *pt_transport_finished(pt_transport *transport) {
   return owner;
 }
 
-bool pt_transport_sending(const pt_exchange *exchange) { return exchange->sends > 0; }
+bool pt_transport_sending(const pt_exchange *exchange) { return exchange->facts.sends > 0; }
 
 size_t pt_transport_active(const pt_transport *transport) { return transport->active_count; }
 
