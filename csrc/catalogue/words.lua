@@ -49,9 +49,9 @@ function M.anchor(title) return (title:lower():gsub("[^%w%- _]", ""):gsub(" ", "
 -- The heading of a type, which keeps its anchor apart from a family's of the same name.
 function M.type_title(name) return name .. " (type)" end
 
--- The named types that are reached from the operations' arguments, and with `returns` from what
--- they give back, by name.
-function M.used_types(model, returns)
+-- The named types, by name, that are reached from the operations' arguments and from what they give
+-- back, as `answer_of` says where it is given.
+function M.used_types(model, answer_of)
   local used = {}
   local function add(kind)
     if kind.element then return add(kind.element) end
@@ -62,7 +62,8 @@ function M.used_types(model, returns)
   end
   for _, op in ipairs(model.operations) do
     for _, field in ipairs(op.fields) do add(field.type) end
-    if returns and op.returns then add(op.returns) end
+    local answer = answer_of and answer_of(op)
+    if answer then add(answer) end
   end
   return used
 end

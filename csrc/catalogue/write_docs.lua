@@ -191,7 +191,7 @@ function M.render(model, sorted_keys, here)
     for _, op in ipairs(by_title[title]) do out[#out + 1] = operation_text(op) end
   end
   out[#out + 1] = "## Types\n\n"
-  local used = words.used_types(model, true)
+  local used = words.used_types(model, function(op) return op.returns end)
   for _, name in ipairs(sorted_keys(used)) do out[#out + 1] = type_section(name, used[name]) end
   return (table.concat(out):gsub("\n+$", "\n"))
 end

@@ -91,24 +91,6 @@ local function operation_text(op)
   return table.concat(lines)
 end
 
--- The kinds by name that the operations' arguments and answers reach.
-local function used_kinds(model)
-  local used = {}
-  local function add(kind)
-    if kind.element then return add(kind.element) end
-    if not kind.name or used[kind.name] then return end
-    used[kind.name] = kind
-    for _, field in ipairs(kind.schema and kind.schema.members or {}) do add(field.type) end
-    for _, variant in ipairs(kind.schema and kind.schema.variants or {}) do add(variant) end
-  end
-  for _, op in ipairs(model.operations) do
-    for _, field in ipairs(op.fields) do add(field.type) end
-    local answer = op.response_type and model.schemas_by_name[op.response_type]
-    if answer then add { name = answer.name, schema = answer } end
-  end
-  return used
-end
-
 local function schema_literal(kind, before)
   local schema = kind.schema
   if schema and schema.members then return members_literal(schema.members, nil, before) or '""' end
@@ -127,7 +109,10 @@ function M.render(model, sorted_keys, here)
   local out = { HEADER, "  operations = {\n" }
   for _, op in ipairs(model.operations) do out[#out + 1] = operation_text(op) end
   out[#out + 1] = "  },\n  schemas = {\n"
-  local used = used_kinds(model)
+  local used = dofile(here .. "/words.lua").used_types(model, function(op)
+    local answer = op.response_type and model.schemas_by_name[op.response_type]
+    return answer and { name = answer.name, schema = answer }
+  end)
   for _, name in ipairs(sorted_keys(used)) do
     local text = schema_literal(used[name], #name + 7)
     if text then out[#out + 1] = ("    %s = %s,\n"):format(name, text) end

@@ -38,23 +38,22 @@ static inline int pt_absindex(lua_State *L, int index) {
 #define pt_rawsetp lua_rawsetp
 #define pt_rawgetp(L, index, key) ((void)lua_rawgetp(L, index, key))
 #else
-static inline void pt_rawsetp(lua_State *L, int index, const void *key) {
+static inline void pt_push_address(lua_State *L, const void *key) {
   union {
     const void *constant;
     void *pointer;
   } address = {key};
-  index = pt_absindex(L, index);
   lua_pushlightuserdata(L, address.pointer);
+}
+static inline void pt_rawsetp(lua_State *L, int index, const void *key) {
+  index = pt_absindex(L, index);
+  pt_push_address(L, key);
   lua_insert(L, -2);
   lua_rawset(L, index);
 }
 static inline void pt_rawgetp(lua_State *L, int index, const void *key) {
-  union {
-    const void *constant;
-    void *pointer;
-  } address = {key};
   index = pt_absindex(L, index);
-  lua_pushlightuserdata(L, address.pointer);
+  pt_push_address(L, key);
   lua_rawget(L, index);
 }
 #endif

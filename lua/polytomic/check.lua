@@ -2,6 +2,7 @@
 
 local core = require "polytomic.core"
 local run = require "polytomic.run"
+local usage = require "polytomic.usage"
 
 local M = {}
 
@@ -66,7 +67,7 @@ end
 -- message = }, keys = { { kind =, source =, ok =, message =, identity =, err = } } }. A key that is
 -- not accepted has its error in `err`. Raises for bad usage only.
 local function check(client)
-  if not core.is_client(client) then core.raise "check: use a colon: client:check()" end
+  usage.check_client("check", client, "()")
   local url, found = core.keys(client)
   local result = {
     ok = #found > 0,

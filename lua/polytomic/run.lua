@@ -2,6 +2,7 @@
 -- thread. Written in Lua, since Lua 5.1 and LuaJIT cannot yield across a C function.
 
 local core = require "polytomic.core"
+local usage = require "polytomic.usage"
 
 local M = {
   -- Whether a coroutine can yield inside pcall and the iterator of a `for`: not on PUC Lua 5.1.
@@ -42,9 +43,7 @@ end
 
 local function method(name)
   return function(client, arguments, options)
-    if not core.is_client(client) then
-      core.raise(name .. ": use a colon: client:" .. name .. "{…}")
-    end
+    usage.check_client(name, client, "{…}")
     return run(client, name, arguments, options)
   end
 end

@@ -137,17 +137,20 @@ M.known_ids = [[
 
 -- ---- leases ----
 
+local CLAIM_PICKED = [[
+  UPDATE polytomic_customers SET lease = lease + 1, lease_owner = $1,
+    lease_until = {now} + CAST($2 AS {real}), attempts = attempts + 1
+  WHERE id IN (SELECT id FROM picked)
+  RETURNING id, name, source, fingerprint, lease, attempts,
+    CASE WHEN changed_at < CAST($4 AS {real}) THEN 1 ELSE 0 END AS listed]]
+
 -- The oldest queued customers that nobody holds: owner, seconds, how many, and the time of the list
 -- of organizations that is at hand.
 M.claim = [[
   WITH picked AS (
     SELECT id FROM polytomic_customers WHERE state = 'queued' AND lease_until <= {now}
     ORDER BY id LIMIT CAST($3 AS INTEGER) {skip_locked})
-  UPDATE polytomic_customers SET lease = lease + 1, lease_owner = $1,
-    lease_until = {now} + CAST($2 AS {real}), attempts = attempts + 1
-  WHERE id IN (SELECT id FROM picked)
-  RETURNING id, name, source, fingerprint, lease, attempts,
-    CASE WHEN changed_at < CAST($4 AS {real}) THEN 1 ELSE 0 END AS listed]]
+]] .. CLAIM_PICKED
 
 -- The same of certain customers.
 M.claim_these = [[
@@ -155,11 +158,7 @@ M.claim_these = [[
     SELECT id FROM polytomic_customers WHERE id IN (SELECT r.id FROM {rows $3: id integer})
       AND state = 'queued' AND lease_until <= {now}
     ORDER BY id {skip_locked})
-  UPDATE polytomic_customers SET lease = lease + 1, lease_owner = $1,
-    lease_until = {now} + CAST($2 AS {real}), attempts = attempts + 1
-  WHERE id IN (SELECT id FROM picked)
-  RETURNING id, name, source, fingerprint, lease, attempts,
-    CASE WHEN changed_at < CAST($4 AS {real}) THEN 1 ELSE 0 END AS listed]]
+]] .. CLAIM_PICKED
 
 -- Begins every transaction that writes: only of the ids returned does this process hold the lease,
 -- which is renewed.
