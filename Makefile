@@ -272,7 +272,8 @@ DATA = $(DESTDIR)$(PREFIX)/share
 BASH_COMPLETION = $(DATA)/bash-completion/completions/polytomic
 ZSH_COMPLETION = $(DATA)/zsh/site-functions/_polytomic
 FISH_COMPLETION = $(DATA)/fish/vendor_completions.d/polytomic.fish
-SHARED = $(DATA)/polytomic/library/polytomic.lua $(DATA)/doc/polytomic/operations.md \
+SHARED = $(addprefix $(DATA)/polytomic/,$(wildcard library/*.lua)) \
+  $(DATA)/doc/polytomic/operations.md \
   $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION)
 VERSION = $(shell sed -n 's/^return "\(.*\)"/\1/p' lua/polytomic/version.lua)
 
@@ -289,7 +290,8 @@ install: all ## installs modules, command, types and completion under $(DESTDIR)
 	@install -d -m 755 $(BIN) $(dir $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION))
 	@sed '1s|.*|#!/usr/bin/env $(LUA)|' lua/bin/polytomic >$(BIN)/polytomic
 	@chmod 755 $(BIN)/polytomic
-	@install -D -m 644 library/polytomic.lua $(DATA)/polytomic/library/polytomic.lua
+	@install -d -m 755 $(DATA)/polytomic/library
+	@install -m 644 library/*.lua $(DATA)/polytomic/library
 	@install -D -m 644 docs/operations.md $(DATA)/doc/polytomic/operations.md
 	@umask 022; if $(BIN)/polytomic completion bash >$(BASH_COMPLETION) 2>/dev/null; then \
 	  $(BIN)/polytomic completion zsh >$(ZSH_COMPLETION) && \

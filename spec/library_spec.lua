@@ -29,6 +29,44 @@ local function class(name)
   return fields
 end
 
+describe("library/sandbox.lua", function()
+  local library = process.contents "library/sandbox.lua"
+  local sandbox = require "polytomic.sandbox"
+
+  it("names every function of the sandbox, and no other", function()
+    local named = set_of("\nfunction M%.([%w_]+)%(", library)
+    for name in pairs(named) do assert.is_function(sandbox[name], name) end
+    for name, value in pairs(sandbox) do
+      assert.truthy(named[name] or type(value) ~= "function", name)
+    end
+  end)
+
+  it("has every option, and no other", function()
+    local fields = library:match "@class polytomic%.sandbox%.Options\n(.-)\n\n"
+    local named, count = set_of("@field ([%l_]+)%? ", fields)
+    assert.is_true(count > 5)
+    for name in pairs(named) do
+      local ok, message = pcall(sandbox.start, { [name] = function() end })
+      assert.is_false(ok)
+      assert.matches(name .. " must be a ", message)
+    end
+    local source = process.contents "lua/polytomic/sandbox/init.lua"
+    for name in source:match("option_types = (%b{})"):gmatch "([%l_]+) = \"" do
+      assert.truthy(named[name], name)
+    end
+  end)
+
+  it("has what a sandbox that was started tells", function()
+    local child = assert(sandbox.start())
+    local fields = library:match "@class polytomic%.sandbox%.Ready(.*)"
+    local named = set_of("@field ([%l_]+)%?? ", fields)
+    for name, value in pairs(child) do
+      assert.truthy(named[name] or type(value) == "userdata", name)
+    end
+    assert.is_true(child:stop())
+  end)
+end)
+
 describe("library/polytomic.lua", function()
   local client = polytomic.new {
     env = false,

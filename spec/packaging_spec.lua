@@ -113,6 +113,8 @@ describe("make install", function()
   it("installs types, reference and completion", function()
     for path, part in pairs {
       ["polytomic/library/polytomic.lua"] = "create_org",
+      ["polytomic/library/provision.lua"] = "---@meta polytomic.provision",
+      ["polytomic/library/sandbox.lua"] = "---@meta polytomic.sandbox",
       ["doc/polytomic/operations.md"] = "create_org",
       ["bash-completion/completions/polytomic"] = "polytomic completion words",
       ["zsh/site-functions/_polytomic"] = "polytomic completion words",
