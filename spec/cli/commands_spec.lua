@@ -125,7 +125,10 @@ describe("the command", function()
     end)
 
     it("needs an operation", function()
-      local status, _, err = run { "wait_for" }
+      local status, _, err = run { "wait_for", "list_orgs" }
+      assert.equal(2, status)
+      contains(err, "how the work of list_orgs ends is not known: give --until STATUS\n")
+      status, _, err = run { "wait_for" }
       assert.equal(2, status)
       contains(err, "wait_for needs OPERATION")
     end)

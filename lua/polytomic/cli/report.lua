@@ -44,6 +44,7 @@ local IN_WORDS_OF_THE_COMMAND = {
   { "drop_oidc = true", "drop_oidc=true" },
   { "set ca_file", "give --ca-file" },
   { "give the option keys a file", "give --keys FILE" },
+  { "give until_status", "give --until STATUS" },
 }
 
 local OPTIONS = {
