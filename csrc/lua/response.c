@@ -222,7 +222,7 @@ bool pt_lua_push_redirect(lua_State *L, const pt_call *call, char *problem, size
   return true;
 }
 
-/* curl(): in: response or error; out: command, or nil when no request was made up */
+/* curl(): in: response or error; out: command, or nil where no request was written */
 static int response_curl(lua_State *L) {
   if (!pt_lua_has_metatable(L, 1, &response_key) && !pt_lua_has_metatable(L, 1, &error_key))
     return pt_lua_error(L, "curl: use a colon: response:curl()");

@@ -10,9 +10,7 @@ local reply = raw_server.reply
 local MEGABYTE = 1024 * 1024
 local LARGE = { kind = "too_large", outcome = "unknown", status = 200 }
 
-local function row(title, body)
-  wire.each_mode(it, title, body)
-end
+local function row(title, body) wire.each_mode(it, title, body) end
 
 -- A list, which alone asks for a compressed reply.
 local LIST = { name = "list", method = "GET", operation = "list_orgs", repeats = true,

@@ -11,9 +11,7 @@ local wire = require "spec.support.wire"
 local OK = { "read", { send = raw_server.reply(200, { data = {} }) }, "again" }
 local UNSENT = { outcome = "unsent" }
 
-local function row(title, body)
-  wire.each_mode(it, title, body)
-end
+local function row(title, body) wire.each_mode(it, title, body) end
 
 -- What is unsent does not depend on the method. So where calls block one after another, only the
 -- kind that would be the last to be sent again is; in coroutines all kinds wait at once.

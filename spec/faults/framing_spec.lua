@@ -8,9 +8,7 @@ local STATUS = "HTTP/1.1 200 OK\r\n"
 local LOST = { kind = "network" }
 local BROKEN = { kind = "protocol", outcome = "unknown" }
 
-local function row(title, body)
-  wire.each_mode(it, title, body)
-end
+local function row(title, body) wire.each_mode(it, title, body) end
 
 -- Steps that answer a request with these bytes and a FIN.
 local function answer(bytes)

@@ -9,9 +9,7 @@ local OK = raw_server.reply(200, { data = {} })
 local ANSWER = { "read", { send = OK }, "again" }
 local LOST = { kind = "network" }
 
-local function row(title, body)
-  wire.each_mode(it, title, body)
-end
+local function row(title, body) wire.each_mode(it, title, body) end
 
 local function marked(mark)
   return raw_server.reply(200, { data = {} }, { ["X-Mark"] = mark })

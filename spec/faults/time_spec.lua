@@ -15,9 +15,7 @@ local LATE = { kind = "timeout" }
 local IMPATIENT =
   { client = { attempt_timeout = PATIENCE }, patient = { attempt_timeout = 3 * PATIENCE } }
 
-local function row(title, body)
-  wire.each_mode(it, title, body)
-end
+local function row(title, body) wire.each_mode(it, title, body) end
 
 -- What `run` returned, after asserting that it took no more than three times `seconds`.
 local function within(seconds, run)

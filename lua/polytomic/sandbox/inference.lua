@@ -129,8 +129,8 @@ choose("collections", {
     .. "does not; deleting takes what is below with it" })
 choose("list_order", {
   rule = "the order of lists",
-  choice = "the order of adding; `order` and `ascending` are "
-    .. "ignored, and so are filters on what items do not have" })
+  choice = "the order of adding; `order` and `ascending` are ignored, and so are filters on what "
+    .. "items do not have" })
 choose("static_collections", { value = 3,
   rule = "lists that no operation adds to",
   choice = "three examples; seeding replaces them" })
@@ -164,8 +164,8 @@ choose("foreign_organization", {
   choice = "ignored" })
 choose("identity", {
   rule = "the id of a partner or deployment key, and its kind",
-  choice = "a fixed id; is_partner for both, is_system for "
-    .. "the deployment key; the organization is the owner" })
+  choice = "a fixed id; is_partner for both, is_system for the deployment key; the organization is "
+    .. "the owner" })
 choose("connect_token", {
   rule = "how often and how long a connect token can be used",
   choice = "until the sandbox is reset" })
@@ -180,8 +180,8 @@ choose("drafts", {
   choice = "they are the same items; the draft of one begins as the thing itself" })
 choose("progress", {
   rule = "how fast jobs, queries and executions go",
-  choice = "created when they start, running at the first look, "
-    .. "over at the second; listing executions is not a look" })
+  choice = "created when they start, running at the first look, over at the second; listing "
+    .. "executions is not a look" })
 choose("failing_work", { value = "fails",
   rule = "which executions and jobs fail, and how that shows",
   choice = "those of a sync or model whose name contains \"fails\"; status failed, and an error "

@@ -7,15 +7,12 @@
 
 local errors = require "polytomic.sandbox.rules.error"
 local inference = require "polytomic.sandbox.inference"
+local invalid = require("polytomic.sandbox.rules.answer").invalid
 local json = require "polytomic.json_text"
 
 local M = {}
 
 M.empty = {}
-
-local function invalid(field, message)
-  return nil, errors.response(inference.invalid_value, field .. ": " .. message, { field = field })
-end
 
 -- A string member of the body: its value, or nil if it is absent; false and an error if it has
 -- another type.
