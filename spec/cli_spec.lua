@@ -260,6 +260,18 @@ describe("the command polytomic", function()
       contains(err, "POLYTOMIC_PARTNER_KEY")
     end)
 
+    it("says in the command's own words what the library would have set", function()
+      local _, _, err = run({ "list_syncs" }, { env = { POLYTOMIC_PARTNER_KEY = false } })
+      contains(err, "POLYTOMIC_PARTNER_KEY with --organization, or give --key-file")
+      lacks(err, "`organization`")
+      _, _, err = run { "wait_for", "get_org", "id=" .. org }
+      contains(err, "how the work of get_org ends is not known: give --until")
+      local proxy = { https_proxy = "http://127.0.0.1:1" }
+      local words = { "list_orgs", "--base-url", "https://example.com", "--retries", "0" }
+      _, _, err = run(words, { env = proxy })
+      contains(err, "the proxy is the one in https_proxy; no_proxy avoids it")
+    end)
+
     it("ends with 4 for what the server refuses", function()
       local status, out, err = run { "create_org", "name=Acme" }
       assert.same({ 4, "" }, { status, out })

@@ -43,6 +43,9 @@ local IN_WORDS_OF_THE_COMMAND = {
   { ", or give the key to polytomic%.new", ", or give --key-file" },
   { "drop_oidc = true", "drop_oidc=true" },
   { "set ca_file", "give --ca-file" },
+  { "`organization`", "--organization" },
+  { ' or proxy = ""', "" },
+  { "until_status", "--until" },
   { "give the option keys a file", "give --keys FILE" },
   { "give until_status", "give --until STATUS" },
 }
