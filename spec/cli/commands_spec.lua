@@ -291,11 +291,12 @@ describe("the command", function()
         source "$1"
         interpreter=$3 seen=$4
         polytomic() { echo "$*" >>"$seen"; "$interpreter" lua/bin/polytomic "$@"; }
-        COMP_LINE=$2 COMP_POINT=${#2} COMP_WORDBREAKS=$' \t\n"\'><=;|&(:'
+        COMP_LINE=$2 COMP_POINT=${#2} COMP_WORDBREAKS=$' \t\n"\'@><=;|&(:'
         read -ra COMP_WORDS <<<"${2//=/ = }"
         [[ $2 = *[\ =] ]] && COMP_WORDS+=("")
         COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-        _polytomic polytomic
+        replaced=${COMP_WORDS[COMP_CWORD]}
+        _polytomic polytomic "${replaced#=}"
         echo "${COMPREPLY[*]}"
       ]=]
       local status, out, err = process.run({

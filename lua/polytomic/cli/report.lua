@@ -45,9 +45,9 @@ local IN_WORDS_OF_THE_COMMAND = {
   { "set ca_file", "give --ca-file" },
   { "`organization`", "--organization" },
   { ' or proxy = ""', "" },
-  { "until_status", "--until" },
   { "give the option keys a file", "give --keys FILE" },
   { "give until_status", "give --until STATUS" },
+  { "until_status", "--until" },
 }
 
 local OPTIONS = {

@@ -8,7 +8,7 @@ local SHELLS = { "bash", "zsh", "fish" }
 
 local shells = {}
 
--- Bash splits words at `=` and others of COMP_WORDBREAKS, and puts its answers after the last one.
+-- Bash splits words at `=` and others of COMP_WORDBREAKS; $2 is the part that its answers replace.
 shells.bash = [==[
 _polytomic() {
     local rest="${COMP_LINE:0:COMP_POINT}" part="" head answer file i
@@ -22,12 +22,8 @@ _polytomic() {
         rest="${rest#"$part"}"
         words[${#words[@]}-1]+="$part"
     done
-    local cur="${words[${#words[@]}-1]}" plain="${part//\\?/xx}"
-    plain="${plain##*[$COMP_WORDBREAKS]}"
-    [[ "$part" = [\"\']* ]] && plain="${part#?}"
-    part="${part:${#part}-${#plain}}"
-    cur="${cur//[\\\"\']/}" part="${part//[\\\"\']/}"
-    head="${cur%"$part"}"
+    local cur="${words[${#words[@]}-1]//[\\\"\']/}"
+    head="${cur%"${2//[\\\"\']/}"}"
     words[${#words[@]}-1]="$cur"
     while IFS= read -r answer; do
         if [[ "$answer" = "*"$'\t'* ]]; then
