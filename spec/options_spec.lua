@@ -434,6 +434,10 @@ describe("Bad usage is reported at the caller's line", function()
           .raised(function() local _ = polytomic.create_org() end)
           :find("^create_org: arguments must be a table")
       )
+      for _, name in ipairs { "new", "configure" } do
+        assert.equal(("%s: use a dot: polytomic.%s{…}"):format(name, name),
+          clients.raised(function() polytomic[name](polytomic, { timeout = 1 }) end))
+      end
       for _, first in ipairs { polytomic, client } do -- a colon, or a client before the arguments
         for _, name in ipairs { "create_org", "list_orgs" } do
           assert.equal(

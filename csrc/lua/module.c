@@ -42,18 +42,6 @@ static int module_client(lua_State *L) {
   return 1;
 }
 
-/* new(options): out: client */
-static int module_new(lua_State *L) { return pt_lua_new_client(L, 1); }
-
-/* configure(options): makes and returns the default client; the one before is not closed, since
- * calls of it may be under way */
-static int module_configure(lua_State *L) {
-  (void)pt_lua_new_client(L, 1);
-  lua_pushvalue(L, -1);
-  pt_rawsetp(L, LUA_REGISTRYINDEX, &default_key);
-  return 1;
-}
-
 /* Whether the value at `index` is the module itself: a function of it was called with a colon. */
 static bool is_module(lua_State *L, int index) {
   if (lua_type(L, index) != LUA_TTABLE || lua_getmetatable(L, index) == 0)
@@ -62,6 +50,28 @@ static bool is_module(lua_State *L, int index) {
   bool found = pt_lua_is_text(L, -1, "polytomic");
   lua_pop(L, 2);
   return found;
+}
+
+/* Raises where what makes a client was called with a colon. */
+static void check_maker(lua_State *L, const char *name) {
+  if (is_module(L, 1))
+    (void)pt_lua_error(L, "%s: use a dot: polytomic.%s{…}", name, name);
+}
+
+/* new(options): out: client */
+static int module_new(lua_State *L) {
+  check_maker(L, "new");
+  return pt_lua_new_client(L, 1);
+}
+
+/* configure(options): makes and returns the default client; the one before is not closed, since
+ * calls of it may be under way */
+static int module_configure(lua_State *L) {
+  check_maker(L, "configure");
+  (void)pt_lua_new_client(L, 1);
+  lua_pushvalue(L, -1);
+  pt_rawsetp(L, LUA_REGISTRYINDEX, &default_key);
+  return 1;
 }
 
 /* Raises where a module function was called with a client or the module before the arguments. */
