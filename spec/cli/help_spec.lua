@@ -37,6 +37,11 @@ describe("help", function()
     end)
   end
 
+  it("has the introduction of the sandbox as it was laid out, on 80 columns", function()
+    local introduction = require("polytomic.sandbox").help():match "^(.-)\n\nFaults:\n"
+    assert.equal(introduction, terminal.wrap(introduction, 80, "      "))
+  end)
+
   it("is laid out for the terminal it is shown on, at most 100 columns wide", function()
     for width, most in pairs { [40] = 40, [80] = 80, [200] = 100 } do
       local cases = { { "--help" }, { "help", "create_bulk_sync" }, { "help", "sandbox" } }

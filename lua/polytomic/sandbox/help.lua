@@ -5,32 +5,39 @@ local inference = require "polytomic.sandbox.inference"
 
 local M = {}
 
+-- At most 80 columns wide: a narrower terminal alone breaks its lines.
 local introduction = [[
-A local emulator of the Polytomic API. On start it says how to reach it, where its output is no
-terminal by one line of JSON: url, partner_key, deployment_key and, with TLS, ca_file. It begins
-with one owner organization and no users, and forgets everything when it stops, unless --state
-names a file to keep it in.
+A local emulator of the Polytomic API. On start it says how to reach it; where
+its output is no terminal, by one line of JSON: url, partner_key,
+deployment_key and, with TLS, ca_file. It begins with one owner organization
+and no users, and forgets everything when it stops, unless --state names a
+file to keep it in.
 
 System roles: Admin  0a0a0a0a-0000-4000-8000-000000000001
               Member 0a0a0a0a-0000-4000-8000-000000000002
 
-It answers requests whose Host (or :authority) is an IP address, localhost or a name given by
---allow-host, and none with an Origin of another site; others get 403.
+It answers requests whose Host (or :authority) is an IP address, localhost or
+a name given by --allow-host, and none with an Origin of another site; others
+get 403.
 
 Control endpoints, which need no key:
-  POST   /_sandbox/reset     back to the start: state, faults and log; the keys stay valid
+  POST   /_sandbox/reset     back to the start: state, faults and log; the
+                             keys stay valid
   POST   /_sandbox/faults    adds a list of faults
-  GET    /_sandbox/faults    every fault with consumed and remaining, and how many are unconsumed
+  GET    /_sandbox/faults    every fault with consumed and remaining, and how
+                             many are unconsumed
   DELETE /_sandbox/faults    drops all faults
-  POST   /_sandbox/seed      fills the collection an operation works on: { "operation": NAME,
-                             "count": 1, "organization": ID, "arguments": {} }; answers the
-                             arguments that name what it added
-  GET    /_sandbox/requests  what arrived on the wire, oldest first; the newest 20000 are kept;
-                             keys are masked unless it was started with --show-keys
+  POST   /_sandbox/seed      fills the collection an operation works on:
+                             { "operation": NAME, "count": 1,
+                             "organization": ID, "arguments": {} }; answers
+                             the arguments that name what it added
+  GET    /_sandbox/requests  what arrived on the wire, oldest first; the
+                             newest 20000 are kept; keys are masked unless it
+                             was started with --show-keys
 
-A fault is { "operation": NAME or "*", "fault": NAME, "times": 1, "after": 0, … }. It lets `after`
-requests of the operation pass and takes the next `times`. `commit` says whether the operation is
-carried out all the same.
+A fault is { "operation": NAME or "*", "fault": NAME, "times": 1, "after": 0,
+… }. It lets `after` requests of the operation pass and takes the next `times`.
+`commit` says whether the operation is carried out all the same.
 ]]
 
 -- Each fault with its members, their defaults, and what happens.
