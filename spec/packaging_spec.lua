@@ -70,6 +70,15 @@ describe("the version", function()
     assert.truthy(process.contents("bench/baseline.c"):find("polytomic-lua/" .. version, 1, true))
   end)
 
+  it("must be that of the core, which may come from another installation", function()
+    local script = 'package.preload["polytomic.version"] = function() return "9.8.7" end '
+      .. 'print(select(2, pcall(require, "polytomic")))'
+    local status, out, err = process.run { process.interpreter(), "-e", script }
+    assert.same({ 0, "" }, { status, err })
+    assert.equal("polytomic 9.8.7 was found with the core of " .. version .. ": package.path and "
+      .. "package.cpath (LUA_PATH and LUA_CPATH) lead to different installations\n", out)
+  end)
+
   it("has a rockspec that differs from the tree's in version and source alone", function()
     local release, scm = rockspec("rockspec/polytomic-" .. version .. "-1.rockspec"), rockspec()
     for _, name in ipairs { "version", "package_version", "source" } do

@@ -1,10 +1,18 @@
 -- The Polytomic API from Lua: clients, and every operation as a function.
 
 local core = require "polytomic.core"
+local version = require "polytomic.version"
+
+-- Their paths are set apart: an older installation may give the one, a newer one the other.
+if core.version ~= version then
+  error(("polytomic %s was found with the core of %s: package.path and package.cpath (LUA_PATH and "
+    .. "LUA_CPATH) lead to different installations"):format(version, tostring(core.version)), 0)
+end
+
 local run = require "polytomic.run"
 
 local M = {
-  _VERSION = "polytomic " .. core.version,
+  _VERSION = "polytomic " .. version,
   null = core.null,
   array_mt = core.array_mt,
   empty_array = setmetatable({}, {
