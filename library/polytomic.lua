@@ -78,6 +78,8 @@ local M = {}
 ---@field wait? number seconds until the next attempt
 ---@field elapsed? number seconds
 ---@field request_id? string
+---@field deprecation? string the header of the reply that says so
+---@field sunset? string likewise
 
 ---@class polytomic.Attempt
 ---@field status? integer
@@ -134,7 +136,7 @@ function Response:curl() end
 
 ---@class polytomic.Error: polytomic.Response
 ---@field kind polytomic.ErrorKind
----@field message string the server's message
+---@field message? string the server's message
 ---@field key? string the server's error key
 ---@field metadata? table
 ---@field field? string the argument that is wrong

@@ -1,6 +1,7 @@
 -- library/polytomic.lua: what an editor shows exists, and everything that exists is in it.
 
 local cjson = require("cjson").new()
+local clients = require "spec.support.clients"
 local core = require "polytomic.core"
 local polytomic = require "polytomic"
 local process = require "spec.support.process"
@@ -256,10 +257,24 @@ describe("library/polytomic.lua", function()
     local told = class "polytomic.Error"
     for name, optional in pairs(class "polytomic.Response") do told[name] = optional end
     for name, optional in pairs(told) do
-      if not optional and name ~= "message" then assert.is_not_nil(err[name], name) end
+      if not optional then assert.is_not_nil(err[name], name) end
     end
+    assert.is_true(told.message, "the server need not say anything")
     local stats, told_stats = client:stats(), class "polytomic.Stats"
     for name in pairs(told_stats) do assert.is_not_nil(stats[name], name) end
     for name in pairs(stats) do assert.is_not_nil(told_stats[name], name) end
+  end)
+
+  it("has the fields that events have", function()
+    local told, seen = class "polytomic.Notice", {}
+    local one = clients.answered({ { 503, "", { ["Retry-After"] = "0", ["X-Request-Id"] = "r" } },
+      { 200, '{"data":[]}', { Deprecation = "true", Sunset = "Sun, 30 Jun 2030 23:59:59 GMT" } } },
+      { retries = 1, on_event = function(event)
+        for name in pairs(event) do seen[name] = true end
+      end })
+    assert(one:list_orgs {})
+    clients.close()
+    for name in pairs(told) do assert.is_true(seen[name], name) end
+    for name in pairs(seen) do assert.is_not_nil(told[name], name) end
   end)
 end)
