@@ -446,8 +446,9 @@ describe("A client of one organization", function()
 
   it("is made for a UUID only", function()
     local client = clients.sandbox()
-    for _,
-        wrong in ipairs { "", "acme", uuid .. "0", "../" .. uuid:sub(4), 7, {}, polytomic.null } do
+    for _, wrong in ipairs {
+      "", "acme", uuid .. "0", "../" .. uuid:sub(4), 7, {}, polytomic.null,
+    } do
       assert.is_truthy(clients.raised(function()
         local _ = client:as_org(wrong)
       end):find("must be a UUID", 1, true))
@@ -623,8 +624,9 @@ describe("What every request carries", function()
     local org = assert(client:create_org { name = "Acme" })
     assert(client:get_org { id = org.id })
     assert(client:delete_org { id = org.id })
-    for _,
-        request in ipairs { sandbox:requests("get_org")[1], sandbox:requests("delete_org")[1] } do
+    for _, request in ipairs {
+      sandbox:requests("get_org")[1], sandbox:requests("delete_org")[1],
+    } do
       assert.equal("", request.body)
       assert.is_nil(request.headers["idempotency-key"])
       assert.is_nil(request.headers["content-type"])

@@ -506,9 +506,10 @@ describe("A bad value from the environment", function()
   end
 
   it("raises at the line of new, client or the first call, and names only the variable", function()
-    for _,
-        call in ipairs { "polytomic.new()", "polytomic.new { retries = 0 }", "polytomic.client()",
-            'polytomic.create_org { name = "Acme" }', "polytomic.configure {}" } do
+    for _, call in ipairs {
+      "polytomic.new()", "polytomic.new { retries = 0 }", "polytomic.client()",
+      'polytomic.create_org { name = "Acme" }', "polytomic.configure {}",
+    } do
       local message = told(call, "POLYTOMIC_PARTNER_KEY", "two words")
       assert.equal(
         "POLYTOMIC_PARTNER_KEY must hold printable ASCII characters only, without spaces",

@@ -458,9 +458,10 @@ for _, mode in ipairs(modes) do
       end)
 
       it("resumes from its cursor, in whichever direction it went", function()
-        for first,
-            case in pairs { [events { 9, 8 }] = { "ending_before", "2025-09-18T10:00:09.000000Z" },
-                [events { 1, 2 }] = { "starting_after", "2025-09-18T10:00:01.000000Z" } } do
+        for first, case in pairs {
+          [events { 9, 8 }] = { "ending_before", "2025-09-18T10:00:09.000000Z" },
+          [events { 1, 2 }] = { "starting_after", "2025-09-18T10:00:01.000000Z" },
+        } do
           local client, server = answered { first, 403, events {} }
           local pages = client:pages("list_events", { limit = 2 })
           assert.is_nil(pages:cursor())

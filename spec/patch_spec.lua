@@ -72,8 +72,9 @@ for _, mode in ipairs(modes) do
 
       it("refuses what is wrong before anything is sent", function()
         local before = #sandbox:requests()
-        for field,
-            arguments in pairs { role_ids = { role_ids = {} }, nonsense = { nonsense = 1 } } do
+        for field, arguments in pairs {
+          role_ids = { role_ids = {} }, nonsense = { nonsense = 1 },
+        } do
           local data, _, err = patch_user(arguments)
           assert.same({ nil, "invalid", field }, { data, err.kind, err.field })
         end

@@ -946,8 +946,9 @@ describe("the catalogue of the sandbox", function()
   it("says what the facts say of every operation's members", function()
     for _, operation in ipairs(require "polytomic.sandbox.data.catalogue".operations) do
       local documented = operation_by_name[operation.name]
-      for text,
-          list in pairs { query = "query_params", body = "body", path_members = "path_params" } do
+      for text, list in pairs {
+        query = "query_params", body = "body", path_members = "path_params",
+      } do
         local members = schema.members(operation[text])
         for _, field in ipairs(documented[list] or {}) do
           local member = members.by_name[field.name]

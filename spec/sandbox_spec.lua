@@ -195,9 +195,10 @@ describe("the sandbox", function()
     end)
 
     it("answers 422 naming the field to a missing, empty or wrongly typed value", function()
-      for field,
-          text in pairs { name = '{}', name_null = '{"name":null}', name_empty = '{"name":" "}',
-        name_type = '{"name":1}', issuer = '{"name":"A","issuer":{}}' } do
+      for field, text in pairs {
+        name = '{}', name_null = '{"name":null}', name_empty = '{"name":" "}',
+        name_type = '{"name":1}', issuer = '{"name":"A","issuer":{}}',
+      } do
         local status, body = send("POST", "/api/organizations", nil, { text = text })
         assert.equal(422, status)
         assert.equal(field:match("^%l+"), body.metadata.field)

@@ -303,8 +303,9 @@ describe("a body that is not the promised JSON", function()
   end
 
   row("E3 of the sandbox was carried out, once", function(mode)
-    for _,
-        fault in ipairs { { fault = "bad_json" }, { fault = "wrong_type" }, { fault = "empty" } } do
+    for _, fault in ipairs {
+      { fault = "bad_json" }, { fault = "wrong_type" }, { fault = "empty" },
+    } do
       local results = wire.play_sandbox(fault, { mode = mode, kinds = {
         wire.kind["POST with a key"], wire.kind["POST without a key"] }, call = { retries = 3 } })
       for name, result in pairs(results) do

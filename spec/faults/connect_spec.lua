@@ -189,14 +189,14 @@ describe("a connection", function()
       local script = { { "plain", { bytes = 50 }, ending }, OK }
       local options =
         { mode = mode, tls = certificates.good, client = { ca_file = certificates.ca } }
-      for name,
-          result in pairs(wire.play(script, wire.merged(options, { call = { retries = 0 } }))) do
+      local results = wire.play(script, wire.merged(options, { call = { retries = 0 } }))
+      for name, result in pairs(results) do
         wire.assert_error({ kind = "network", outcome = "unsent", attempts = 1, retryable = true },
           result, name)
       end
       options.kinds = kinds_that_wait(mode)
-      for name,
-          result in pairs(wire.play(script, wire.merged(options, { call = { retries = 1 } }))) do
+      results = wire.play(script, wire.merged(options, { call = { retries = 1 } }))
+      for name, result in pairs(results) do
         assert.is_truthy(result.data, result.message)
         assert.equal(2, result.err.attempts, name)
         assert.equal(2, result.connections, name)

@@ -204,8 +204,9 @@ describe("K: nothing but the request goes out:", function()
   end)
 
   it("other wrong versions are refused", function()
-    for _,
-        value in ipairs { "", "2025 09", "2025:09", "../2025", "a,b", ("1"):rep(1000), 2025, {} } do
+    for _, value in ipairs {
+      "", "2025 09", "2025:09", "../2025", "a,b", ("1"):rep(1000), 2025, {},
+    } do
       assert_refused("version", function() new { version = value } end)
       assert_refused("version", function() call_with { version = value } end)
     end
@@ -301,8 +302,9 @@ describe("K: nothing but the request goes out:", function()
   end)
 
   it("unknown options of a call are refused", function()
-    for _,
-        name in ipairs { "partner_key", "base_url", "header", "idempotencyKey", "Timeout", "" } do
+    for _, name in ipairs {
+      "partner_key", "base_url", "header", "idempotencyKey", "Timeout", "",
+    } do
       assert_refused("unknown option", function() call_with { [name] = "x" } end)
     end
   end)

@@ -142,8 +142,9 @@ describe("In nginx", function()
     assert.equal(200, (http.request("GET", server.url .. "/content")))
     local _, body = http.request("GET", server.url .. "/refused")
     local refused = json.decode(body)
-    for _,
-        phase in ipairs { "init", "init_worker", "set", "header_filter", "body_filter", "log" } do
+    for _, phase in ipairs {
+      "init", "init_worker", "set", "header_filter", "body_filter", "log",
+    } do
       assert.truthy(
         (refused[phase] or "nothing was called"):find(
           "cannot wait in nginx's phase '" .. phase .. "', where nothing may yield",
