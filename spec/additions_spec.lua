@@ -3,6 +3,8 @@
 
 local cjson = require("cjson").new()
 local clients = require "spec.support.clients"
+local contains = require("spec.support.text").contains
+local lacks = require("spec.support.text").lacks
 local polytomic = require "polytomic"
 
 local UUID = "248df4b7-aa70-47b8-a036-33ac447e668d"
@@ -49,7 +51,7 @@ describe("The option `body` of a call", function()
     } do
       local data, message, err = client:create_org({ name = "Acme" }, { body = case[1] })
       assert.same({ nil, "invalid", case[2], "unsent" }, { data, err.kind, err.field, err.outcome })
-      assert.truthy(message:find(case[3], 1, true), message)
+      contains(message, case[3])
     end
     assert.equal(0, #server:requests())
   end)
@@ -57,13 +59,13 @@ describe("The option `body` of a call", function()
   it("is refused where an operation takes no body", function()
     local _, message, err = client:get_org({ id = UUID }, { body = { plan = "gold" } })
     assert.same({ "invalid", "body" }, { err.kind, err.field })
-    assert.truthy(message:find("goes with POST, PUT and PATCH only", 1, true), message)
+    contains(message, "goes with POST, PUT and PATCH only")
   end)
 
   it("M: hides members whose names say that they are secret", function()
     local _, _, response = client:create_org({ name = "Acme" },
       { body = { setup = { api_key = "canary-in-the-mine" } } })
-    assert.is_nil(response:curl():find("canary", 1, true))
+    lacks(response:curl(), "canary")
   end)
 end)
 
@@ -73,8 +75,8 @@ describe("The option `query` of a call", function()
     assert.equal("/api/organizations/" .. UUID .. "?expand=users", last().target)
     assert(client:create_org({ name = "Acme" }, { query = { ids = { "a", "b" }, deep = true } }))
     local target = last().target
-    assert.truthy(target:find("ids=a&ids=b", 1, true), target)
-    assert.truthy(target:find("deep=true", 1, true), target)
+    contains(target, "ids=a&ids=b")
+    contains(target, "deep=true")
     assert.equal('{"name":"Acme"}', last().body)
   end)
 
@@ -87,7 +89,7 @@ describe("The option `query` of a call", function()
   it("belongs in the request itself for `request`", function()
     local request = { method = "GET", path = "/x" }
     local message = clients.raised(function() client:request(request, { query = {} }) end)
-    assert.truthy(message:find("belongs in the request itself", 1, true), message)
+    contains(message, "belongs in the request itself")
   end)
 end)
 

@@ -3,7 +3,9 @@
 
 local cjson = require "cjson"
 local command = require "spec.support.command"
+local contains = require("spec.support.text").contains
 local json = require "polytomic.cli.json"
+local lacks = require("spec.support.text").lacks
 local process = require "spec.support.process"
 local raw_server = require "spec.support.raw_server"
 local sandbox = require "spec.support.sandbox"
@@ -12,7 +14,6 @@ local MEMBER = "0a0a0a0a-0000-4000-8000-000000000002"
 local ADMIN = "0a0a0a0a-0000-4000-8000-000000000001"
 
 local run, result, on_terminal = command.run, command.result, command.on_terminal
-local contains, lacks = command.contains, command.lacks
 
 local function key_file(text, mode)
   local path = process.temporary_file(text)

@@ -1,6 +1,8 @@
 -- Keys that functions give: asked before each call, for keys that live shortly.
 
 local clients = require "spec.support.clients"
+local contains = require("spec.support.text").contains
+local lacks = require("spec.support.text").lacks
 local polytomic = require "polytomic"
 
 after_each(clients.close)
@@ -56,9 +58,9 @@ describe("A key that a function gives", function()
       local client, server = clients.answered({ ORG }, { partner_key = case[1] })
       local data, message, err = client:list_orgs()
       assert.is_nil(data)
-      assert.truthy(message:find(case[2], 1, true), message)
+      contains(message, case[2])
       assert.same({ "unconfigured", "unsent" }, { err.kind, err.outcome })
-      assert.is_nil(message:find("two words", 1, true))
+      lacks(message, "two words")
       assert.equal(0, #server:requests())
     end
   end)

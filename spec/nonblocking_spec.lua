@@ -1,6 +1,7 @@
 -- Calls that block nobody: started, stepped, polled, cancelled; and the `wait` hook.
 
 local clients = require "spec.support.clients"
+local contains = require("spec.support.text").contains
 local core = require "polytomic.core"
 local luasocket = require "socket"
 local measured = require "spec.support.measured"
@@ -98,22 +99,14 @@ describe("A started call", function()
 
   it("raises for bad usage where it is started", function()
     local client = clients.sandbox()
-    assert.truthy(
-      clients
-        .raised(function() client:start("create_orgs", {}) end)
-        :find("did you mean 'create_org'", 1, true)
-    )
-    assert.truthy(
-      clients
-        .raised(function() client:start("create_org") end)
-        :find("arguments must be a table", 1, true)
-    )
-    assert.truthy(clients.raised(function() client:start() end):find("operation's name", 1, true))
-    assert.truthy(
-      clients
-        .raised(function() client:start("create_org", { name = "x" }, { retry = 1 }) end)
-        :find("retry", 1, true)
-    )
+    contains(clients.raised(function() client:start("create_orgs", {}) end),
+      "did you mean 'create_org'")
+    contains(clients.raised(function() client:start("create_org") end),
+      "arguments must be a table")
+    contains(clients.raised(function() client:start() end), "operation's name")
+    contains(clients.raised(function()
+      client:start("create_org", { name = "x" }, { retry = 1 })
+    end), "retry")
   end)
 
   it("shows its operation and its state", function()
@@ -212,7 +205,7 @@ describe("step", function()
     local second = client:start("create_org", { name = "Initech" }, { timeout = 0.1 })
     local _, message, err = finish(client, second)
     assert.same({ "timeout", "unsent" }, { err.kind, err.outcome })
-    assert.truthy(message:find("no connection was free", 1, true))
+    contains(message, "no connection was free")
     assert.is_false(first:done())
     first:cancel()
   end)
@@ -337,7 +330,7 @@ describe("cancel", function()
     local data, message, err = call:result()
     assert.is_nil(data)
     assert.same({ "cancelled", outcome }, { err.kind, err.outcome })
-    assert.truthy(message:find("cancelled", 1, true))
+    contains(message, "cancelled")
   end
 
   it("ends a call in the queue, of which nothing was sent", function()

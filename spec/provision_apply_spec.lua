@@ -4,6 +4,7 @@
 
 local clients = require "spec.support.clients"
 local core = require "polytomic.core"
+local lacks = require("spec.support.text").lacks
 local modes = require "spec.support.modes"
 local process = require "spec.support.process"
 local provision = require "polytomic.provision"
@@ -318,7 +319,7 @@ describe("provision.apply", function()
     local value = keys_of(keys)[1].value
     local text = process.contents(path) .. (process.contents(path .. "-wal") or "")
       .. process.contents(report) .. table.concat(told)
-    assert.is_nil(text:find(value, 1, true))
+    lacks(text, value)
     local _, mode = process.run { "stat", "-c", "%a", keys }
     assert.equal("600\n", mode)
   end)

@@ -1,6 +1,8 @@
 -- What a call gives back: data and response, or message and error, from every kind of reply.
 
 local clients = require "spec.support.clients"
+local contains = require("spec.support.text").contains
+local lacks = require("spec.support.text").lacks
 local polytomic = require "polytomic"
 local process = require "spec.support.process"
 local raw_server = require "spec.support.raw_server"
@@ -184,7 +186,7 @@ describe("F: a success that is a redirect", function()
       local data, message, err = redirected(302, location)
       assert.is_nil(data)
       assert.equal("get_sync_execution_logs: 302 bad_response: " .. problem, message)
-      assert.is_nil((err.headers.location or ""):find("signed", 1, true))
+      lacks(err.headers.location or "", "signed")
     end
     local _, message = redirected(302, nil)
     assert.equal("get_sync_execution_logs: 302 bad_response: the redirect has no Location", message)
@@ -361,13 +363,10 @@ describe("E3: a 2xx that is not the promised JSON", function()
   end)
 
   it("says what came instead, and shows the beginning of what is no JSON", function()
-    assert.is_truthy(select(2, bad_response "[]"):find("the reply is a list instead of an object",
-      1, true))
-    assert.is_truthy(select(2,
-      bad_response '{"data":[]}'):find("its data is a list instead of an object", 1, true))
-    assert.is_truthy(select(2, bad_response "<html>\n<body>Hello"):find("<html> <body>Hello", 1,
-      true))
-    assert.is_truthy(select(2, bad_response(("<p>"):rep(1000))):find("<p><p>", 1, true))
+    contains(select(2, bad_response "[]"), "the reply is a list instead of an object")
+    contains(select(2, bad_response '{"data":[]}'), "its data is a list instead of an object")
+    contains(select(2, bad_response "<html>\n<body>Hello"), "<html> <body>Hello")
+    contains(select(2, bad_response(("<p>"):rep(1000))), "<p><p>")
   end)
 
   it("has the whole body, decoded where it is JSON", function()
@@ -535,7 +534,7 @@ describe("E4: an error", function()
     )
     assert.is_nil(message:find("%c"))
     assert.is_true(#message < 1100)
-    assert.is_truthy(message:find("create_org: 400 api: a b", 1, true))
+    contains(message, "create_org: 400 api: a b")
     assert.equal("a\nb\r\0c\27[0m" .. ("x"):rep(5000), err.message)
   end)
 
@@ -629,8 +628,8 @@ describe("curl()", function()
       "--data-raw '{\"name\":\"Acme\"}'" } do
       assert.is_truthy(command:find(part, 1, true), part .. " in " .. command)
     end
-    assert.is_nil(command:find("partner-key-of-specs", 1, true))
-    assert.is_nil(command:find("\n", 1, true))
+    lacks(command, "partner-key-of-specs")
+    lacks(command, "\n")
   end)
 
   it("names the variable of the key that was sent, and the organization it was sent for", function()
@@ -638,34 +637,14 @@ describe("curl()", function()
       local client = clients.answered({ { 200, '{"data":[]}' } }, options)
       return select(3, client[name](client, {}, call_options)):curl()
     end
-    assert.is_truthy(
-      command({ partner_key = "", deployment_key = "dk" }, "list_orgs"):find(
-        '"Authorization: Bearer $POLYTOMIC_DEPLOYMENT_KEY"',
-        1,
-        true
-      )
-    )
-    assert.is_truthy(
-      command({ api_key = "ak" }, "list_current_org_users"):find(
-        '"Authorization: Bearer $POLYTOMIC_API_KEY"',
-        1,
-        true
-      )
-    )
-    assert.is_truthy(
-      command({ organization = uuid }, "list_current_org_users"):find(
-        ' -u "' .. uuid .. ':$POLYTOMIC_PARTNER_KEY"',
-        1,
-        true
-      )
-    )
-    assert.is_truthy(
-      command({}, "list_current_org_users", { organization = uuid }):find(
-        ' -u "' .. uuid .. ':$POLYTOMIC_PARTNER_KEY"',
-        1,
-        true
-      )
-    )
+    contains(command({ partner_key = "", deployment_key = "dk" }, "list_orgs"),
+      '"Authorization: Bearer $POLYTOMIC_DEPLOYMENT_KEY"')
+    contains(command({ api_key = "ak" }, "list_current_org_users"),
+      '"Authorization: Bearer $POLYTOMIC_API_KEY"')
+    contains(command({ organization = uuid }, "list_current_org_users"),
+      ' -u "' .. uuid .. ':$POLYTOMIC_PARTNER_KEY"')
+    contains(command({}, "list_current_org_users", { organization = uuid }),
+      ' -u "' .. uuid .. ':$POLYTOMIC_PARTNER_KEY"')
   end)
 
   it("masks write-only fields and headers that may hold secrets", function()
@@ -675,20 +654,16 @@ describe("curl()", function()
       client:create_org({ name = "Acme", client_secret = "canary\"'\\4711" },
         { headers = { ["X-Api-Token"] = "canary4711" } })
     )
-    assert.is_truthy(response:curl():find('{"client_secret":"***","name":"Acme"}', 1, true))
-    assert.is_truthy(response:curl():find("X-Api-Token: ***", 1, true))
-    assert.is_nil(response:curl():find("4711", 1, true))
+    contains(response:curl(), '{"client_secret":"***","name":"Acme"}')
+    contains(response:curl(), "X-Api-Token: ***")
+    lacks(response:curl(), "4711")
   end)
 
   it("comes with an error too, and must be called with a colon", function()
     local _, _, err = clients.sandbox():get_org { id = uuid }
-    assert.is_truthy(err:curl():find("curl -X GET ", 1, true))
-    assert.is_truthy(
-      clients.raised(function() local _ = err.curl() end):find("use a colon", 1, true)
-    )
-    assert.is_truthy(
-      clients.raised(function() local _ = err.curl({}) end):find("use a colon", 1, true)
-    )
+    contains(err:curl(), "curl -X GET ")
+    contains(clients.raised(function() local _ = err.curl() end), "use a colon")
+    contains(clients.raised(function() local _ = err.curl({}) end), "use a colon")
   end)
 
   it("runs in a shell and repeats the call, whatever its arguments hold", function()

@@ -3,6 +3,8 @@
 
 local cjson = require("cjson").new()
 local api = require "polytomic.sandbox.rules.api"
+local contains = require("spec.support.text").contains
+local lacks = require("spec.support.text").lacks
 local polytomic = require "polytomic"
 local date_time = require "polytomic.date_time"
 local facts = require "spec.support.facts"
@@ -194,7 +196,7 @@ local function ids(list)
   return found
 end
 
-local function contains(list, id)
+local function holds(list, id)
   for _, item in ipairs(list) do
     if item.id == id then return true end
   end
@@ -252,7 +254,7 @@ describe("a collection of the sandbox", function()
         end
         if family.list then
           assert.is_true(
-            contains((read_all(family.list, add_examples(family.list, with_id(family.list)))), id)
+            holds((read_all(family.list, add_examples(family.list, with_id(family.list)))), id)
           )
         end
         if family.get then assert.equal(id, call(family.get.name, with_id(family.get)).data.id) end
@@ -263,7 +265,7 @@ describe("a collection of the sandbox", function()
         if family.get then assert.equal(404, status_of(family.get.name, with_id(family.get))) end
         if family.list then
           assert.is_false(
-            contains((read_all(family.list, add_examples(family.list, with_id(family.list)))), id)
+            holds((read_all(family.list, add_examples(family.list, with_id(family.list)))), id)
           )
         end
       end)
@@ -353,7 +355,7 @@ describe("a collection of the sandbox", function()
         "/api/syncs/" .. sync.id,
       "/api/connections", "/api/webhooks", "/api/syncs" } do
       local _, response = ok("GET", path)
-      assert.is_nil(response.body:find("canary", 1, true))
+      lacks(response.body, "canary")
     end
   end)
 
@@ -362,7 +364,7 @@ describe("a collection of the sandbox", function()
       .. unknown
       .. '"},"fields":[],"policies":null}'
     local _, answered = ok("POST", "/api/syncs", sent)
-    assert.is_truthy(answered.body:find('"fields":[]', 1, true))
+    contains(answered.body, '"fields":[]')
   end)
 
   it("filters by what its items have", function()
@@ -402,7 +404,7 @@ describe("a collection of the sandbox", function()
     assert.equal(404,
       status_of("get_bulk_sync_schedule", { sync_id = sync.id, schedule_id = schedule.id }))
     for path in pairs(resources.of(emulator.state.owner).stores) do
-      assert.is_nil(path:find(sync.id, 1, true))
+      lacks(path, sync.id)
     end
   end)
 

@@ -2,7 +2,9 @@
 -- stopping it.
 
 local cjson = require("cjson").new()
+local contains = require("spec.support.text").contains
 local http = require "spec.support.http"
+local lacks = require("spec.support.text").lacks
 local process = require "spec.support.process"
 local sandbox = require "polytomic.sandbox"
 
@@ -159,7 +161,7 @@ describe("the sandbox", function()
         { name = "Acme", issuer = "https://id.acme.com", sso_domain = "acme.com", sso_org_id = "42",
           client_id = "canary-1", client_secret = "canary-2" })
       assert.equal(200, status)
-      assert.is_nil(text:find("canary", 1, true))
+      lacks(text, "canary")
       local id = body.data.id
       local shown = { id = id, name = "Acme", issuer = "https://id.acme.com",
         sso_domain = "acme.com", sso_org_id = "42" }
@@ -408,7 +410,7 @@ describe("the sandbox", function()
     it("logs what is not UTF-8 as JSON can hold it", function()
       send("POST", "/api/organizations", nil, { text = '{"name":"\255\195("}' })
       local _, _, _, text = send("GET", "/_sandbox/requests")
-      assert.truthy(text:find('\\"name\\":\\"\239\191\189\239\191\189(', 1, true), text)
+      contains(text, '\\"name\\":\\"\239\191\189\239\191\189(')
     end)
 
     it("logs what arrived on the wire, and not the control requests", function()
@@ -520,13 +522,13 @@ describe("the sandbox's documentation", function()
     local text = sandbox.help()
     assert.is_true(#sandbox.inferences > 20)
     for _, entry in ipairs(sandbox.inferences) do
-      assert.is_truthy(text:find(entry.rule, 1, true))
-      assert.is_truthy(text:find(entry.choice, 1, true))
+      contains(text, entry.rule)
+      contains(text, entry.choice)
     end
     for name, kind in pairs(require "polytomic.sandbox.wire.faults".kinds) do
       local line = assert(text:match("\n  " .. name .. " ([^\n]*)\n"), name)
       for member_name in pairs(kind.members) do
-        assert.is_truthy((" " .. line):find(" " .. member_name .. "=", 1, true))
+        contains(" " .. line, " " .. member_name .. "=")
       end
     end
   end)

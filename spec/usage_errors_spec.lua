@@ -2,6 +2,7 @@
 -- the library, C functions and tail calls are between.
 
 local clients = require "spec.support.clients"
+local contains = require("spec.support.text").contains
 local polytomic = require "polytomic"
 local process = require "spec.support.process"
 
@@ -153,6 +154,6 @@ describe("a string that holds NUL", function()
     local list = setmetatable({}, { __jsontype = "array\0x" })
     local _, _, err = client:request(
       { method = "POST", path = "/api/x", body = { a = list } }, { timeout = 0.01, retries = 0 })
-    assert.truthy(err:curl():find('{"a":{}}', 1, true), err:curl())
+    contains(err:curl(), '{"a":{}}')
   end)
 end)

@@ -2,6 +2,7 @@
 
 local cjson = require("cjson").new()
 local clients = require "spec.support.clients"
+local contains = require("spec.support.text").contains
 local core = require "polytomic.core"
 local modes = require "spec.support.modes"
 local process = require "spec.support.process"
@@ -187,8 +188,8 @@ for _, mode in ipairs(modes) do
         return client:wait_for("get_connection", { id = "x" })
       end)
       assert.is_false(ok)
-      assert.truthy(message:find("how the work of get_connection ends is not known", 1, true))
-      assert.truthy(message:find("give until_status", 1, true))
+      contains(message, "how the work of get_connection ends is not known")
+      contains(message, "give until_status")
       assert.equal(0, #server:requests())
       local data = wait_for(client, "get_connection", { id = ID },
         { until_status = "healthy", interval = 0.0001 })
@@ -318,7 +319,7 @@ for _, mode in ipairs(modes) do
       local client = answered { { 200, '{"data":{"id":"x"}}' } }
       local _, message, err = wait_for(client, "get_job", JOB)
       assert.equal("bad_response", err.kind)
-      assert.truthy(message:find("holds no status", 1, true), message)
+      contains(message, "holds no status")
     end)
 
     it("refuses bad data and sends nothing", function()
@@ -405,15 +406,13 @@ for _, mode in ipairs(modes) do
         local rows
         rows, message = rows_of(client)
         assert.same({ "n1" }, rows)
-        assert.truthy(message:find('404 not_found: scripted (resume with page = "p2")', 1, true),
-          message)
+        contains(message, '404 not_found: scripted (resume with page = "p2")')
       end)
 
       it("raise where the reply names no query", function()
         local client = answered { { 200, '{"data":{}}' } }
         local _, message = rows_of(client)
-        assert.truthy(message:find("run_query: 200 bad_response: the reply holds no id", 1, true),
-          message)
+        contains(message, "run_query: 200 bad_response: the reply holds no id")
       end)
     end)
   end)
@@ -572,12 +571,7 @@ describe("bad usage of waiting", function()
       "query_rows: use a colon: client:query_rows{…}",
       raised(function() client.query_rows { connection_id = ID } end)
     )
-    assert.truthy(
-      raised(function() client:wait_for("get_job", JOB, { options = { tiemout = 1 } }) end):find(
-        "unknown option 'tiemout'",
-        1,
-        true
-      )
-    )
+    contains(raised(function() client:wait_for("get_job", JOB, { options = { tiemout = 1 } }) end),
+      "unknown option 'tiemout'")
   end)
 end)

@@ -3,12 +3,13 @@
 
 local cjson = require "cjson"
 local command = require "spec.support.command"
+local contains = require("spec.support.text").contains
+local lacks = require("spec.support.text").lacks
 local process = require "spec.support.process"
 local raw_server = require "spec.support.raw_server"
 local sandbox = require "spec.support.sandbox"
 
 local run, result, on_terminal = command.run, command.result, command.on_terminal
-local contains = command.contains
 
 describe("the command", function()
   local org
@@ -212,7 +213,7 @@ describe("the command", function()
       assert.same({ 0, "" }, { status, err })
       contains(out, "curl -X POST '" .. sandbox.url .. "/api/organizations'")
       contains(out, "$POLYTOMIC_PARTNER_KEY")
-      assert.is_nil(out:find(sandbox.partner_key, 1, true))
+      lacks(out, sandbox.partner_key)
       assert.equal(count, #sandbox:requests())
     end)
 
@@ -424,11 +425,11 @@ describe("the command", function()
         local status, _, err = run(words)
         assert.equal(2, status, err)
         for _, word in ipairs { "allow_http", "polytomic.new", "base_url", "ca_file", " = true" } do
-          assert.is_nil(err:find(word, 1, true), err)
+          lacks(err, word)
         end
       end
       local _, _, err = run({ "list_orgs" }, { env = { POLYTOMIC_PARTNER_KEY = false } })
-      assert.is_nil(err:find("polytomic.new", 1, true))
+      lacks(err, "polytomic.new")
     end)
   end)
 
@@ -454,7 +455,7 @@ describe("the command", function()
         for _, words in ipairs { { "--version" }, { "--help" }, { "sandbox", "--help" }, {} } do
           local status, out, err = without(module, words)
           assert.equal(#words == 0 and 2 or 0, status, err)
-          assert.is_nil((out .. err):find("traceback", 1, true))
+          lacks(out .. err, "traceback")
         end
       end)
 
@@ -470,7 +471,7 @@ describe("the command", function()
       local status, _, err = without("http", { "sandbox" })
       assert.equal(1, status)
       contains(err, "lua-http")
-      assert.is_nil(err:find("traceback", 1, true))
+      lacks(err, "traceback")
     end)
   end)
 

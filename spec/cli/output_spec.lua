@@ -2,6 +2,8 @@
 
 local cjson = require "cjson"
 local command = require "spec.support.command"
+local contains = require("spec.support.text").contains
+local lacks = require("spec.support.text").lacks
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local terminal = require "polytomic.terminal"
@@ -77,15 +79,15 @@ describe("the command's output", function()
       local long = ("x"):rep(300)
       create(long)
       local _, out = run({ "list_orgs", "-o", "table" }, { env = { COLUMNS = "40" } })
-      assert.truthy(out:find(long, 1, true))
-      assert.is_nil(out:find("\27", 1, true))
+      contains(out, long)
+      lacks(out, "\27")
     end)
 
     it("keeps JSON as the server sent it, control characters escaped as JSON has it", function()
       local name = "a\226\128\174b\194\155c"
       create(name)
       local _, out = run { "list_orgs" }
-      assert.truthy(out:find(name, 1, true))
+      contains(out, name)
     end)
   end)
 
@@ -101,9 +103,9 @@ describe("the command's output", function()
           return lines_of(out)[2]
         end
         local guarded, raw = cell("-o", "csv"), cell "--csv-raw"
-        assert.truthy(guarded:find("'" .. quoted, 1, true), guarded)
-        assert.is_nil(raw:find("'", 1, true))
-        assert.truthy(raw:find(quoted, 1, true))
+        contains(guarded, "'" .. quoted)
+        lacks(raw, "'")
+        contains(raw, quoted)
       end)
     end
 
@@ -125,7 +127,7 @@ describe("the command's output", function()
       local rows = csv.list()
       rows:items { { a = 1 } }
       rows:items { { a = 2, b = 3 } }
-      assert.truthy(rows:remark():find("no column for b", 1, true))
+      contains(rows:remark(), "no column for b")
     end)
   end)
 
@@ -145,15 +147,15 @@ describe("the command's output", function()
 
     it("is coloured, except with NO_COLOR and on a dumb terminal", function()
       local words = { "list_orgs" }
-      assert.truthy(select(2, on_terminal(words)):find("\27[1m", 1, true))
+      contains(select(2, on_terminal(words)), "\27[1m")
       for _, env in ipairs { { NO_COLOR = "1" }, { TERM = "dumb" } } do
-        assert.is_nil(select(2, on_terminal(words, { env = env })):find("\27", 1, true))
+        lacks(select(2, on_terminal(words, { env = env })), "\27")
       end
     end)
 
     it("takes an empty NO_COLOR for none", function()
       local _, out = on_terminal({ "list_orgs" }, { env = { NO_COLOR = "" } })
-      assert.truthy(out:find("\27[1m", 1, true))
+      contains(out, "\27[1m")
     end)
 
     for _, columns in ipairs { 20, 40, 80, 200 } do
@@ -165,7 +167,7 @@ describe("the command's output", function()
           assert.equal(0, status)
           local plain = command.plain(out)
           assert.is_nil(plain:find "[\27\7]")
-          assert.is_nil(plain:find("\226\128\174", 1, true))
+          lacks(plain, "\226\128\174")
           for _, line in ipairs(lines_of(plain)) do
             if not line:find "^note:" then
               assert.is_true(terminal.width(line) <= columns, line)
@@ -178,10 +180,10 @@ describe("the command's output", function()
     it("shows more on a wider terminal, whole ids first", function()
       create(("n"):rep(100))
       local narrow = command.plain(select(2, on_terminal({ "list_orgs" }, { columns = 60 })))
-      assert.truthy(narrow:find(acme, 1, true))
-      assert.truthy(narrow:find("n…", 1, true))
+      contains(narrow, acme)
+      contains(narrow, "n…")
       local wide = command.plain(select(2, on_terminal({ "list_orgs" }, { columns = 200 })))
-      assert.truthy(wide:find(("n"):rep(59), 1, true))
+      contains(wide, ("n"):rep(59))
     end)
 
     it("never cuts a key, which is shown only once", function()
@@ -201,7 +203,7 @@ describe("the command's output", function()
         local _, out = on_terminal(words, {})
         assert.equal('name\n"a\\x1b[31mb\\u{202e}c\n""d"""\n', out)
         _, out = run(words)
-        assert.truthy(out:find("a\27[31mb\226\128\174c\n", 1, true))
+        contains(out, "a\27[31mb\226\128\174c\n")
       end
     end)
 
@@ -209,7 +211,7 @@ describe("the command's output", function()
       local name = "a\226\128\174b\194\155c\240\159\145\141"
       local id = create(name)
       local _, out = on_terminal({ "get_org", "id=" .. id, "--raw" }, {})
-      assert.truthy(out:find("a\\u202eb\\u009bc\240\159\145\141", 1, true), out)
+      contains(out, "a\\u202eb\\u009bc\240\159\145\141")
       assert.equal(name, cjson.decode(out).name)
     end)
   end)
@@ -229,7 +231,7 @@ describe("the command's output", function()
         local before = #sandbox:requests()
         local status, out, err = run(case[2])
         assert.same({ 2, "" }, { status, out })
-        assert.truthy(err:find(case[3], 1, true), err)
+        contains(err, case[3])
         assert.equal(before, #sandbox:requests())
       end)
     end
@@ -282,7 +284,7 @@ describe("the command's output", function()
       local status, out, err = run(list("--all", "limit=10"))
       assert.equal(4, status)
       assert.equal(10, #cjson.decode(out))
-      assert.truthy(err:find("resume with page_token", 1, true), err)
+      contains(err, "resume with page_token")
     end)
 
     it("ends quietly when nobody reads on", function()

@@ -3,6 +3,8 @@
 -- Takes: 8 s
 
 local clients = require "spec.support.clients"
+local contains = require("spec.support.text").contains
+local lacks = require("spec.support.text").lacks
 local polytomic = require "polytomic"
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
@@ -263,7 +265,7 @@ describe("M: masking a request", function()
       client:request { method = "POST", path = "/api/models", body = { rows = rows } }
     assert.is_true(os.clock() - began < 1, "seconds: " .. os.clock() - began)
     assert.is_true(#err:curl() > 16000 * 20)
-    assert.is_nil(err:curl():find("row-key-", 1, true))
+    lacks(err:curl(), "row-key-")
     assert.is_true(os.clock() - began < 2, "seconds: " .. os.clock() - began)
   end)
 
@@ -285,9 +287,9 @@ describe("M: masking a request", function()
       body = { credentials = { token = "inner-canary", name = "x" }, plain = "y" },
     }
     local command = err:curl()
-    assert.truthy(command:find('"credentials":"***"', 1, true), command)
-    assert.truthy(command:find('"plain":"y"', 1, true), command)
-    assert.is_nil(command:find("canary", 1, true))
+    contains(command, '"credentials":"***"')
+    contains(command, '"plain":"y"')
+    lacks(command, "canary")
   end)
 end)
 
@@ -300,10 +302,10 @@ describe("M: a header of the caller", function()
         { headers = way == "client" and headers or nil }
       )
       local _, message, err = client:list_orgs({}, way == "call" and { headers = headers } or nil)
-      assert.truthy(message:find("no: *************, blue-team", 1, true), message)
+      contains(message, "no: *************, blue-team")
       assert.equal("*************", err.headers["x-echo"])
-      assert.truthy(err:curl():find("X-Auth-Token: ***'", 1, true), err:curl())
-      assert.truthy(err:curl():find("X-Team: blue-team'", 1, true), err:curl())
+      contains(err:curl(), "X-Auth-Token: ***'")
+      contains(err:curl(), "X-Team: blue-team'")
     end
   end)
 end)
@@ -315,8 +317,8 @@ describe("M: a number given as a secret", function()
     }
     local _, message, err =
       client:request { method = "POST", path = "/api/models", body = { password = 80412377 } }
-    assert.is_nil(message:find("8041", 1, true), message)
+    lacks(message, "8041")
     assert.same({ pin = 0 }, err.metadata)
-    assert.is_nil(err:curl():find("8041", 1, true))
+    lacks(err:curl(), "8041")
   end)
 end)

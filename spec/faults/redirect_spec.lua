@@ -1,6 +1,7 @@
 -- F: a redirect is never followed, wherever it points.
 
 local certificates = require "spec.support.certificates"
+local lacks = require("spec.support.text").lacks
 local raw_server = require "spec.support.raw_server"
 local wire = require "spec.support.wire"
 
@@ -93,7 +94,7 @@ end },
   it("is reported with the place it points to, in the headers alone", function()
     local reply = raw_server.reply(302, "", { Location = "http://attacker.example/" })
     local result = call("blocking", first, wire.kind["POST with a key"], reply)
-    assert.is_nil(result.message:find("attacker", 1, true))
+    lacks(result.message, "attacker")
     assert.equal("http://attacker.example/", result.err.headers.location)
   end)
 

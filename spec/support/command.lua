@@ -92,16 +92,6 @@ function M.line_on_terminal(line, options)
   return status, (out:gsub("\r\n", "\n"))
 end
 
--- Fails where the text does not hold the part.
-function M.contains(text, part)
-  assert(text:find(part, 1, true), ("%q is not in %q"):format(part, text))
-end
-
--- Fails where it does.
-function M.lacks(text, part)
-  assert(not text:find(part, 1, true), ("%q is in %q"):format(part, text))
-end
-
 -- The text without colours and other sequences of a terminal.
 function M.plain(text)
   return (text:gsub("\27%[[%d;]*%a", ""))

@@ -6,6 +6,7 @@
 -- the adapter says of a call that is made outside of them; nil where such a call blocks.
 
 local assert = require "luassert"
+local contains = require("spec.support.text").contains
 local core = require "polytomic.core"
 local measured = require "spec.support.measured"
 local polytomic = require "polytomic"
@@ -224,7 +225,7 @@ function M.specify(host, busted)
       end)
       assert.is_false(ok)
       local expected = ("loops.lua:%d: polytomic.wait.%s %s"):format(line, host.name, host.outside)
-      assert.truthy(message:find(expected, 1, true), message)
+      contains(message, expected)
       client:step(0)
       assert.same({}, sandbox:requests())
       client:close()
