@@ -56,7 +56,10 @@ describe("provisioning on PostgreSQL", function()
     assert.same({ 0, 2 }, apply {})
     assert.same({ 0, 2 }, apply {})
     assert.same({ 1, 1 }, apply { replace_lost_keys = true })
-    assert.same({ 2, 0 }, apply { retry_failed = true })
+    local work = { ledger = url, drain = true, replace_lost_keys = true }
+    assert.equal(0, assert(provision.work(client, work)).done)
+    assert.equal(1, assert(provision.status { ledger = url, retry_failed = true }).queued)
+    assert.same({ 2, 0 }, apply {})
   end)
 
   for _, mode in ipairs(modes) do
