@@ -461,10 +461,9 @@ describe("Usage of a batch that makes no sense raises at the caller's line", fun
     raises("must be a list, but has the key 'name'", function()
       client:batch("create_org", { name = "Acme" })
     end)
-    raises(
-      "has a hole: there is nothing at 2",
-      function() client:batch("create_org", { { name = "Acme" }, nil, { name = "Initech" } }) end
-    )
+    raises("has a hole: there is nothing at 2", function()
+      client:batch("create_org", { { name = "Acme" }, nil, { name = "Initech" } })
+    end)
     assert.same({}, sandbox:requests())
   end)
 
@@ -490,10 +489,9 @@ describe("Usage of a batch that makes no sense raises at the caller's line", fun
         client:batch("create_org", {}, { options = { idempotency_key = "import-4711" } })
       end
     )
-    raises(
-      "unknown option 'retry'",
-      function() client:batch("create_org", { { name = "Acme" } }, { options = { retry = 1 } }) end
-    )
+    raises("unknown option 'retry'", function()
+      client:batch("create_org", { { name = "Acme" } }, { options = { retry = 1 } })
+    end)
     assert.same({}, sandbox:requests())
   end)
 end)

@@ -39,11 +39,9 @@ describe("watch", function()
     local org = assert(client:create_org { name = "Acme" })
     local shared = client:as_org(org.id)
     local woken = 0
-    driver.watch(
-      client,
-      client:start("create_org", { name = "Initech" }),
-      function() woken = woken + 1 end
-    )
+    driver.watch(client, client:start("create_org", { name = "Initech" }), function()
+      woken = woken + 1
+    end)
     driver.watch(shared, shared:start("get_current_org"), function() woken = woken + 1 end)
     run_to_end(client)
     driver.wake(shared)

@@ -73,10 +73,9 @@ end)
 describe("An idempotency key", function()
   for _, key in ipairs { "12345678", "order_42-A", ("k"):rep(255),
       "248df4b7-aa70-47b8-a036-33ac447e668d" } do
-    it(
-      "is valid: " .. key:sub(1, 40),
-      function() assert.is_true(core.idempotency_key_valid(key)) end
-    )
+    it("is valid: " .. key:sub(1, 40), function()
+      assert.is_true(core.idempotency_key_valid(key))
+    end)
   end
   for title, key in pairs {
     ["empty"] = "", ["7 bytes"] = "1234567", ["256 bytes"] = ("k"):rep(256), ["CR"] = "12345678\r",

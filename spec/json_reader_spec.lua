@@ -53,10 +53,9 @@ describe("Validating JSON text", function()
     [["\"\\\/\b\f\n\r\t\u00e9\uD83D\uDE00"]], '{"data":{"id":"x","name":"Acme"}}', '{"a":1,"a":2}',
   }
   for _, text in ipairs(documents) do
-    it(
-      "finds it whole: " .. text,
-      function() assert.equal("whole", core.json_validate(text, DEPTH)) end
-    )
+    it("finds it whole: " .. text, function()
+      assert.equal("whole", core.json_validate(text, DEPTH))
+    end)
   end
 
   it("finds every beginning of a document cut", function()
@@ -75,10 +74,9 @@ describe("Validating JSON text", function()
     ["an exponent without digits"] = "1e", ["an exponent's sign"] = "1e+",
     ["a comma at the end"] = "[1,", ["half an escape"] = '"\\', ["half a code"] = '"\\u12',
   } do
-    it(
-      "finds it cut: " .. title,
-      function() assert.equal("cut", core.json_validate(text, DEPTH)) end
-    )
+    it("finds it cut: " .. title, function()
+      assert.equal("cut", core.json_validate(text, DEPTH))
+    end)
   end
 
   for title, text in pairs {
@@ -98,10 +96,9 @@ describe("Validating JSON text", function()
     ["E5: an escaped NUL byte"] = '"\\\0"', ["a bad code"] = '"\\u12g4"',
     ["a vertical tab"] = "\v1", ["a no-break space"] = "\194\160" .. "1",
   } do
-    it(
-      "finds it invalid: " .. title,
-      function() assert.equal("invalid", core.json_validate(text, DEPTH)) end
-    )
+    it("finds it invalid: " .. title, function()
+      assert.equal("invalid", core.json_validate(text, DEPTH))
+    end)
   end
 
   it("E5: leaves encodings to the reader", function()

@@ -64,10 +64,9 @@ end)
 
 describe("A written string", function()
   for title, text in pairs(valid) do
-    it(
-      "E5: reads back as it was: " .. title,
-      function() assert.equal(text, cjson.decode("[" .. core.json_string(text) .. "]")[1]) end
-    )
+    it("E5: reads back as it was: " .. title, function()
+      assert.equal(text, cjson.decode("[" .. core.json_string(text) .. "]")[1])
+    end)
   end
   for title, text in pairs(invalid) do
     it("E10: is refused: " .. title, function()
@@ -79,10 +78,8 @@ describe("A written string", function()
 
   it("escapes quotes, backslashes and controls, and nothing else", function()
     assert.equal([["a\"b\\c/d"]], core.json_string([[a"b\c/d]]))
-    assert.equal(
-      [["\b\f\n\r\t\u0000\u0001\u001f]] .. '\127"',
-      core.json_string("\b\f\n\r\t\0\1\31\127")
-    )
+    assert.equal([["\b\f\n\r\t\u0000\u0001\u001f]] .. '\127"',
+      core.json_string("\b\f\n\r\t\0\1\31\127"))
     assert.equal('"\195\182\226\130\172\240\159\152\128"',
       core.json_string("\195\182\226\130\172\240\159\152\128"))
   end)

@@ -66,10 +66,8 @@ describe("A key that a function gives", function()
   end)
 
   it("raised its error, which is kept", function()
-    local client = clients.answered(
-      { ORG },
-      { partner_key = function() error({ why = "vault" }) end }
-    )
+    local client = clients.answered({ ORG },
+      { partner_key = function() error({ why = "vault" }) end })
     assert.equal("vault", select(3, client:list_orgs()).cause.why)
   end)
 
@@ -94,10 +92,8 @@ describe("A key that a function gives", function()
 
   it("beats the environment, and is in no text", function()
     local client = polytomic.new { partner_key = function() return "key-of-a-function" end }
-    assert.equal(
-      "polytomic.client (app.polytomic.com, partner key of a function)",
-      tostring(client)
-    )
+    assert.equal("polytomic.client (app.polytomic.com, partner key of a function)",
+      tostring(client))
     client:close()
   end)
 end)

@@ -188,10 +188,8 @@ describe("library/polytomic.lua", function()
 
   it("has options that exist", function()
     for name in pairs(class "polytomic.Options") do
-      assert.is_true(
-        is_known(function() polytomic.new({ [name] = {}, env = false }):close() end),
-        name
-      )
+      assert.is_true(is_known(function() polytomic.new({ [name] = {}, env = false }):close() end),
+        name)
     end
     for name in pairs(class "polytomic.CallOptions") do
       assert.is_true(

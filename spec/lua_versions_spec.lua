@@ -253,10 +253,8 @@ describe("The types in library/polytomic.lua", function()
 
   it("name every operation, for client and module", function()
     for _, operation in ipairs(polytomic.operations) do
-      assert.is_truthy(
-        text:find("\nfunction Client:" .. operation.name .. "(", 1, true),
-        operation.name
-      )
+      assert.is_truthy(text:find("\nfunction Client:" .. operation.name .. "(", 1, true),
+        operation.name)
       assert.is_truthy(text:find("\nfunction M." .. operation.name .. "(", 1, true), operation.name)
     end
   end)

@@ -427,14 +427,12 @@ describe("Bad usage is reported at the caller's line", function()
   end)
 
   it("by configure", function()
-    assert.equal(
-      "timeout must be a finite number of seconds above 0",
-      clients.raised(function() local _ = polytomic.configure { timeout = 0 } end)
-    )
-    assert.equal(
-      "unknown option 'keys'",
-      clients.raised(function() local _ = polytomic.configure { keys = {} } end)
-    )
+    assert.equal("timeout must be a finite number of seconds above 0", clients.raised(function()
+      local _ = polytomic.configure { timeout = 0 }
+    end))
+    assert.equal("unknown option 'keys'", clients.raised(function()
+      local _ = polytomic.configure { keys = {} }
+    end))
   end)
 end)
 

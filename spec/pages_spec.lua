@@ -514,31 +514,25 @@ describe("bad usage of pages", function()
   after_each(clients.close)
 
   it("raises where the methods are called", function()
-    assert.equal(
-      "unknown operation 'list_org', did you mean 'list_orgs'?",
-      raised(function() client:each "list_org" end)
-    )
+    assert.equal("unknown operation 'list_org', did you mean 'list_orgs'?", raised(function()
+      client:each "list_org"
+    end))
     assert.equal("unknown operation 'xyzzyxyzzy'", raised(function() client:pages "xyzzyxyzzy" end))
-    assert.equal(
-      "each: create_org gives no list",
-      raised(function() client:each("create_org", { name = "a" }) end)
-    )
-    assert.equal(
-      "pages: the first argument must be an operation's name, got nil",
-      raised(function() client:pages() end)
-    )
-    assert.equal(
-      "each: use a colon: client:each(…)",
-      raised(function() client.each "list_orgs" end)
-    )
-    assert.equal(
-      "list_users: arguments must be a table, got string",
-      raised(function() client:each("list_users", "x") end)
-    )
-    assert.equal(
-      "list_users: arguments must be a table, got nil",
-      raised(function() client:pages("list_users", nil, { timeout = 1 }) end)
-    )
+    assert.equal("each: create_org gives no list", raised(function()
+      client:each("create_org", { name = "a" })
+    end))
+    assert.equal("pages: the first argument must be an operation's name, got nil", raised(function()
+      client:pages()
+    end))
+    assert.equal("each: use a colon: client:each(…)", raised(function()
+      client.each "list_orgs"
+    end))
+    assert.equal("list_users: arguments must be a table, got string", raised(function()
+      client:each("list_users", "x")
+    end))
+    assert.equal("list_users: arguments must be a table, got nil", raised(function()
+      client:pages("list_users", nil, { timeout = 1 })
+    end))
     contains(raised(function() client:each("list_orgs", {}, { tiemout = 1 }) end),
       "unknown option 'tiemout'")
     contains(raised(function() client:pages("list_orgs", {}, { timeout = -1 }) end), "timeout")

@@ -205,14 +205,12 @@ describe("bad usage of patch_org", function()
 
   it("raises where it is called", function()
     local raised, client = clients.raised, clients.sandbox()
-    assert.equal(
-      "patch_org: use a colon: client:patch_org{…}",
-      raised(function() client.patch_org { id = "x" } end)
-    )
-    assert.equal(
-      "patch_org: arguments must be a table, got nil",
-      raised(function() client:patch_org() end)
-    )
+    assert.equal("patch_org: use a colon: client:patch_org{…}", raised(function()
+      client.patch_org { id = "x" }
+    end))
+    assert.equal("patch_org: arguments must be a table, got nil", raised(function()
+      client:patch_org()
+    end))
     contains(raised(function() client:patch_org({ id = "x" }, { tiemout = 1 }) end),
       "unknown option 'tiemout'")
   end)

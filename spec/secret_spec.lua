@@ -18,10 +18,9 @@ describe("A key", function()
     ["CR LF"] = "abcdefgh90ab\r\n", ["spaces"] = "  abcdefgh90ab  ",
     ["tabs, vertical tabs and form feeds"] = "\t\v\fabcdefgh90ab\f\v\t",
   } do
-    it(
-      "K: is trimmed of " .. title,
-      function() assert.equal("Authorization: Bearer abcdefgh90ab", core.authorization(text)) end
-    )
+    it("K: is trimmed of " .. title, function()
+      assert.equal("Authorization: Bearer abcdefgh90ab", core.authorization(text))
+    end)
   end
 
   it("K: may hold any printable character, quotes too", function()

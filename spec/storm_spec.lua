@@ -41,12 +41,9 @@ describe("a storm of faults", function()
 
   it("over 300 blocking calls leaves each user there once", function()
     local faults = storm.faults(390, SEED + 1, 0.1)
-    local sum, struck = weather(
-      "blocking",
-      faults,
-      300,
-      function(organization) return storm.blocking(organization, 300) end
-    )
+    local sum, struck = weather("blocking", faults, 300, function(organization)
+      return storm.blocking(organization, 300)
+    end)
     assert.equal(300, sum.data)
     assert.is_true(sum.retries > 30, sum.retries .. " retries")
     assert.is_true(struck > 0.8 * #faults, struck .. " of " .. #faults .. " faults struck")

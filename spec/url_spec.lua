@@ -209,16 +209,14 @@ describe("A path segment", function()
     ["\255"] = "%FF",
     ['"<>[]^`{|}'] = "%22%3C%3E%5B%5D%5E%60%7B%7C%7D",
   } do
-    it(
-      "is percent-encoded: " .. text,
-      function() assert.equal(expected, core.url_segment(text)) end
-    )
+    it("is percent-encoded: " .. text, function()
+      assert.equal(expected, core.url_segment(text))
+    end)
   end
 
-  it(
-    "may have 1024 bytes",
-    function() assert.equal(("a"):rep(1024), core.url_segment(("a"):rep(1024))) end
-  )
+  it("may have 1024 bytes", function()
+    assert.equal(("a"):rep(1024), core.url_segment(("a"):rep(1024)))
+  end)
 
   local dots = "must not be '.' or '..'"
   local slash = "must not contain a slash or backslash"

@@ -521,26 +521,22 @@ describe("bad usage of waiting", function()
 
   it("raises where the methods are called", function()
     local raised, client = clients.raised, clients.answered { 200 }
-    assert.equal(
-      "wait_for: use a colon: client:wait_for(…)",
-      raised(function() client.wait_for("get_job", JOB) end)
-    )
+    assert.equal("wait_for: use a colon: client:wait_for(…)", raised(function()
+      client.wait_for("get_job", JOB)
+    end))
     assert.equal(
       "wait_for: the first argument must be an operation's name, got table",
       raised(function() client:wait_for(JOB) end)
     )
-    assert.equal(
-      "unknown operation 'get_jbo', did you mean 'get_job'?",
-      raised(function() client:wait_for("get_jbo", JOB) end)
-    )
-    assert.equal(
-      "wait_for: start_sync must be an operation that only reads",
-      raised(function() client:wait_for("start_sync", { id = ID }) end)
-    )
-    assert.equal(
-      "wait_for: settings must be a table, got number",
-      raised(function() client:wait_for("get_job", JOB, 5) end)
-    )
+    assert.equal("unknown operation 'get_jbo', did you mean 'get_job'?", raised(function()
+      client:wait_for("get_jbo", JOB)
+    end))
+    assert.equal("wait_for: start_sync must be an operation that only reads", raised(function()
+      client:wait_for("start_sync", { id = ID })
+    end))
+    assert.equal("wait_for: settings must be a table, got number", raised(function()
+      client:wait_for("get_job", JOB, 5)
+    end))
     assert.equal(
       "wait_for: unknown option 'untl_status', did you mean 'until_status'?",
       raised(function() client:wait_for("get_job", JOB, { untl_status = "done" }) end)
@@ -554,23 +550,19 @@ describe("bad usage of waiting", function()
       raised(function() client:wait_for("get_job", JOB, { until_status = {} }) end)
     )
     for _, value in ipairs { 0, -1, math.huge, 0 / 0 } do
-      assert.equal(
-        "wait_for: timeout must be finite and positive",
-        raised(function() client:wait_for("get_job", JOB, { timeout = value }) end)
-      )
+      assert.equal("wait_for: timeout must be finite and positive", raised(function()
+        client:wait_for("get_job", JOB, { timeout = value })
+      end))
     end
-    assert.equal(
-      "query_rows: interval must be a number, got string",
-      raised(function() client:query_rows({ connection_id = ID }, { interval = "1" }) end)
-    )
-    assert.equal(
-      "query_rows: unknown option 'until_status'",
-      raised(function() client:query_rows({ connection_id = ID }, { until_status = "done" }) end)
-    )
-    assert.equal(
-      "query_rows: use a colon: client:query_rows{…}",
-      raised(function() client.query_rows { connection_id = ID } end)
-    )
+    assert.equal("query_rows: interval must be a number, got string", raised(function()
+      client:query_rows({ connection_id = ID }, { interval = "1" })
+    end))
+    assert.equal("query_rows: unknown option 'until_status'", raised(function()
+      client:query_rows({ connection_id = ID }, { until_status = "done" })
+    end))
+    assert.equal("query_rows: use a colon: client:query_rows{…}", raised(function()
+      client.query_rows { connection_id = ID }
+    end))
     contains(raised(function() client:wait_for("get_job", JOB, { options = { tiemout = 1 } }) end),
       "unknown option 'tiemout'")
   end)

@@ -76,10 +76,9 @@ describe("K: nothing but the request goes out:", function()
     end)
 
     it(title .. " in a header's value is refused", function()
-      assert_refused(
-        "headers",
-        function() call_with { headers = { ["X-A"] = "b" .. bytes .. "c" } } end
-      )
+      assert_refused("headers", function()
+        call_with { headers = { ["X-A"] = "b" .. bytes .. "c" } }
+      end)
       assert_refused("headers", function() call_with { headers = { ["X-A"] = bytes } } end)
     end)
 
@@ -88,10 +87,9 @@ describe("K: nothing but the request goes out:", function()
     end)
 
     it(title .. " in the idempotency key is refused", function()
-      assert_refused(
-        "idempotency_key",
-        function() call_with { idempotency_key = "key-00001" .. bytes } end
-      )
+      assert_refused("idempotency_key", function()
+        call_with { idempotency_key = "key-00001" .. bytes }
+      end)
     end)
 
     it(title .. " in the version is refused", function()
@@ -101,26 +99,22 @@ describe("K: nothing but the request goes out:", function()
 
     it(title .. " in the organization is refused", function()
       assert_refused("organization", function() new { organization = ORGANIZATION .. bytes } end)
-      assert_refused(
-        "organization",
-        function() new { organization = ORGANIZATION:sub(1, 36 - #bytes) .. bytes } end
-      )
-      assert_refused(
-        "organization",
-        function() call_with { organization = ORGANIZATION .. bytes } end
-      )
+      assert_refused("organization", function()
+        new { organization = ORGANIZATION:sub(1, 36 - #bytes) .. bytes }
+      end)
+      assert_refused("organization", function()
+        call_with { organization = ORGANIZATION .. bytes }
+      end)
       assert_refused("as_org", function() new():as_org(ORGANIZATION .. bytes) end)
     end)
 
     it(title .. " in the base URL is refused", function()
-      assert_refused(
-        "base_url",
-        function() new { base_url = server.url .. "/a" .. bytes .. "b" } end
-      )
-      assert_refused(
-        "base_url",
-        function() new { base_url = "http://127.0.0.1" .. bytes .. ":80" } end
-      )
+      assert_refused("base_url", function()
+        new { base_url = server.url .. "/a" .. bytes .. "b" }
+      end)
+      assert_refused("base_url", function()
+        new { base_url = "http://127.0.0.1" .. bytes .. ":80" }
+      end)
     end)
 
     it(title .. " inside a key is refused, and the key is not shown", function()
@@ -142,10 +136,9 @@ describe("K: nothing but the request goes out:", function()
       "X-Polytomic-Version",
     } do
       for _, spelled in ipairs { name, name:lower(), name:upper() } do
-        assert_refused(
-          "headers must not contain '" .. spelled:gsub("%-", "%%-") .. "'",
-          function() call_with { headers = { [spelled] = "x" } } end
-        )
+        assert_refused("headers must not contain '" .. spelled:gsub("%-", "%%-") .. "'", function()
+          call_with { headers = { [spelled] = "x" } }
+        end)
       end
     end
   end)

@@ -62,10 +62,9 @@ describe("L: out of memory", function()
       waiting = "a call that waits through Lua", refused = "calls that are refused",
       redirected = "a call that returns a redirect",
     } do
-      it(
-        ("%s ends %s with a result or a clean error"):format(title, what),
-        function() run(how, scenario) end
-      )
+      it(("%s ends %s with a result or a clean error"):format(title, what), function()
+        run(how, scenario)
+      end)
     end
   end
 end)

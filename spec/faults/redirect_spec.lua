@@ -99,9 +99,8 @@ end },
   end)
 
   for _, status in ipairs { 300, 304, 305, 399 } do
-    it(
-      status .. " ends the call in the same way",
-      function() check_all(first, status, second.url) end
-    )
+    it(status .. " ends the call in the same way", function()
+      check_all(first, status, second.url)
+    end)
   end
 end)

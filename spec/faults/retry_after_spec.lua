@@ -65,23 +65,20 @@ describe("I: Retry-After", function()
 
   for _, value in ipairs { "20", "60", "61", "120", "99999", "9007199254740992",
       "99999999999999999999", "86400.5" } do
-    it(
-      value .. " passes the deadline: the call fails at once and says so",
-      function() assert_fails(value, math.min(tonumber(value), 9007199254740992)) end
-    )
+    it(value .. " passes the deadline: the call fails at once and says so", function()
+      assert_fails(value, math.min(tonumber(value), 9007199254740992))
+    end)
   end
 
-  it(
-    "just past the deadline fails at once",
-    function() assert_fails(tostring(TIMEOUT), TIMEOUT) end
-  )
+  it("just past the deadline fails at once", function()
+    assert_fails(tostring(TIMEOUT), TIMEOUT)
+  end)
 
   for _, case in ipairs { { "0", 0 }, { "0.2", 0.2 }, { " 0.1 ", 0.1 }, { "\t0", 0 }, { "0.0", 0 },
       { "000", 0 } } do
-    it(
-      ("%q is waited for, and not longer"):format(case[1]),
-      function() assert_waits(case[1], case[2], case[2]) end
-    )
+    it(("%q is waited for, and not longer"):format(case[1]), function()
+      assert_waits(case[1], case[2], case[2])
+    end)
   end
 
   -- All at once, since each waits: a server and a client for every value.
@@ -125,26 +122,22 @@ describe("I: Retry-After", function()
     assert.equal(60, select(3, client:create_org { name = "Acme" }).retry_after)
   end)
 
-  it(
-    "as a date in the past is no wait",
-    function() assert_waits("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0) end
-  )
+  it("as a date in the past is no wait", function()
+    assert_waits("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0)
+  end)
   it("as the present second is no wait", function() assert_waits(date(IMF, 0), 0, 1) end)
   for title, form in pairs { ["a date"] = IMF, ["a date of RFC 850"] = RFC_850,
       ["a date of asctime"] = ASCTIME } do
-    it(
-      "as " .. title .. " is a wait until then",
-      function() assert_fails(date(form, 60), 50, 60) end
-    )
+    it("as " .. title .. " is a wait until then", function()
+      assert_fails(date(form, 60), 50, 60)
+    end)
   end
-  it(
-    "as a date of RFC 850 in the past is no wait",
-    function() assert_waits("Wednesday, 21-Oct-15 07:28:00 GMT", 0, 0) end
-  )
-  it(
-    "as a date far ahead stays finite",
-    function() assert_fails("Fri, 31 Dec 9999 23:59:59 GMT", 86400 * 365, 1e12) end
-  )
+  it("as a date of RFC 850 in the past is no wait", function()
+    assert_waits("Wednesday, 21-Oct-15 07:28:00 GMT", 0, 0)
+  end)
+  it("as a date far ahead stays finite", function()
+    assert_fails("Fri, 31 Dec 9999 23:59:59 GMT", 86400 * 365, 1e12)
+  end)
 
   it("makes a POST without a key repeatable after 503, and is not needed after 429", function()
     for _, case in ipairs { { 503, 0, 2 }, { 503, false, 1 }, { 429, 0, 2 }, { 429, false, 2 },

@@ -92,10 +92,9 @@ describe("a deadline", function()
   row("D5 shorter than the next wait ends the call now, with the last error", function(mode)
     local busy = raw_server.reply(503, { message = "busy" }, { ["Retry-After"] = 30 })
     local options = { mode = mode, client = { timeout = 5 }, call = { retries = 3 } }
-    local results = within(
-      1,
-      function() return wire.play({ { "read", { send = busy }, "again" } }, options) end
-    )
+    local results = within(1, function()
+      return wire.play({ { "read", { send = busy }, "again" } }, options)
+    end)
     for _, kind in ipairs(wire.kinds) do
       local result = results[kind.name]
       local outcome = kind.name == "GET" and "rejected" or "unknown"

@@ -20,10 +20,9 @@ local DAY = 86400
 local HERE = { DNS = { "localhost" }, IP = { "127.0.0.1", "::1" } }
 
 -- Authorities by name, leaves by theirs; kept for the whole process.
-local made_before = process.shared(
-  "certificates",
-  function() return { serial = 0, authorities = {}, leaves = {} } end
-)
+local made_before = process.shared("certificates", function()
+  return { serial = 0, authorities = {}, leaves = {} }
+end)
 local authorities = made_before.authorities
 
 local function distinguished(common_name)

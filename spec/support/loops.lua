@@ -67,11 +67,9 @@ function M.specify(host, busted)
       local server = slow_server.start { delay = 0.2 }
       local client = client_of(host, server)
       measured.keeps(function()
-        local took, longest = beside_ticker(
-          host,
-          CALLS,
-          function() assert(client:create_org { name = "Acme" }) end
-        )
+        local took, longest = beside_ticker(host, CALLS, function()
+          assert(client:create_org { name = "Acme" })
+        end)
         return {
           { "calls at once", server:stats().peak, at_least = CALLS },
           -- 0.3 on a quiet machine
@@ -103,11 +101,9 @@ function M.specify(host, busted)
           { operation = "create_org", fault = "status", status = 503, retry_after = 1, times = 1 },
         }
         local response
-        local took, longest = beside_ticker(
-          host,
-          1,
-          function() response = select(3, client:create_org { name = "Acme" }) end
-        )
+        local took, longest = beside_ticker(host, 1, function()
+          response = select(3, client:create_org { name = "Acme" })
+        end)
         assert.equal(2, response.attempts)
         assert.is_true(took >= 0.9, took)
         sandbox:assert_all_faults_consumed()

@@ -180,10 +180,9 @@ local function supervisor_script(files, options)
     PATIENCE = options.patience or PATIENCE,
   }
   for name, path in pairs(files) do values[name:upper()] = quote(path) end
-  local script = SUPERVISOR:gsub(
-    "RELAY",
-    function() return options.first_line and RELAY_FIRST_LINE or RELAY_ALL end
-  )
+  local script = SUPERVISOR:gsub("RELAY", function()
+    return options.first_line and RELAY_FIRST_LINE or RELAY_ALL
+  end)
   return (script:gsub("%u%u%u+", values))
 end
 

@@ -73,10 +73,8 @@ end
 -- Rows for a list. `documented` names the columns it has in any case; `raw` leaves formulas as they
 -- are.
 function M.list(wanted, documented, raw)
-  return setmetatable(
-    { fields = wanted, documented = documented, raw = raw, left_out = {} },
-    Rows
-  )
+  return setmetatable({ fields = wanted, documented = documented, raw = raw, left_out = {} },
+    Rows)
 end
 
 return M
