@@ -7,6 +7,9 @@ local modes = require "spec.support.modes"
 local polytomic = require "polytomic"
 local sandbox = require "spec.support.sandbox"
 
+local SIGN_IN = { name = "Acme", issuer = "https://idp.example", client_id = "c-1",
+  client_secret = "s-1", sso_domain = "acme.com" }
+
 for _, mode in ipairs(modes) do
   describe("patch_org with " .. mode.name, function()
     local client
@@ -100,12 +103,8 @@ for _, mode in ipairs(modes) do
     end)
 
     it("refuses to end a sign-in unasked, says what would be lost, replaces nothing", function()
-      local org = create {
-        name = "Acme",
-        issuer = "https://idp.example",
-        client_id = "c-1",
-        client_secret = "canary-of-the-secret",
-      }
+      local org = create { name = "Acme", issuer = "https://idp.example", client_id = "c-1",
+        client_secret = "canary-of-the-secret" }
       local patched, message, err = patch { id = org.id, name = "Acme 2" }
       assert.is_nil(patched)
       assert.same({ "invalid", "client_secret", "unsent", "patch_org" },
@@ -125,36 +124,16 @@ for _, mode in ipairs(modes) do
     end)
 
     it("keeps the sign-in where the secret is given", function()
-      local org = create {
-        name = "Acme",
-        issuer = "https://idp.example",
-        client_id = "c-1",
-        client_secret = "s-1",
-        sso_domain = "acme.com",
-      }
+      local org = create(SIGN_IN)
       local patched =
         patch { id = org.id, client_id = "c-1", client_secret = "s-1", sso_domain = "acme.org" }
       assert.equal("https://idp.example", patched.issuer)
-      assert.same(
-        {
-          name = "Acme",
-          issuer = "https://idp.example",
-          client_id = "c-1",
-          client_secret = "s-1",
-          sso_domain = "acme.org",
-        },
-        last_update()
-      )
+      assert.same({ name = "Acme", issuer = "https://idp.example", client_id = "c-1",
+        client_secret = "s-1", sso_domain = "acme.org" }, last_update())
     end)
 
     it("gives the sign-in up where that is agreed to, and keeps the rest", function()
-      local org = create {
-        name = "Acme",
-        issuer = "https://idp.example",
-        client_id = "c-1",
-        client_secret = "s-1",
-        sso_domain = "acme.com",
-      }
+      local org = create(SIGN_IN)
       local patched = patch { id = org.id, name = "Acme 2", drop_oidc = true }
       assert.same({ id = org.id, name = "Acme 2", sso_domain = "acme.com" }, patched)
       assert.same({ name = "Acme 2", sso_domain = "acme.com" }, last_update())
@@ -171,9 +150,8 @@ for _, mode in ipairs(modes) do
 
     it("gives a caller's idempotency key to the replacing alone", function()
       local org = create { name = "Acme" }
-      assert.truthy(
-        patch({ id = org.id, name = "Acme 2" }, { idempotency_key = "key-of-the-caller" })
-      )
+      local options = { idempotency_key = "key-of-the-caller" }
+      assert.truthy(patch({ id = org.id, name = "Acme 2" }, options))
       assert.is_nil(sandbox:requests("get_org")[1].headers["idempotency-key"])
       assert.equal("key-of-the-caller",
         sandbox:requests("update_org")[1].headers["idempotency-key"])

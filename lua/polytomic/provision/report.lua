@@ -93,7 +93,10 @@ function M.problem(path)
     return "the report's name must end in .csv or .jsonl: " .. path
   end
   local file = io.open(path, "rb")
-  if file then return file:close() and nil end
+  if file then
+    file:close()
+    return nil
+  end
   local made, message = core.create_private(path)
   if not made then return "cannot write the report: " .. path .. ": " .. message end
   os.remove(path)

@@ -53,13 +53,19 @@ local function program(options)
     .. '\nrequire("polytomic.sandbox").run { ' .. table.concat(fields, ", ") .. " }\n"
 end
 
--- A file with that program, for its owner alone as temporary files are. The caller removes it.
-function M.write_program(options)
+-- The path of a file with this text, for its owner alone as temporary files are. The caller removes
+-- it.
+function M.temporary_file(text)
   local path = os.tmpname()
   local file = assert(io.open(path, "w"))
-  file:write(program(options))
-  file:close()
+  assert(file:write(text))
+  assert(file:close())
   return path
+end
+
+-- Such a file with that program.
+function M.write_program(options)
+  return M.temporary_file(program(options))
 end
 
 -- What the child said instead of its line of JSON.

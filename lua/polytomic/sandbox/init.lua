@@ -20,14 +20,6 @@ local function wrong_options(options)
   if port < 0 or port > 65535 or port % 1 ~= 0 then return "port must be between 0 and 65535" end
 end
 
-local function write_file(text)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-  return path
-end
-
 local function url(host, port, tls)
   if host:find(":", 1, true) then host = "[" .. host .. "]" end
   return string.format("%s://%s:%d", tls and "https" or "http", host, port)
@@ -82,7 +74,8 @@ function M.serve(options, announce, on_request)
   listening, message = server.listen(host, options.port or 0, service, identity)
   if not listening then return nil, message end
   server.catch_signals()
-  local ca_file = identity and write_file(identity.authority) or nil
+  local ca_file = identity
+    and require "polytomic.sandbox.child".temporary_file(identity.authority) or nil
   local keys = service.api.state.keys
   local told, why = announce { url = url(host, listening.port, identity),
     partner_key = keys.partner_key, deployment_key = keys.deployment_key, ca_file = ca_file }
