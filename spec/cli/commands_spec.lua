@@ -193,6 +193,15 @@ describe("the command", function()
       assert.equal(0, #sandbox:requests "delete_org")
     end)
 
+    it("asks nothing about what cannot be sent", function()
+      local without_slash = { "request", "DELETE", "organizations" }
+      for _, words in ipairs { { "delete_org", "id=null" }, without_slash } do
+        local status, out = on_terminal(words, { input = "y\n" })
+        assert.equal(3, status)
+        lacks(out, "Go on?")
+      end
+    end)
+
     it("deletes when it is agreed to", function()
       local status = on_terminal({ "delete_org", "id=" .. org }, { input = "yes\n" })
       assert.equal(0, status)

@@ -68,13 +68,30 @@ function context:failed(operation, message, err)
   return report.failed_call(operation, message, err, options.curl)
 end
 
--- Prints the request as a curl command; its call is started and ended before anything is sent.
-function context:dry_run(client, operation, arguments, call_options)
+-- A call that is started and ended before anything is sent: its error, which knows the request; or
+-- nil and the exit status of what is wrong with it, which has been reported.
+function context:checked(client, operation, arguments, call_options)
   local call = require("polytomic.core").start(client, operation.name, arguments, call_options)
   call:cancel()
   local _, message, err = call:result()
-  if err.kind ~= "cancelled" then return self:failed(operation, message, err) end
-  return require("polytomic.cli.output").put(err:curl() .. "\n")
+  if err.kind == "cancelled" then return err end
+  return nil, self:failed(operation, message, err)
+end
+
+-- Prints the request as a curl command.
+function context:dry_run(client, operation, arguments, call_options)
+  local err, status = self:checked(client, operation, arguments, call_options)
+  return status or require("polytomic.cli.output").put(err:curl() .. "\n")
+end
+
+-- Asks somebody at a terminal whether a deletion that can be sent may go on; nil where it may, or
+-- the exit status of why not, which has been reported.
+function context:refusal(client, operation, arguments, call_options, subject)
+  if operation.method ~= "DELETE" or self.options.yes then return nil end
+  local _, status = self:checked(client, operation, arguments, call_options)
+  if status then return status end
+  if require("polytomic.cli.confirm").ask(subject) then return nil end
+  return report.problem(report.USAGE, operation.name .. ": not confirmed, nothing was sent")
 end
 
 -- Prints the data of a call that succeeded; returns the exit status. `operation` says whether an

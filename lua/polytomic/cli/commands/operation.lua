@@ -28,12 +28,6 @@ local function subject(operation, values)
   return table.concat(words, " ")
 end
 
--- Whether a deletion may go on: somebody at a terminal is asked.
-local function is_agreed(operation, values, options)
-  if operation.method ~= "DELETE" or options.yes then return true end
-  return require("polytomic.cli.confirm").ask(subject(operation, values))
-end
-
 -- ---- running ----
 
 -- Where a list goes on after this reply: says so on standard error.
@@ -68,9 +62,9 @@ local function use(context, client, operation, values)
   local options = context.options
   local call_options = { idempotency_key = options.idempotency_key }
   if options.dry_run then return context:dry_run(client, operation, values, call_options) end
-  if not is_agreed(operation, values, options) then
-    return report.problem(report.USAGE, operation.name .. ": not confirmed, nothing was sent")
-  end
+  local refusal =
+    context:refusal(client, operation, values, call_options, subject(operation, values))
+  if refusal then return refusal end
   if options.all then
     return require("polytomic.cli.all").run(context, client, operation, values, call_options)
   end

@@ -28,10 +28,8 @@ local function use(context, request)
     return context:dry_run(client, operation, request, call_options)
   end
   local subject = request.method .. " " .. request.path
-  if request.method == "DELETE" and not context.options.yes
-    and not require("polytomic.cli.confirm").ask(subject) then
-    return context:usage(subject .. ": not confirmed, nothing was sent")
-  end
+  local refusal = context:refusal(client, operation, request, call_options, subject)
+  if refusal then return refusal end
   local data, message, response = client:request(request, call_options)
   if data == nil then return context:failed(operation, message, response) end
   return context:succeeded({}, data, response)
