@@ -261,6 +261,19 @@ describe("the command polytomic", function()
       contains(err, "POLYTOMIC_PARTNER_KEY")
     end)
 
+    it("says which variable to correct, and how a line of a key file is written", function()
+      local bad = { POLYTOMIC_DEPLOYMENT_URL = "ftp://127.0.0.1" }
+      local status, _, err = run({ "list_orgs" }, { env = bad })
+      assert.equal(2, status)
+      assert.equal("polytomic: POLYTOMIC_DEPLOYMENT_URL must be an http or https URL\n"
+        .. "hint: correct POLYTOMIC_DEPLOYMENT_URL, or unset it\n", err)
+      local path = process.temporary_file "POLYTOMIC_KEY=canary_in_the_mine\n"
+      process.run { "chmod", "600", path }
+      status, _, err = run { "list_orgs", "--key-file", path }
+      assert.equal(2, status)
+      contains(err, "hint: a line is POLYTOMIC_PARTNER_KEY=… or the like, or a partner key alone")
+    end)
+
     it("says in the command's own words what the library would have set", function()
       local _, _, err = run({ "list_syncs" }, { env = { POLYTOMIC_PARTNER_KEY = false } })
       contains(err, "POLYTOMIC_PARTNER_KEY with --organization, or give --key-file")

@@ -100,7 +100,10 @@ function M.read_keys(path)
     line = line:match("^%s*(.-)%s*$")
     if line ~= "" and line:sub(1, 1) ~= "#" then
       local ok, problem = read_line(keys, line)
-      if not ok then return nil, "line " .. number .. " of " .. path .. " " .. problem end
+      if not ok then
+        return nil, "line " .. number .. " of " .. path .. " " .. problem,
+          "a line is POLYTOMIC_PARTNER_KEY=… or the like, or a partner key alone"
+      end
     end
   end
   if not next(keys) then return nil, "the key file " .. path .. " holds no key" end

@@ -114,7 +114,10 @@ end
 
 -- Reports what was raised for bad usage.
 function M.raised(problem, name)
-  return M.problem(M.USAGE, M.words_of(problem), M.see_help(name))
+  local words = M.words_of(problem)
+  local variable = words:match "^(%u[%u_]+) "
+  local advice = variable and "correct " .. variable .. ", or unset it" or M.see_help(name)
+  return M.problem(M.USAGE, words, advice)
 end
 
 local function hint_of(operation, message, err)
