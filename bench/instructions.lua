@@ -38,11 +38,8 @@ local function by_object(name)
   for _, calls in ipairs { LONG, SHORT } do
     local sign = calls == LONG and 1 or -1
     local text = run(
-      ("callgrind_annotate --threshold=100 --show-percs=no %s/callgrind.%s.%d"):format(
-        out,
-        name,
-        calls
-      )
+      ("callgrind_annotate --threshold=100 --show-percs=no %s/callgrind.%s.%d"):format(out, name,
+        calls)
     )
     for amount, object in text:gmatch "\n%s*([%d,]+)%s+[^\n]-%[([^%]\n]+)%]" do
       local short = object:match "([^/]+)$"
@@ -65,16 +62,12 @@ assert(
 local ok, problem = pcall(function()
   local ours = per_call("lua", lua .. " bench/create_org.lua")
   local baseline = per_call("baseline", out .. "/baseline")
-  print(
-    ("instructions per create_org: %.0f, C baseline: %.0f, ratio %.3f"):format(ours, baseline,
-      ours / baseline)
-  )
+  print(("instructions per create_org: %.0f, C baseline: %.0f, ratio %.3f"):format(ours, baseline,
+    ours / baseline))
   for _, row in ipairs(by_object "lua") do
     if row.amount > 200 then
-      print(
-        ("  %-28s %8.0f  %.3f of the baseline"):format(row.object, row.amount,
-          row.amount / baseline)
-      )
+      print(("  %-28s %8.0f  %.3f of the baseline"):format(row.object, row.amount,
+        row.amount / baseline))
     end
   end
   print "baseline by object:"

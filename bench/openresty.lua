@@ -82,10 +82,8 @@ for _ = 1, rounds do
     }
     local each = (spent() - before) / (CONCURRENCY * TIMES)
     least[what] = math.min(least[what] or math.huge, each)
-    print(
-      ("%-10s %4.0f requests per second, %4.0f us of the worker each"):format(what,
-        result.statuses[200] / result.seconds, each * 1e6)
-    )
+    print(("%-10s %4.0f requests per second, %4.0f us of the worker each"):format(what,
+      result.statuses[200] / result.seconds, each * 1e6))
   end
 end
 print(
@@ -104,10 +102,8 @@ local function in_flight(count, connections)
   local memory, calls = resident(), {}
   for i = 1, count do calls[i] = client:start("create_org", { name = "Acme" }) end
   client:step(0.05)
-  print(
-    ("%d calls in flight, %d connections: %.1f KB for each"):format(count, connections,
-      (resident() - memory) / count)
-  )
+  print(("%d calls in flight, %d connections: %.1f KB for each"):format(count, connections,
+    (resident() - memory) / count))
   for _, call in ipairs(calls) do call:cancel() end
   client:close()
 end

@@ -44,9 +44,7 @@ end
 vendor.install()
 local rows =
   { weather("polytomic for Lua", ours), weather("the vendor's TypeScript client", theirs) }
-print(
-  ("create_user, %d calls, %d in flight, %d faults, seed %d"):format(calls, IN_FLIGHT, #faults,
-    seed)
-)
+print(("create_user, %d calls, %d in flight, %d faults, seed %d"):format(calls, IN_FLIGHT, #faults,
+  seed))
 print(storm.report(rows))
 process.stop_all()

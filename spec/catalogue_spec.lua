@@ -340,9 +340,8 @@ describe("the catalogue's generator", function()
     local used = assert(text:find("&type_tree", 1, true))
     assert.is_true(declared < used)
     assert.is_true(contains(text, '.name = "Tree", .fields = members_tree, .field_count = 1'))
-    assert.is_true(
-      contains(render("write_docs", facts(TREE, PLANT)), "array of [Tree](#tree-type)")
-    )
+    assert.is_true(contains(render("write_docs", facts(TREE, PLANT)),
+      "array of [Tree](#tree-type)"))
   end)
 
   it("refuses an overlay that names what is not there", function()

@@ -525,8 +525,7 @@ describe("the command polytomic", function()
     it("describes every operation", function()
       local describe_operation = require("polytomic.cli").help_of
       for _, operation in ipairs(require("polytomic").operations) do
-        contains(
-          describe_operation(require("polytomic.cli.commands.operation").command(operation)),
+        contains(describe_operation(require("polytomic.cli.commands.operation").command(operation)),
           operation.method .. " " .. operation.path)
       end
     end)

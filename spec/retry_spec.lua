@@ -318,9 +318,8 @@ describe("The wait before a retry", function()
   end)
 
   it("I: is reported when Retry-After passes the deadline", function()
-    local decision = core.retry_decide(
-      input({ method = "POST" }, { status = 429 }, { retry_after = 120, left = 90 })
-    )
+    local decision = core.retry_decide(input({ method = "POST" }, { status = 429 },
+      { retry_after = 120, left = 90 }))
     assert.same({ retry = false, retryable = true, past_deadline = true, wait = 120 },
       { retry = decision.retry, retryable = decision.retryable,
         past_deadline = decision.past_deadline, wait = decision.wait })
@@ -347,31 +346,25 @@ describe("The rules of one method:", function()
   end
 
   it("G: a DELETE that finds nothing after a lost reply has done its work", function()
-    assert.is_true(
-      decide("DELETE", { status = 404 }, { unknown_before = true, attempt = 2 }).success
-    )
+    assert.is_true(decide("DELETE", { status = 404 },
+      { unknown_before = true, attempt = 2 }).success)
     assert.is_false(decide("DELETE", { status = 404 }, {}).success)
     assert.is_false(decide("DELETE", { status = 404 }, { attempt = 2 }).success)
-    assert.is_false(
-      decide("DELETE", { status = 410 }, { unknown_before = true, attempt = 2 }).success
-    )
+    assert.is_false(decide("DELETE", { status = 410 },
+      { unknown_before = true, attempt = 2 }).success)
     for _, method in ipairs { "GET", "PUT", "POST", "PATCH" } do
-      assert.is_false(
-        decide(method, { status = 404 },
-          { unknown_before = true, attempt = 2, keyed = method ~= "GET" }).success
-      )
+      assert.is_false(decide(method, { status = 404 },
+        { unknown_before = true, attempt = 2, keyed = method ~= "GET" }).success)
     end
   end)
 
   it("G: a 409 is waited out only with a key and after a lost reply", function()
     for _, method in ipairs { "PUT", "POST", "PATCH" } do
-      assert.is_true(
-        decide(method, { status = 409 }, { keyed = true, unknown_before = true, attempt = 2 }).retry
-      )
+      assert.is_true(decide(method, { status = 409 },
+        { keyed = true, unknown_before = true, attempt = 2 }).retry)
       assert.is_false(decide(method, { status = 409 }, { keyed = true, attempt = 2 }).retry)
-      assert.is_false(
-        decide(method, { status = 409 }, { unknown_before = true, attempt = 2 }).retry
-      )
+      assert.is_false(decide(method, { status = 409 },
+        { unknown_before = true, attempt = 2 }).retry)
     end
   end)
 

@@ -46,9 +46,8 @@ local function ok(...)
 end
 
 local function plant(operation, count, arguments)
-  return assert(
-    seed.plant(emulator.state, { operation = operation, count = count, arguments = arguments })
-  )
+  return assert(seed.plant(emulator.state,
+    { operation = operation, count = count, arguments = arguments }))
 end
 
 -- The request of an operation with these arguments: method, target, body.
@@ -503,9 +502,8 @@ describe("work of the sandbox", function()
       assert.same({ "running", nil }, { first.status, first.completed_at })
       assert.same({ "completed", "completed", "completed" },
         looks("get_" .. kind .. "_execution", named))
-      assert.is_true(
-        call("get_" .. kind .. "_execution", named).data.completed_at > first.started_at
-      )
+      local last = call("get_" .. kind .. "_execution", named).data
+      assert.is_true(last.completed_at > first.started_at)
     end
   end)
 
@@ -871,9 +869,8 @@ describe("seeding the sandbox", function()
 
   it("fills the organization that is named", function()
     local org = ok("POST", "/api/organizations", { name = "Acme" }).data
-    assert(
-      seed.plant(emulator.state, { operation = "list_webhooks", count = 2, organization = org.id })
-    )
+    assert(seed.plant(emulator.state,
+      { operation = "list_webhooks", count = 2, organization = org.id }))
     assert.same({}, ok("GET", "/api/webhooks").data)
     assert.equal(2,
       #ok("GET", "/api/webhooks", nil, "Basic " .. base64(org.id .. ":partner-key")).data)

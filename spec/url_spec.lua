@@ -337,9 +337,8 @@ describe("A next link", function()
     assert.is_false(core.same_origin("http://127.0.0.1:8080/prefix", "http://127.0.0.1/api"))
     assert.is_false(core.same_origin("http://127.0.0.1:443", "https://127.0.0.1/api"))
     assert.is_true(core.same_origin("https://[2001:db8::1]:8443", "https://[2001:DB8::1]:8443/api"))
-    assert.is_false(
-      core.same_origin("https://[2001:db8::1]:8443", "https://[2001:db8::2]:8443/api")
-    )
+    assert.is_false(core.same_origin("https://[2001:db8::1]:8443",
+      "https://[2001:db8::2]:8443/api"))
   end)
 end)
 

@@ -306,10 +306,8 @@ for _, mode in ipairs(modes) do
 
     it("passes options to every look", function()
       local client, server = answered { status "running", status "done" }
-      assert.truthy(
-        wait_for(client, "get_job", JOB,
-          { interval = 0.001, options = { headers = { ["X-Of-Mine"] = "1" } } })
-      )
+      assert.truthy(wait_for(client, "get_job", JOB,
+        { interval = 0.001, options = { headers = { ["X-Of-Mine"] = "1" } } }))
       for _, request in ipairs(server:requests()) do
         assert.equal("1", request.headers["x-of-mine"])
       end

@@ -24,11 +24,8 @@ local OUTPUTS = {
 }
 
 local function usage(message)
-  io.stderr:write(
-    "generate.lua: ",
-    message,
-    "\nusage: generate.lua [--check] [--only NAME,NAME...] [OUTDIR]\n"
-  )
+  io.stderr:write("generate.lua: ", message,
+    "\nusage: generate.lua [--check] [--only NAME,NAME...] [OUTDIR]\n")
   os.exit(2)
 end
 

@@ -100,10 +100,9 @@ end
 
 local function secrets_text(op)
   if not op.secrets then return nil end
-  return ("The reply holds a secret (%s: %s), so that no error shows it."):format(
-    codes(op.secrets.fields),
-    op.secrets.why
-  )
+  local fields = codes(op.secrets.fields)
+  return "The reply holds a secret (" .. fields .. ": " .. op.secrets.why
+    .. "), so that no error shows it."
 end
 
 local function waiting_text(op)

@@ -129,10 +129,7 @@ describe("examples/embed", function()
         local sanitized = process.directory() .. "/embed-" .. flag
         run(
           ("gcc %s -o %s examples/embed/main.c "
-              .. "$(pkg-config --cflags --libs lua5.4) -pthread"):format(
-            flags,
-            sanitized
-          )
+              .. "$(pkg-config --cflags --libs lua5.4) -pthread"):format(flags, sanitized)
         )
         local cpath = build .. "/5.4/?.so;" .. package.cpath
         local quick = slow_server.start { delay = 0.05 }

@@ -86,9 +86,7 @@ end
 -- Runs SQL in a database; what it prints, unaligned.
 function server:sql(text, database)
   return run(("%s/psql -X -q -A -t -v ON_ERROR_STOP=1 -h 127.0.0.1 -p %d -U postgres "
-    .. "-c %s %s"):format(
-    BIN, self.port, process.quote(text), database or "postgres"
-  ))
+    .. "-c %s %s"):format(BIN, self.port, process.quote(text), database or "postgres"))
 end
 
 -- The URL of a new, empty database.

@@ -30,10 +30,7 @@ local function need(command)
   if process.run({ "sh", "-c", "command -v " .. command }) ~= 0 then
     fail(
       ("%s is missing: the conformance specs need Node %d "
-          .. "or newer and npm (Debian packages nodejs and npm)"):format(
-        command,
-        NODE
-      )
+          .. "or newer and npm (Debian packages nodejs and npm)"):format(command, NODE)
     )
   end
 end
@@ -42,10 +39,8 @@ local function need_node()
   need "node"
   local _, version = process.run { "node", "--version" }
   if (tonumber(version:match "^v(%d+)") or 0) < NODE then
-    fail(
-      ("Node %d or newer is needed (Debian package nodejs); this is %s"):format(NODE,
-        (version:gsub("%s+$", "")))
-    )
+    fail(("Node %d or newer is needed (Debian package nodejs); this is %s"):format(NODE,
+      (version:gsub("%s+$", ""))))
   end
 end
 
@@ -78,10 +73,8 @@ function M.install()
   local status, out, err = process.run({ "npm", "ci", "--ignore-scripts", "--no-audit",
     "--no-fund" }, { directory = DIRECTORY, timeout = INSTALLATION })
   if status ~= 0 then
-    fail(
-      ("npm ci failed in %s (status %s): %s"):format(DIRECTORY, tostring(status),
-        (out .. err):sub(-1000))
-    )
+    fail(("npm ci failed in %s (status %s): %s"):format(DIRECTORY, tostring(status),
+      (out .. err):sub(-1000)))
   end
 end
 

@@ -92,9 +92,8 @@ local function show_change(paint, change)
   local verb, kind = change.action:match "^(%a+)_(%a+)$"
   local mark = MARKS[verb]
   local subject = change.email and terminal.line(change.email) .. " of " or ""
-  local lines = { paint(mark[1], mark[2]) .. (" %s %s%s\n"):format(
-    NOUNS[kind], subject, terminal.line(change.customer)
-  ) }
+  local customer = terminal.line(change.customer)
+  local lines = { ("%s %s %s%s\n"):format(paint(mark[1], mark[2]), NOUNS[kind], subject, customer) }
   local names = {}
   for name in pairs(change.fields) do
     if name ~= "name" and name ~= "email" or change.fields[name].from then
@@ -239,9 +238,8 @@ local function summary_text(summary)
   if summary.failed > 0 then parts[#parts + 1] = summary.failed .. " failed" end
   if summary.unknown > 0 then parts[#parts + 1] = summary.unknown .. " unknown" end
   if (summary.queued or 0) > 0 then parts[#parts + 1] = summary.queued .. " left to do" end
-  return ("%s; %d created, %d updated\n"):format(
-    table.concat(parts, ", "), summary.created, summary.updated
-  )
+  return ("%s; %d created, %d updated\n"):format(table.concat(parts, ", "), summary.created,
+    summary.updated)
 end
 
 local MOST_SHOWN = 20 -- failures; the report and status have them all
@@ -252,9 +250,8 @@ local function show_failures(failures)
     report.problem(0, ("%s: %s: %s"):format(failure.customer, failure.state, failure.message or ""))
   end
   if #failures > MOST_SHOWN then
-    report.remark(("%d more; --report FILE and polytomic status list them all"):format(
-      #failures - MOST_SHOWN
-    ))
+    report.remark(#failures - MOST_SHOWN
+      .. " more; --report FILE and polytomic status list them all")
   end
 end
 
@@ -341,9 +338,8 @@ function M.work(context)
       drain = options.drain, stop = stop, progress = true,
     })
     if not result then return failed(context, message, err) end
-    put(("%s done, %d failed; %d created, %d updated\n"):format(
-      counted(result.done, "customer"), result.failed, result.created, result.updated
-    ))
+    put(("%s done, %d failed; %d created, %d updated\n"):format(counted(result.done, "customer"),
+      result.failed, result.created, result.updated))
     return report.OK
   end)
 end
@@ -354,9 +350,8 @@ local function show_status(status)
     lines[#lines + 1] = ("%-8s %d\n"):format(name, status[name])
   end
   for _, failure in ipairs(status.failures) do
-    lines[#lines + 1] = ("%s: %s: %s\n"):format(
-      terminal.line(failure.customer), failure.state, terminal.line(failure.message or "")
-    )
+    lines[#lines + 1] = ("%s: %s: %s\n"):format(terminal.line(failure.customer), failure.state,
+      terminal.line(failure.message or ""))
   end
   return output.put(table.concat(lines))
 end

@@ -375,9 +375,8 @@ local function add_customer(self, client, given, number, source, literals)
   if not settings then return report(literal) end
   local before = self.index[settings.name]
   if before then
-    return report(("%s is already there, as %s %d"):format(
-      quoted(settings.name), source.unit, self:merging(before).line
-    ))
+    return report(("%s is already there, as %s %d"):format(quoted(settings.name), source.unit,
+      self:merging(before).line))
   end
   settings.users, settings.line, settings.by_email = users, number, {}
   for _, user in ipairs(users) do self.wants_keys = self.wants_keys or user.api_key or false end

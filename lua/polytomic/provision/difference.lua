@@ -70,9 +70,8 @@ function M.role_ids(user, roles)
     local id = roles.by_name[name] or roles.by_folded_name[name:lower()]
     if not id then
       local nearest = core.nearest(name, roles.list)
-      return nil, ("the organization has no role \"%s\"%s"):format(
-        name:gsub("%c", "?"), nearest and (", did you mean \"%s\"?"):format(nearest) or ""
-      )
+      return nil, ("the organization has no role \"%s\"%s"):format(name:gsub("%c", "?"),
+        nearest and (", did you mean \"%s\"?"):format(nearest) or "")
     end
     add(id)
   end

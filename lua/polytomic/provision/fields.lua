@@ -27,9 +27,8 @@ end
 function M.unknown(what, name, known)
   local nearest = type(name) == "string" and core.nearest(name, known)
   local text = type(name) == "string" and name:gsub("%c", "?") or tostring(name)
-  return ("unknown %s \"%s\"%s"):format(
-    what, text, nearest and (", did you mean \"%s\"?"):format(nearest) or ""
-  )
+  return ("unknown %s \"%s\"%s"):format(what, text,
+    nearest and (", did you mean \"%s\"?"):format(nearest) or "")
 end
 
 return M

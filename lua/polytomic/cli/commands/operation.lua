@@ -41,10 +41,8 @@ local function note_more(client, operation, values, response)
   local items, message = pages.next(walk)
   if items == nil and message then return report.remark(message) end
   if walk.token == nil then return end
-  report.remark(("the list goes on: --all gives all of it, %s=%s the next page"):format(
-    walk.argument,
-    walk.token
-  ))
+  local remark = "the list goes on: --all gives all of it, %s=%s the next page"
+  report.remark(remark:format(walk.argument, walk.token))
 end
 
 local function run_once(context, client, operation, values, call_options)

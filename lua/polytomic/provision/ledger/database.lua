@@ -129,9 +129,8 @@ local function connect_postgresql(self)
       local value = address[name]
       if value and value ~= "" then where[#where + 1] = name .. " " .. value end
     end
-    return nil, ("%s (%s); psql '%s' tells more"):format(
-      message, table.concat(where, ", "), address.shown
-    )
+    return nil, ("%s (%s); psql '%s' tells more"):format(message, table.concat(where, ", "),
+      address.shown)
   end
   connection:autocommit(true)
   local ok

@@ -67,9 +67,8 @@ local function check_identity(self, base_url, account)
   end
   if account and account ~= "" and row.account ~= account then
     if row.account ~= "" then
-      return nil, ("it belongs to the account %s of %s, not to the account %s"):format(
-        row.account, row.base_url, account
-      )
+      return nil, ("it belongs to the account %s of %s, not to the account %s"):format(row.account,
+        row.base_url, account)
     end
     rows, found = self.db:run("set_account", account)
     if not rows then return nil, found.message end
