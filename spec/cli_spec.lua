@@ -267,8 +267,7 @@ describe("the command polytomic", function()
       assert.equal(2, status)
       assert.equal("polytomic: POLYTOMIC_DEPLOYMENT_URL must be an http or https URL\n"
         .. "hint: correct POLYTOMIC_DEPLOYMENT_URL, or unset it\n", err)
-      local path = process.temporary_file "POLYTOMIC_KEY=canary_in_the_mine\n"
-      process.run { "chmod", "600", path }
+      local path = key_file "POLYTOMIC_KEY=canary_in_the_mine\n"
       status, _, err = run { "list_orgs", "--key-file", path }
       assert.equal(2, status)
       contains(err, "hint: a line is POLYTOMIC_PARTNER_KEY=… or the like, or a partner key alone")
