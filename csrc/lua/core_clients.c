@@ -17,9 +17,9 @@ static int clients_same_origin(lua_State *L) {
   const pt_lua_client *client = pt_lua_check_client(L, 1, "same_origin");
   size_t length;
   const char *link = luaL_checklstring(L, 2, &length);
-  lua_pushboolean(
-      L, client->engine != NULL &&
-             pt_url_same_origin(&pt_engine_config(client->engine)->base_url, link, length));
+  pt_engine *engine = client->engine;
+  lua_pushboolean(L, engine != NULL &&
+                         pt_url_same_origin(&pt_engine_config(engine)->base_url, link, length));
   return 1;
 }
 
@@ -96,8 +96,8 @@ static int clients_with_key(lua_State *L) {
 /* slow_downs(client): out: how many replies with status 429 its connections have brought */
 static int clients_slow_downs(lua_State *L) {
   const pt_lua_client *client = pt_lua_check_client(L, 1, "slow_downs");
-  lua_pushnumber(
-      L, client->engine == NULL ? 0 : (lua_Number)pt_engine_stats_of(client->engine).rate_limited);
+  pt_engine *engine = client->engine;
+  lua_pushnumber(L, engine == NULL ? 0 : (lua_Number)pt_engine_stats_of(engine).rate_limited);
   return 1;
 }
 
