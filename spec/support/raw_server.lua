@@ -237,8 +237,8 @@ function server:requests()
 end
 
 -- Blocks until there are `count` of `what` ("requests" read in full, "heads", "connections",
--- "closed" connections, "quiet" ones: closed or at `stall`), at most `seconds` (default 5); says
--- whether there are.
+-- "closed" connections, "quiet" ones: closed or at `stall`, and all that was sent has arrived), at
+-- most `seconds` (default 5); says whether there are.
 function server:await(what, count, seconds)
   return self:ask("await", { what = what, count = count or 1, seconds = seconds or 5 })
 end

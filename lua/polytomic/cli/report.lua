@@ -74,7 +74,7 @@ end
 
 -- Whether an error says that memory ran out.
 function M.is_lack_of_memory(problem)
-  return tostring(problem):find "not enough memory$" ~= nil
+  return tostring(problem):find("not enough memory", 1, true) ~= nil
 end
 
 -- Whether an error is not one of usage: a module that is not installed, a lack of memory, or a
