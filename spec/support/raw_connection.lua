@@ -6,6 +6,7 @@ local condition = require "cqueues.condition"
 local connect = require("cqueues.socket").connect
 local luasocket = require "socket"
 local http2 = require "spec.support.raw_http2"
+local testing = require "polytomic.testing"
 local tls = require "spec.support.raw_tls"
 
 local BLOCK = 65536      -- bytes read at once
@@ -180,7 +181,14 @@ function words.rst(self)
   return false
 end
 
+-- Stalls once what was sent has arrived (a busy machine takes its time on 127.0.0.1 too), or where
+-- the client is gone.
 function words.stall(self)
+  local deadline = cqueues.monotime() + 1
+  while testing.unacknowledged(self.socket:pollfd()) > 0 and not self.dead
+    and cqueues.monotime() < deadline do
+    cqueues.sleep(0.001)
+  end
   self.record.stalls = true
   self.listener:changed()
   while self:fill() do end

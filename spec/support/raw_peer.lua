@@ -9,7 +9,6 @@ local cjson = require "cjson"
 local condition = require "cqueues.condition"
 local cqueues = require "cqueues"
 local errno = require "cqueues.errno"
-local process = require "spec.support.process"
 local socket = require "cqueues.socket"
 local connection = require "spec.support.raw_connection"
 
@@ -113,11 +112,10 @@ function commands.listen(message)
   made.socket:onerror(return_error)
   local ok, why = made.socket:listen()
   if not ok then return nil, "cannot listen: " .. errno.strerror(why) end
-  local _
-  _, _, made.port = made.socket:localname()
+  local _, _, port = made.socket:localname()
   listeners[#listeners + 1] = made
   loop:wrap(function() made:accept() end)
-  return { id = #listeners, port = made.port }
+  return { id = #listeners, port = port }
 end
 
 function commands.script(message, one)
@@ -177,28 +175,9 @@ function counters.quiet(one)
   return count(one.connections, function(record) return record.closed or record.stalls end)
 end
 
--- Whether bytes or ends that were sent from a port have not come to their peers' sockets: on a busy
--- machine that takes its time on 127.0.0.1 too. FIN_WAIT1 is state 04 of /proc/net/tcp.
-local function is_in_flight(port)
-  for _, path in ipairs { "/proc/net/tcp", "/proc/net/tcp6" } do
-    for line in (process.contents(path) or ""):gmatch "[^\n]+" do
-      local from, state, unsent = line:match "^%s*%d+: %x+:(%x+) %x+:%x+ (%x+) (%x+):"
-      if from and tonumber(from, 16) == port and (state == "04" or unsent:find "[^0]") then
-        return true
-      end
-    end
-  end
-  return false
-end
-
 function commands.await(message, one)
-  local counter, deadline = counters[message.what], cqueues.monotime() + message.seconds
-  local done = one:wait_until(function() return counter(one) >= message.count end, message.seconds)
-  while done and message.what == "quiet" and is_in_flight(one.port) do
-    cqueues.sleep(0.002)
-    done = cqueues.monotime() < deadline
-  end
-  return done
+  local counter = counters[message.what]
+  return one:wait_until(function() return counter(one) >= message.count end, message.seconds)
 end
 
 function commands.close(_, one)

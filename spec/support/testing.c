@@ -24,11 +24,13 @@
 #include "testing_memory.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <lualib.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -422,6 +424,15 @@ static int authorization(lua_State *L) {
   return push_buffer(L, &out);
 }
 
+/* in: the descriptor of a TCP socket; out: how many bytes sent on it have not come to the peer's */
+static int unacknowledged(lua_State *L) {
+  int bytes = 0;
+  if (ioctl((int)luaL_checkinteger(L, 1), SIOCOUTQ, &bytes) != 0)
+    return luaL_error(L, "this is no TCP socket");
+  lua_pushinteger(L, bytes);
+  return 1;
+}
+
 /* in: text; out: the bytes of a copy after it was wiped */
 static int wipe(lua_State *L) {
   size_t length;
@@ -813,6 +824,7 @@ static const luaL_Reg functions[] = {
     {"secret_named", secret_named},
     {"redact", redact},
     {"set_quiet_hook_after", set_quiet_hook_after},
+    {"unacknowledged", unacknowledged},
     {"url_pairs", url_pairs},
     {"url_resolve", url_resolve},
     {"url_parse", url_parse},
