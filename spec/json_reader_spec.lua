@@ -1,4 +1,5 @@
 -- Reading JSON text value by value (csrc/base/json_reader.c).
+-- Luas: 5.4 5.1
 -- Takes: 8 s
 
 local cjson = require "cjson"

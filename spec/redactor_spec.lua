@@ -1,4 +1,5 @@
 -- Hiding secrets in a text (csrc/base/redactor.c).
+-- Luas: 5.4 5.1
 
 local core = require "polytomic.testing"
 

@@ -1,4 +1,5 @@
 -- The Retry-After header (csrc/http/retry_after.c).
+-- Luas: 5.4 5.1
 
 local core = require "polytomic.testing"
 

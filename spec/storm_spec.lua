@@ -29,13 +29,13 @@ describe("a storm of faults", function()
     return sum, struck
   end
 
-  it("over 2000 calls with 32 in flight leaves each user there once", function()
-    local faults = storm.faults(2600, SEED)
-    local sum, struck = weather("client:start, 32 in flight", faults, 2000, function(organization)
-      return storm.started(organization, 2000, 32)
+  it("over 1200 calls with 32 in flight leaves each user there once", function()
+    local faults = storm.faults(1560, SEED)
+    local sum, struck = weather("client:start, 32 in flight", faults, 1200, function(organization)
+      return storm.started(organization, 1200, 32)
     end)
-    assert.equal(2000, sum.data)
-    assert.is_true(sum.retries > 300, sum.retries .. " retries")
+    assert.equal(1200, sum.data)
+    assert.is_true(sum.retries > 180, sum.retries .. " retries")
     assert.is_true(struck > 0.9 * #faults, struck .. " of " .. #faults .. " faults struck")
   end)
 

@@ -1,3 +1,4 @@
+-- Luas: 5.4 5.1
 local certificates = require "spec.support.certificates"
 local contains = require("spec.support.text").contains
 local dns = require "spec.support.dns"

@@ -245,13 +245,14 @@ describe("a large body", function()
   end)
 
   it("E6 with a million members is read, and one member twice is its last", function()
+    local million = _VERSION == "Lua 5.4" and 1000000 or 100000 -- once will do
     local members = {}
     -- Short: LuaJIT hashes only some bytes of a long string
-    for index = 1, 1000000 do members[index] = ('"%x":1'):format(index) end
+    for index = 1, million do members[index] = ('"%x":1'):format(index) end
     local data = data_of("{" .. table.concat(members, ",") .. "}")
     local count = 0
     for _, value in pairs(data) do count = count + value end
-    assert.equal(1000000, count)
+    assert.equal(million, count)
     assert.equal("last", data_of('{"name":"first","name":"last"}').name)
   end)
 
