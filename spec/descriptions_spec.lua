@@ -1,6 +1,5 @@
 -- What the facts say of operations and their arguments, and whether docs, types, the command line's
 -- help and the library's own table all say it: they are read as text, not made anew.
--- Luas: 5.4
 
 local cli = require "polytomic.cli"
 local core = require "polytomic.core"

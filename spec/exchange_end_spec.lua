@@ -1,5 +1,4 @@
 -- What an attempt that libcurl ended counts as (csrc/http/exchange_end.c).
--- Luas: 5.4 5.1
 
 local core = require "polytomic.testing"
 

@@ -1,5 +1,4 @@
 -- What may stand in a header we send, and the headers of a reply (csrc/http/headers.c).
--- Luas: 5.4 5.1
 
 local core = require "polytomic.testing"
 

@@ -1,5 +1,4 @@
 -- Writing JSON strings and numbers (csrc/base/json_writer.c).
--- Luas: 5.4 5.1
 
 local cjson = require "cjson"
 local core = require "polytomic.testing"

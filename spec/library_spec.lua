@@ -1,5 +1,4 @@
 -- library/polytomic.lua: what an editor shows exists, and everything that exists is in it.
--- Luas: 5.4
 
 local cjson = require("cjson").new()
 local clients = require "spec.support.clients"

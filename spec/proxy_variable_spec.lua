@@ -1,5 +1,4 @@
 -- Which proxy of the environment applies to a server (csrc/http/proxy_variable.c).
--- Luas: 5.4 5.1
 
 local core = require "polytomic.testing"
 local process = require "spec.support.process"

@@ -1,5 +1,4 @@
 -- The Retry-After header (csrc/http/retry_after.c).
--- Luas: 5.4 5.1
 
 local core = require "polytomic.testing"
 

@@ -1,6 +1,5 @@
 -- The decision to retry (csrc/api/retry.c) over the whole table of the public contract.
 -- PT_SHOW_MATRIX=1 prints what was decided.
--- Luas: 5.4 5.1
 
 local core = require "polytomic.testing"
 

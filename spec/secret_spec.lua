@@ -1,5 +1,4 @@
 -- Keys: what is one, how it is shown, how it is sent (csrc/base/secret.c).
--- Luas: 5.4 5.1
 
 local core = require "polytomic.testing"
 local lacks = require("spec.support.text").lacks

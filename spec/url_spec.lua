@@ -1,5 +1,4 @@
 -- The base URL of a client, and the paths and queries of its calls (csrc/http/url.c).
--- Luas: 5.4 5.1
 
 local contains = require("spec.support.text").contains
 local core = require "polytomic.testing"
