@@ -1,4 +1,5 @@
 -- The command polytomic, run as users run it: a process of its own, against the sandbox over HTTP.
+-- Luas: 5.4 5.1
 -- Takes: 10 s
 
 local cjson = require "cjson"

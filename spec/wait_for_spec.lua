@@ -291,8 +291,8 @@ for _, mode in ipairs(modes) do
 
     it("names the last status it saw where the last look gets no answer", function()
       local client = answered { status "running", { "read", "stall" } }
-      local _, message, err = wait_for(client, "get_job", JOB, { timeout = 1, interval = 0.1 })
-      assert.equal("get_job: timeout: the status is still 'running' after 1 s", message)
+      local _, message, err = wait_for(client, "get_job", JOB, { timeout = 0.5, interval = 0.1 })
+      assert.equal("get_job: timeout: the status is still 'running' after 0.5 s", message)
       assert.equal("running", err.body.data.status)
     end)
 

@@ -57,11 +57,13 @@ local function out_of_time(name, data, response, seconds, watch)
   return core.make_error(name, "timeout", "unknown", problem, { body = response.body })
 end
 
--- Options of one look: it may not take longer than the time that is left.
+-- Options of one look, which may not take longer than the time that is left; and whether it may
+-- take all of that.
 local function look_options(client, options, deadline)
   local copy, left = run.copied(options), math.max(deadline - core.now(), 0.001)
-  copy.timeout = math.min(copy.timeout or core.timeout_of(client), left)
-  return copy
+  local timeout = copy.timeout or core.timeout_of(client)
+  copy.timeout = math.min(timeout, left)
+  return copy, left <= timeout
 end
 
 -- Calls a reading operation until what is watched is reached. Data, nil, response or nil, message,
@@ -72,10 +74,10 @@ local function await(client, name, arguments, settings, watch)
   local deadline, last_look = core.now() + timeout, math.min(LAST_LOOK, timeout * LAST_SHARE)
   local seen, reply -- by the look before
   while true do
-    local data, message, response =
-      run.operation(client, name, arguments, look_options(client, settings.options, deadline))
+    local options, takes_all = look_options(client, settings.options, deadline)
+    local data, message, response = run.operation(client, name, arguments, options)
     if data == nil then
-      local late = seen ~= nil and response.kind == "timeout" and core.now() >= deadline
+      local late = seen ~= nil and response.kind == "timeout" and takes_all
       if late then return out_of_time(name, seen, reply, timeout, watch) end
       return nil, message, response
     end

@@ -1,4 +1,5 @@
 -- The commands around the operations, run as users run them.
+-- Luas: 5.4 5.1
 -- Takes: 8 s
 
 local cjson = require "cjson"

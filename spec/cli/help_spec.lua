@@ -1,4 +1,5 @@
 -- Help fits the terminal: lines are broken between words at its width.
+-- Luas: 5.4 5.1
 
 local cli = require "polytomic.cli"
 local command = require "spec.support.command"

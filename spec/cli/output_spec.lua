@@ -1,4 +1,5 @@
 -- What the command prints: tables, JSON, JSON lines and CSV, in pipes and on terminals.
+-- Luas: 5.4 5.1
 
 local cjson = require "cjson"
 local command = require "spec.support.command"

@@ -1,5 +1,6 @@
 -- The commands plan, apply, enqueue, work and status.
 -- Needs: dbd.sqlite3
+-- Luas: 5.4 5.1
 -- Takes: 10 s
 
 local cjson = require("cjson").new()

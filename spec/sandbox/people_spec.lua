@@ -1,5 +1,6 @@
 -- The sandbox for people: its greeting and lines on a terminal, in the background of a shell, with
 -- a key and a file of its own; and what it refuses to browsers.
+-- Luas: 5.4 5.1
 -- Takes: 13 s
 
 local cjson = require "cjson"
