@@ -1,6 +1,6 @@
 -- Provisioning on PostgreSQL: a server of the specs' own, several processes on one ledger.
 -- Needs: postgresql
--- Takes: 13 s
+-- Takes: 18 s
 
 local cjson = require("cjson").new()
 local clients = require "spec.support.clients"

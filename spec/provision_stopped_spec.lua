@@ -1,5 +1,6 @@
 -- Workers that are stopped beyond their leases, and ledgers that are deleted, on SQLite.
 -- Needs: dbd.sqlite3
+-- Takes: 8 s
 
 local clients = require "spec.support.clients"
 local process = require "spec.support.process"

@@ -10,7 +10,7 @@ describe("L: random programs that close, step and collect wherever Lua runs", fu
       sandbox:reset()
       local status, out, err = process.run(
         { process.interpreter(), "spec/torture/program.lua", sandbox.url, sandbox.partner_key,
-          tostring(seed), "50", "60" },
+          tostring(seed), "30", "60" },
         { env = process.environment(), timeout = 300 }
       )
       assert.same({ 0, "" }, { status, err }, ("seed %d: %s"):format(seed, out))
