@@ -226,6 +226,7 @@ build = {
     ["polytomic.sandbox.wire.replies"] = "lua/polytomic/sandbox/wire/replies.lua",
     ["polytomic.sandbox.wire.server"] = "lua/polytomic/sandbox/wire/server.lua",
     ["polytomic.sandbox.wire.service"] = "lua/polytomic/sandbox/wire/service.lua",
+    ["polytomic.sorted_names"] = "lua/polytomic/sorted_names.lua",
     ["polytomic.statuses"] = "lua/polytomic/statuses.lua",
     ["polytomic.terminal"] = "lua/polytomic/terminal.lua",
     ["polytomic.usage"] = "lua/polytomic/usage.lua",

@@ -6,6 +6,7 @@
 
 local cjson = require "cjson.safe"
 local core = require "polytomic.core"
+local sorted_names = require "polytomic.sorted_names"
 
 local M = {}
 
@@ -102,9 +103,7 @@ local function write_list(out, list)
 end
 
 local function write_object(out, object)
-  local names = {}
-  for name in pairs(object) do names[#names + 1] = name end
-  table.sort(names)
+  local names = sorted_names(object)
   out[#out + 1] = "{"
   for i = 1, #names do
     if i > 1 then out[#out + 1] = "," end

@@ -40,9 +40,7 @@ function M.check_options(method, options, known)
   for name, value in pairs(options) do
     local types = known[name]
     if not types then
-      local names = {}
-      for one in pairs(known) do names[#names + 1] = one end
-      table.sort(names)
+      local names = require "polytomic.sorted_names"(known)
       core.raise(method .. ": " .. M.unknown("option", name, names))
     end
     if types ~= true then M.check_type(method, name, value, types) end

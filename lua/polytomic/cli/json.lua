@@ -5,6 +5,7 @@
 local arrays = require "polytomic.cli.arrays"
 local array_mt = require("polytomic.core").array_mt
 local json_text = require "polytomic.json_text"
+local sorted_names = require "polytomic.sorted_names"
 
 local M = { decode = json_text.decode }
 
@@ -30,10 +31,7 @@ end
 local function names_of(object)
   local meta = getmetatable(object)
   if meta and meta.order then return meta.order end
-  local names = {}
-  for name in pairs(object) do names[#names + 1] = name end
-  table.sort(names)
-  return names
+  return sorted_names(object)
 end
 
 local function string_text(writer, text)

@@ -1,6 +1,7 @@
 -- What --verbose shows of a call, on standard error: its attempts as bars over time, the request id
 -- and the headers of the reply.
 
+local sorted_names = require "polytomic.sorted_names"
 local terminal = require "polytomic.terminal"
 
 local M = {}
@@ -86,10 +87,8 @@ function M.lines(timeline, columns, paint)
 end
 
 local function header_lines(headers)
-  local names, lines = {}, {}
-  for name in pairs(headers or {}) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do
+  local lines = {}
+  for i, name in ipairs(sorted_names(headers or {})) do
     lines[i] = terminal.line("  " .. name .. ": " .. headers[name])
   end
   return lines

@@ -12,6 +12,7 @@ local json_text = require "polytomic.json_text"
 local patch = require "polytomic.patch"
 local reads = require "polytomic.provision.reads"
 local secrets = require "polytomic.provision.secrets"
+local sorted_names = require "polytomic.sorted_names"
 local tasks = require "polytomic.provision.tasks"
 
 local M = {
@@ -41,10 +42,7 @@ end
 -- ---- steps ----
 
 local function sorted_pairs(object)
-  local names = {}
-  for name in pairs(object) do names[#names + 1] = name end
-  table.sort(names)
-  local i = 0
+  local names, i = sorted_names(object), 0
   return function()
     i = i + 1
     return names[i], object[names[i]]
