@@ -8,13 +8,13 @@
 void *pt_malloc(size_t size);
 void *pt_zalloc(size_t size);
 void *pt_realloc(void *block, size_t size);
-/* Said after the name of a value that there is no memory for. */
-#define PT_NO_MEMORY "cannot be kept: not enough memory"
-
 /* As free; NULL is allowed. */
 void pt_free(void *block);
 /* A NUL-terminated copy of `length` bytes, or NULL. */
 char *pt_copy(const char *bytes, size_t length);
+
+/* Said after the name of a value that there is no memory for. */
+#define PT_NO_MEMORY "cannot be kept: not enough memory"
 
 #ifdef PT_TESTING
 /* Makes the n-th allocation from now fail (1: the next one), and `every` makes all after it fail
